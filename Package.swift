@@ -1,0 +1,100 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings of every Swift target: language mode 6, the upcoming features that change how code
+/// reads, strict memory safety, and warnings as errors.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .enableUpcomingFeature("ImmutableWeakCaptures"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+/// Only for the targets that hand out borrowed `Span`s of what they own.
+let borrowing: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes")]
+
+let package = Package(
+  name: "restante",
+  products: [.executable(name: "restante", targets: ["restante"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
+  targets: [
+    // C libraries, a module each.
+    .target(name: "CLinux"),
+    .systemLibrary(name: "CIconv"),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
+    // Pure targets: bytes in, values or events out; no I/O, no clock.
+    .target(name: "Bytes", dependencies: ["CZlib"], swiftSettings: borrowing),
+    .target(name: "Crypto", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
+    .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "MIME", dependencies: ["Bytes", "CIconv"], swiftSettings: strict),
+    .target(name: "MailProtocols", dependencies: ["Bytes", "Crypto"], swiftSettings: strict),
+
+    // I/O.
+    .target(name: "Net", dependencies: ["Bytes", "CLinux", "COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "Postgres", dependencies: ["CPostgres", "Net", "Bytes"], swiftSettings: borrowing),
+    .target(
+      name: "HTTPTransport", dependencies: ["HTTP", "Net", "Bytes"], swiftSettings: strict),
+    .target(
+      name: "MailTransport", dependencies: ["MailProtocols", "Net", "Bytes"],
+      swiftSettings: strict),
+
+    // The product.
+    .target(name: "Model", dependencies: ["Bytes", "MIME"], swiftSettings: strict),
+    .target(
+      name: "Store", dependencies: ["Model", "Postgres", "Crypto", "Bytes"],
+      resources: [.embedInCode("Migrations")], swiftSettings: borrowing),
+    .target(
+      name: "Engine",
+      dependencies: [
+        "Model", "Store", "MIME", "MailProtocols", "MailTransport", "Net", "Crypto", "Bytes",
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .target(
+      name: "API",
+      dependencies: [
+        "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "restante",
+      dependencies: [
+        "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
+        "MailProtocols", "Net", "MIME", "Crypto", "Bytes",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+
+    // Tests.
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
+        "MailProtocols", "Net", "MIME", "Crypto", "Bytes",
+        .product(name: "Logging", package: "swift-log"),
+      ], path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(name: "LayerTests", swiftSettings: strict),
+  ]
+    + [
+      "Bytes", "Crypto", "HTTP", "MIME", "MailProtocols", "Net", "Postgres", "HTTPTransport",
+      "MailTransport", "Store", "Engine", "API",
+    ].map { name in
+      .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name), "TestSupport"],
+        swiftSettings: strict)
+    }
+    + [
+      .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: strict)
+    ]
+)

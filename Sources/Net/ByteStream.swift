@@ -1,0 +1,32 @@
+import Bytes
+
+/// The instant after which a wait is given up.
+package typealias Deadline = ContinuousClock.Instant
+
+/// A two-way stream of bytes that belongs to one event loop: a socket, or TLS over one.
+///
+/// Every method is called from a task that runs on `loop` (`Task(executorPreference: loop)`). One read and
+/// one write may be under way at the same time. A cancelled task's stream is closed.
+package protocol ByteStream: AnyObject, Sendable {
+  /// The loop that owns the stream.
+  var loop: EventLoop { get }
+
+  /// Whether TLS protects the stream.
+  var isSecure: Bool { get }
+
+  /// The next bytes, between one and `limit` of them, in memory allocated when they are there; empty at the end of the stream.
+  func read(upTo limit: Int, deadline: Deadline) async throws(NetError) -> [UInt8]
+
+  /// Writes all of `head`, then all of `body`, in one system call where the kernel takes it.
+  func write(_ head: [UInt8], _ body: [UInt8], deadline: Deadline) async throws(NetError)
+
+  /// Closes both directions at once; whoever waits gets `NetError.closed`. Calling it again does nothing.
+  func close()
+}
+
+extension ByteStream {
+  /// Writes all of `bytes`.
+  package func write(_ bytes: [UInt8], deadline: Deadline) async throws(NetError) {
+    try await write(bytes, [], deadline: deadline)
+  }
+}
