@@ -1,0 +1,2 @@
+/// Placeholder until the loops land.
+package final class EventLoop: Sendable {}
