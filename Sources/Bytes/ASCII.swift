@@ -37,7 +37,8 @@ extension [UInt8] {
   @inlinable
   package mutating func append(_ text: StaticString) {
     unsafe append(
-      contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+      contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    )
   }
 
   /// Appends the UTF-8 bytes of `text`.

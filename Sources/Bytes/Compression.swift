@@ -29,7 +29,8 @@ package enum Compression {
 
   /// The bytes that `deflate` was given, at most `limit` of them.
   package static func inflate(
-    _ bytes: Span<UInt8>, limit: Int
+    _ bytes: Span<UInt8>,
+    limit: Int
   ) throws(CompressionError) -> [UInt8] {
     var stream = unsafe z_stream()
     guard

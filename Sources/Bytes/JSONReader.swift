@@ -40,7 +40,8 @@ package struct JSONReader {
 
   /// The value that `text` holds, blanks around it allowed.
   package static func parse(
-    _ text: Span<UInt8>, limits: JSONLimits = JSONLimits()
+    _ text: Span<UInt8>,
+    limits: JSONLimits = JSONLimits()
   ) throws(JSONError) -> JSONValue {
     var parser = JSONReader(limits: limits)
     var reader = ByteReader(text)
@@ -61,7 +62,8 @@ package struct JSONReader {
   }
 
   private mutating func value(
-    _ reader: inout ByteReader, depth: Int
+    _ reader: inout ByteReader,
+    depth: Int
   ) throws(JSONError) -> JSONValue {
     guard depth < limits.depth else { throw JSONError(reason: .tooDeep, offset: reader.position) }
     valueCount += 1
@@ -82,7 +84,8 @@ package struct JSONReader {
   }
 
   private mutating func object(
-    _ reader: inout ByteReader, depth: Int
+    _ reader: inout ByteReader,
+    depth: Int
   ) throws(JSONError) -> JSONValue {
     reader.skip(1)
     var members: [JSONValue.Member] = []
@@ -107,7 +110,8 @@ package struct JSONReader {
   }
 
   private mutating func array(
-    _ reader: inout ByteReader, depth: Int
+    _ reader: inout ByteReader,
+    depth: Int
   ) throws(JSONError) -> JSONValue {
     reader.skip(1)
     var values: [JSONValue] = []
@@ -143,7 +147,8 @@ package struct JSONReader {
   }
 
   private func escape(
-    _ reader: inout ByteReader, into bytes: inout [UInt8]
+    _ reader: inout ByteReader,
+    into bytes: inout [UInt8]
   ) throws(JSONError) {
     switch reader.byte() {
     case 0x22: bytes.append(0x22)

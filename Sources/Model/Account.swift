@@ -1,0 +1,178 @@
+package import Bytes
+
+/// One set of remote mail credentials and settings that the service fronts.
+package struct Account: Identified, Sendable {
+  package static let idPrefix: StaticString = "acc_"
+
+  package var id: ID<Account>
+  package var name: String
+  package var email: String
+  package var mode: AccountMode
+  package var incoming: BackendSettings
+  package var outgoing: BackendSettings?
+  package var identities: [Identity]
+  package var state: AccountState
+  package var lastError: AccountFailure?
+  package var lastSyncAt: Timestamp?
+  /// When the first sync of every mailbox ended.
+  package var firstSyncedAt: Timestamp?
+  /// What the IMAP server says it can do.
+  package var capabilities: [String]
+  package var createdAt: Timestamp
+  /// Grows with every change of the settings; the `ETag`.
+  package var version: Int64
+
+  package init(
+    id: ID<Account>,
+    name: String,
+    email: String,
+    mode: AccountMode,
+    incoming: BackendSettings,
+    outgoing: BackendSettings?,
+    identities: [Identity],
+    state: AccountState,
+    lastError: AccountFailure?,
+    lastSyncAt: Timestamp?,
+    firstSyncedAt: Timestamp?,
+    capabilities: [String],
+    createdAt: Timestamp,
+    version: Int64
+  ) {
+    self.id = id
+    self.name = name
+    self.email = email
+    self.mode = mode
+    self.incoming = incoming
+    self.outgoing = outgoing
+    self.identities = identities
+    self.state = state
+    self.lastError = lastError
+    self.lastSyncAt = lastSyncAt
+    self.firstSyncedAt = firstSyncedAt
+    self.capabilities = capabilities
+    self.createdAt = createdAt
+    self.version = version
+  }
+}
+
+/// Where an account's mail is kept (the user's words).
+package enum AccountMode: String, Sendable, CaseIterable {
+  /// Metadata here, bodies fetched when asked for.
+  case online
+  /// A full copy here.
+  case disconnected
+  /// Downloaded, then deleted from the server.
+  case offline
+}
+
+/// How an account's connection to its server stands.
+package enum AccountState: String, Sendable, CaseIterable {
+  /// Not yet connected since it was made, changed or started.
+  case connecting
+  /// The first sync runs.
+  case syncing
+  /// Connected and current.
+  case ready
+  /// The server refused the credentials; tried again with a growing delay.
+  case authenticationFailed
+  /// The server cannot be reached or breaks the protocol; tried again with a growing delay.
+  case unreachable
+}
+
+/// Why an account's last attempt failed.
+package struct AccountFailure: Sendable, Equatable {
+  package var code: ErrorCode
+  package var message: String
+  /// The server's words, where it said some.
+  package var response: String?
+  package var at: Timestamp
+
+  package init(code: ErrorCode, message: String, response: String?, at: Timestamp) {
+    self.code = code
+    self.message = message
+    self.response = response
+    self.at = at
+  }
+}
+
+/// Where and how to reach a back end; the secret stands apart.
+package struct BackendSettings: Sendable, Equatable {
+  package enum Kind: String, Sendable, CaseIterable {
+    case imap, smtp
+  }
+
+  package enum Security: String, Sendable, CaseIterable {
+    case implicit, starttls, none
+  }
+
+  package enum AuthType: String, Sendable, CaseIterable {
+    case password, none
+  }
+
+  package var kind: Kind
+  package var host: String
+  package var port: UInt16
+  package var security: Security
+  package var authType: AuthType
+  package var username: String?
+  /// Whether a password may cross a network in the clear.
+  package var allowCleartext: Bool
+  /// The SHA-256, in hex, of the one certificate that is accepted though it does not verify.
+  package var certificateSHA256: String?
+
+  package init(
+    kind: Kind,
+    host: String,
+    port: UInt16,
+    security: Security,
+    authType: AuthType,
+    username: String?,
+    allowCleartext: Bool = false,
+    certificateSHA256: String? = nil
+  ) {
+    self.kind = kind
+    self.host = host
+    self.port = port
+    self.security = security
+    self.authType = authType
+    self.username = username
+    self.allowCleartext = allowCleartext
+    self.certificateSHA256 = certificateSHA256
+  }
+
+  /// Whether a change from `other` to this sends the secret to another place.
+  package func needsSecretAgain(after other: BackendSettings) -> Bool {
+    kind != other.kind || host != other.host || port != other.port || security != other.security
+      || certificateSHA256 != other.certificateSHA256
+      || (allowCleartext && !other.allowCleartext)
+  }
+}
+
+/// A password, which nothing prints.
+package struct Secret: Sendable, CustomStringConvertible, CustomReflectable {
+  package var value: String
+
+  package init(_ value: String) { self.value = value }
+
+  package var description: String { "<secret>" }
+
+  package var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// A name and address that an account sends as.
+package struct Identity: Sendable, Equatable {
+  /// `idn_` and a number within the account.
+  package var id: String
+  package var name: String?
+  package var email: String
+  package var replyTo: String?
+  package var isDefault: Bool
+
+  package init(id: String, name: String?, email: String, replyTo: String?, isDefault: Bool) {
+    self.id = id
+    self.name = name
+    self.email = email
+    self.replyTo = replyTo
+    self.isDefault = isDefault
+  }
+}
