@@ -1,0 +1,79 @@
+/// A part of a message's body structure: the `EmailBodyPart` of RFC 8621 §4.1.4.
+///
+/// It comes from a parsed message or from a server's BODYSTRUCTURE. Embedded messages are leaves.
+package struct BodyPart: Hashable, Sendable {
+  /// A field of the part's header, its value raw.
+  package struct Field: Hashable, Sendable {
+    /// The name as the message spells it.
+    package var name: String
+    /// The value in RFC 8621's raw form.
+    package var value: String
+
+    /// A field of a name and a raw value.
+    package init(name: String, value: String) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// The IMAP section number, such as `1.2`; nil exactly where the part is a multipart.
+  package var partID: String?
+  /// Bytes of content: decoded where `isSizeDecoded`, else as transferred.
+  package var size: Int
+  /// Whether `size` counts decoded bytes: a BODYSTRUCTURE can tell only the transferred ones.
+  package var isSizeDecoded: Bool
+  /// The file name, decoded.
+  package var name: String?
+  /// The media type in lower case, as in `text/plain`.
+  package var type: String
+  /// The charset of a text part as its field names it, or the implicit one.
+  package var charset: String?
+  /// The transfer encoding.
+  package var transferEncoding: TransferEncoding
+  /// The disposition in lower case: `inline`, `attachment` …
+  package var disposition: String?
+  /// The content ID without brackets.
+  package var contentID: String?
+  /// The language tags.
+  package var language: [String]?
+  /// The content location.
+  package var location: String?
+  /// The children of a multipart; nil for any other part.
+  package var subParts: [BodyPart]?
+  /// The header fields, where they are known.
+  package var header: [Field]
+
+  /// A part; all that is optional may be left out.
+  package init(
+    partID: String?,
+    type: String,
+    size: Int = 0,
+    isSizeDecoded: Bool = false,
+    name: String? = nil,
+    charset: String? = nil,
+    transferEncoding: TransferEncoding = .sevenBit,
+    disposition: String? = nil,
+    contentID: String? = nil,
+    language: [String]? = nil,
+    location: String? = nil,
+    subParts: [BodyPart]? = nil,
+    header: [Field] = []
+  ) {
+    self.partID = partID
+    self.size = size
+    self.isSizeDecoded = isSizeDecoded
+    self.name = name
+    self.type = type
+    self.charset = charset
+    self.transferEncoding = transferEncoding
+    self.disposition = disposition
+    self.contentID = contentID
+    self.language = language
+    self.location = location
+    self.subParts = subParts
+    self.header = header
+  }
+
+  /// Whether the part has parts of its own.
+  package var isMultipart: Bool { type.hasPrefix("multipart/") }
+}

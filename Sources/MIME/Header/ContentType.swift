@@ -1,0 +1,35 @@
+import Bytes
+
+/// The value of a `Content-Type` field (RFC 2045 §5.1).
+package struct ContentType: Hashable, Sendable {
+  /// The top-level type in lower case: `text`, `multipart`, `message` …
+  package var type: String
+  /// The subtype in lower case: `plain`, `mixed`, `rfc822` …
+  package var subtype: String
+  /// The parameters in the order they come.
+  package var parameters: [MIMEParameter]
+
+  /// A content type of lower-case names.
+  package init(_ type: String, _ subtype: String, _ parameters: [MIMEParameter] = []) {
+    self.type = type
+    self.subtype = subtype
+    self.parameters = parameters
+  }
+
+  /// The content type that a field body spells; nil where it names no type and subtype.
+  package init?(parsing bytes: Span<UInt8>) {
+    return nil
+  }
+
+  /// The type without parameters, as in `text/plain`.
+  package var mediaType: String { "\(type)/\(subtype)" }
+
+  /// The charset parameter as written.
+  package var charset: String? { parameters["charset"] }
+
+  /// The boundary of a multipart.
+  package var boundary: String? { parameters["boundary"] }
+
+  /// The `name` parameter, an older place of the file name.
+  package var name: String? { parameters["name"] }
+}
