@@ -1,0 +1,57 @@
+/// Writes rows in the binary form of COPY.
+///
+/// Every column must be written with the very type that the table declares: `Int64` for `bigint`,
+/// `Int32` for `integer`, `JSONText` for `jsonb`, `String` for `text` and enums.
+/// ```swift
+/// writer.beginRow(columns: 2)
+/// writer.write(id)
+/// writer.write(name)
+/// ```
+package struct CopyWriter: Sendable {
+  /// What was written and not yet sent.
+  private(set) var buffer = PostgresBuffer()
+
+  /// An empty writer.
+  package init() {}
+
+  /// How many bytes wait to be sent.
+  package var count: Int { buffer.count }
+
+  /// Starts a row; exactly `columns` values must follow.
+  package mutating func beginRow(columns: Int) { buffer.append(Int16(columns)) }
+
+  /// Writes the next value of the row.
+  package mutating func write(_ value: some PostgresValue) {
+    if value.isNull {
+      writeNull()
+    } else {
+      buffer.appendWithLength { value.encode(into: &$0) }
+    }
+  }
+
+  /// Writes NULL as the next value of the row.
+  package mutating func writeNull() { buffer.append(Int32(-1)) }
+
+  /// Writes borrowed bytes as the next value of the row: `bytea`, or `text` that is UTF-8.
+  package mutating func write(bytes: Span<UInt8>) {
+    buffer.append(Int32(bytes.count))
+    buffer.append(bytes)
+  }
+
+  /// The signature, no flags, no extension.
+  mutating func writeHeader() {
+    buffer.append([0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00])
+    buffer.append(Int32(0))
+    buffer.append(Int32(0))
+  }
+
+  /// The row of -1 columns that ends the data.
+  mutating func writeTrailer() { buffer.append(Int16(-1)) }
+
+  /// Hands out what was written and starts again in the same memory.
+  mutating func drain(_ send: ([UInt8]) -> Bool) -> Bool {
+    let isSent = send(buffer.bytes)
+    buffer.removeAll()
+    return isSent
+  }
+}
