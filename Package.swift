@@ -43,30 +43,45 @@ let package = Package(
     // I/O.
     .target(name: "Net", dependencies: ["Bytes", "CLinux", "COpenSSL"], swiftSettings: strict),
     .target(
-      name: "Postgres", dependencies: ["CPostgres", "Net", "Bytes"], swiftSettings: borrowing),
+      name: "Postgres",
+      dependencies: ["CPostgres", "Net", "Bytes"],
+      swiftSettings: borrowing
+    ),
     .target(
-      name: "HTTPTransport", dependencies: ["HTTP", "Net", "Bytes"], swiftSettings: strict),
+      name: "HTTPTransport",
+      dependencies: ["HTTP", "Net", "Bytes"],
+      swiftSettings: strict
+    ),
     .target(
-      name: "MailTransport", dependencies: ["MailProtocols", "Net", "Bytes"],
-      swiftSettings: strict),
+      name: "MailTransport",
+      dependencies: ["MailProtocols", "Net", "Bytes"],
+      swiftSettings: strict
+    ),
 
     // The product.
     .target(name: "Model", dependencies: ["Bytes", "MIME"], swiftSettings: strict),
     .target(
-      name: "Store", dependencies: ["Model", "Postgres", "Crypto", "Bytes"],
-      resources: [.embedInCode("Migrations")], swiftSettings: borrowing),
+      name: "Store",
+      dependencies: ["Model", "Postgres", "Crypto", "Bytes"],
+      resources: [.embedInCode("Migrations")],
+      swiftSettings: borrowing
+    ),
     .target(
       name: "Engine",
       dependencies: [
         "Model", "Store", "MIME", "MailProtocols", "MailTransport", "Net", "Crypto", "Bytes",
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strict),
+      ],
+      swiftSettings: strict
+    ),
     .target(
       name: "API",
       dependencies: [
         "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strict),
+      ],
+      swiftSettings: strict
+    ),
     .executableTarget(
       name: "restante",
       dependencies: [
@@ -74,7 +89,9 @@ let package = Package(
         "MailProtocols", "Net", "MIME", "Crypto", "Bytes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strict),
+      ],
+      swiftSettings: strict
+    ),
 
     // Tests.
     .target(
@@ -83,16 +100,26 @@ let package = Package(
         "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
         "MailProtocols", "Net", "MIME", "Crypto", "Bytes",
         .product(name: "Logging", package: "swift-log"),
-      ], path: "Tests/TestSupport", swiftSettings: strict),
-    .testTarget(name: "LayerTests", swiftSettings: strict),
+      ],
+      path: "Tests/TestSupport",
+      swiftSettings: strict
+    ),
+    .testTarget(name: "LayerTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "TestSupportTests",
+      dependencies: ["TestSupport"],
+      swiftSettings: strict
+    ),
   ]
     + [
       "Bytes", "Crypto", "HTTP", "MIME", "MailProtocols", "Net", "Postgres", "HTTPTransport",
       "MailTransport", "Store", "Engine", "API",
     ].map { name in
       .testTarget(
-        name: "\(name)Tests", dependencies: [.target(name: name), "TestSupport"],
-        swiftSettings: strict)
+        name: "\(name)Tests",
+        dependencies: [.target(name: name), "TestSupport"],
+        swiftSettings: strict
+      )
     }
     + [
       .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: strict)
