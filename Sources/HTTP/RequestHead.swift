@@ -26,15 +26,11 @@ package struct RequestHead: Sendable {
   package let framing: RequestFraming
   /// Whether the client waits for `100 Continue` before it sends the body.
   package let expectsContinue: Bool
+  /// Whether the client lets the connection stay open after the reply (RFC 9112 §9.3).
+  package let keepsAlive: Bool
 
   /// The request target as it was written: an origin form as a rule (RFC 9112 §3.2).
   package var target: [UInt8] { fields.bytes.span.extracting(targetRange).array }
-
-  /// Whether the connection stays open after the reply, as far as the client is concerned (RFC 9112 §9.3).
-  package var keepsAlive: Bool {
-    guard !fields.hasToken("close", in: "connection") else { return false }
-    return version == .http11 || fields.hasToken("keep-alive", in: "connection")
-  }
 }
 
 /// How the length of a request's body is known (RFC 9112 §6.3).
@@ -64,7 +60,8 @@ extension RequestHead {
       fields: fields,
       targetRange: start..<fields.bytes.count,
       framing: framing,
-      expectsContinue: false
+      expectsContinue: false,
+      keepsAlive: true
     )
   }
 }
