@@ -1,12 +1,7 @@
-import Bytes
-
-/// The instant after which a wait is given up.
-package typealias Deadline = ContinuousClock.Instant
-
 /// A two-way stream of bytes that belongs to one event loop: a socket, or TLS over one.
 ///
-/// Every method is called from a task that runs on `loop` (`Task(executorPreference: loop)`). One read and
-/// one write may be under way at the same time. A cancelled task's stream is closed.
+/// Every method is called from a task that runs on `loop` (`Task(executorPreference: loop)`). One
+/// read and one write may be under way at the same time. A cancelled task's stream is closed.
 package protocol ByteStream: AnyObject, Sendable {
   /// The loop that owns the stream.
   var loop: EventLoop { get }
@@ -14,7 +9,9 @@ package protocol ByteStream: AnyObject, Sendable {
   /// Whether TLS protects the stream.
   var isSecure: Bool { get }
 
-  /// The next bytes, between one and `limit` of them, in memory allocated when they are there; empty at the end of the stream.
+  /// The next bytes, between one and `limit` of them; empty at the end of the stream.
+  ///
+  /// They stand in memory that is allocated when they are there, so an idle stream holds no buffer.
   func read(upTo limit: Int, deadline: Deadline) async throws(NetError) -> [UInt8]
 
   /// Writes all of `head`, then all of `body`, in one system call where the kernel takes it.

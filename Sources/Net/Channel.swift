@@ -1,0 +1,196 @@
+import CLinux
+import Foundation
+
+/// A non-blocking descriptor on its loop: what it is ready for, and who waits for that.
+///
+/// It is registered once, edge-triggered, for both directions. A caller tries the system call first,
+/// and only where the kernel says EAGAIN clears the direction's readiness and waits. The loop keeps
+/// the channel until it is closed, so its owner (`SocketStream`, `Listener`) closes it in `deinit`.
+final class Channel: EventHandler, @unchecked Sendable {
+  // Unchecked: touched only by the loop's own thread.
+  let loop: EventLoop
+  private(set) var descriptor: Int32
+  /// Why the channel is closed; nil while it is open.
+  private(set) var failure: NetError?
+  /// Whether the peer has shut down: then a short read says nothing about the next one.
+  private(set) var sawHangup = false
+  private var token: EventLoop.Token?
+  private var reading = Direction()
+  private var writing = Direction()
+  /// Calls that did not suspend since one did; see `needsYield`.
+  private var streak = 0
+
+  enum Side {
+    case read, write
+  }
+
+  private enum Wake {
+    case ready, timer, failed
+  }
+
+  @safe private struct Direction {
+    var isReady = true
+    var waiter: UnsafeContinuation<Wake, Never>?
+    /// A second waiter occurs where TLS reads must write, or writes must read.
+    var others: [UnsafeContinuation<Wake, Never>] = unsafe []
+    /// The earliest deadline of those who wait.
+    var deadline = ContinuousClock.now
+    /// At most one timer; it may be due before `deadline`, and is then armed again.
+    var timer: LoopTimer?
+  }
+
+  /// Takes over `descriptor`, which is closed if this fails; called on the loop.
+  init(adopting descriptor: Int32, on loop: EventLoop) throws(NetError) {
+    self.loop = loop
+    self.descriptor = descriptor
+    let events =
+      RESTANTE_EPOLLIN | RESTANTE_EPOLLOUT | RESTANTE_EPOLLRDHUP | RESTANTE_EPOLLET
+    do throws(NetError) {
+      token = try loop.register(descriptor, events: events, handler: self)
+    } catch {
+      _ = Foundation.close(descriptor)
+      throw error
+    }
+  }
+
+  func isReady(_ side: Side) -> Bool {
+    side == .read ? reading.isReady : writing.isReady
+  }
+
+  /// Notes that the kernel said EAGAIN.
+  func clearReadiness(_ side: Side) {
+    if side == .read { reading.isReady = false } else { writing.isReady = false }
+  }
+
+  /// Throws what closed the channel, if it is closed.
+  func requireOpen() throws(NetError) {
+    precondition(loop.isCurrent, "a stream is used by tasks of its loop only")
+    if let failure { throw failure }
+  }
+
+  /// Whether the caller should yield: its calls have long been answered without a wait.
+  ///
+  /// Else a peer that is always faster than we are would keep the loop from all other sockets.
+  func needsYield() -> Bool {
+    streak += 1
+    guard streak >= 16 else { return false }
+    streak = 0
+    return true
+  }
+
+  /// Waits until `side` may be ready; the caller tries again, as a wake may be idle.
+  func wait(for side: Side, until deadline: Deadline) async throws(NetError) {
+    if let failure { throw failure }
+    streak = 0
+    let wake = await withTaskCancellationHandler {
+      await unsafe withUnsafeContinuation { continuation in
+        unsafe suspend(continuation, side, deadline)
+      }
+    } onCancel: {
+      loop.execute { self.close(.cancelled) }
+    }
+    switch wake {
+    case .ready: return
+    case .timer: if ContinuousClock.now >= deadline { throw NetError.timedOut }
+    case .failed: throw failure ?? .closed
+    }
+  }
+
+  /// Closes the descriptor; those who wait get `reason`. A second call does nothing.
+  func close(_ reason: NetError) {
+    guard failure == nil else { return }
+    precondition(loop.isCurrent, "a stream is closed by its loop only")
+    failure = reason
+    if let token { loop.unregister(token) }
+    token = nil
+    _ = Foundation.close(descriptor)
+    descriptor = -1
+    for side in [Side.read, .write] {
+      withDirection(side) { direction in
+        direction.timer?.cancel()
+        direction.timer = nil
+      }
+      wakeAll(side, .failed)
+    }
+  }
+
+  /// Closes from whatever thread the owner's `deinit` runs on.
+  func release() {
+    if loop.isCurrent { close(.closed) } else { loop.execute { self.close(.closed) } }
+  }
+
+  func ready(_ readiness: Readiness) {
+    if readiness.contains(.hangup) { sawHangup = true }
+    if readiness.contains(.readable) {
+      reading.isReady = true
+      wakeAll(.read, .ready)
+    }
+    if readiness.contains(.writable) {
+      writing.isReady = true
+      wakeAll(.write, .ready)
+    }
+  }
+
+  func loopStops() {
+    close(.closed)
+  }
+}
+
+// MARK: - Waiting
+
+extension Channel {
+  private func withDirection<R>(_ side: Side, _ body: (inout Direction) -> R) -> R {
+    side == .read ? body(&reading) : body(&writing)
+  }
+
+  private func suspend(
+    _ continuation: UnsafeContinuation<Wake, Never>,
+    _ side: Side,
+    _ deadline: Deadline
+  ) {
+    guard failure == nil else {
+      unsafe continuation.resume(returning: .failed)
+      return
+    }
+    let isEarliest = withDirection(side) { direction in
+      if unsafe direction.waiter == nil {
+        unsafe direction.waiter = continuation
+        direction.deadline = deadline
+      } else {
+        unsafe direction.others.append(continuation)
+        direction.deadline = min(direction.deadline, deadline)
+      }
+      return direction.timer.map { direction.deadline < $0.deadline } ?? true
+    }
+    if isEarliest { arm(side) }
+  }
+
+  private func arm(_ side: Side) {
+    let (old, deadline) = withDirection(side) { ($0.timer, $0.deadline) }
+    old?.cancel()
+    let timer = loop.schedule(at: deadline) { self.timerFired(side) }
+    withDirection(side) { $0.timer = timer }
+  }
+
+  private func timerFired(_ side: Side) {
+    let (isWaiting, deadline) = withDirection(side) { direction in
+      direction.timer = nil
+      return (unsafe direction.waiter != nil, direction.deadline)
+    }
+    guard isWaiting else { return }
+    if ContinuousClock.now < deadline { arm(side) } else { wakeAll(side, .timer) }
+  }
+
+  private func wakeAll(_ side: Side, _ wake: Wake) {
+    let (first, others) = unsafe withDirection(side) { direction in
+      let all = unsafe (direction.waiter, direction.others)
+      unsafe direction.waiter = nil
+      if unsafe !direction.others.isEmpty { unsafe direction.others = [] }
+      return unsafe all
+    }
+    unsafe first?.resume(returning: wake)
+    for unsafeother in unsafe others {
+      unsafe other.resume(returning: wake)
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/// Makes the service's outbound connections, within the outbound policy.
+package struct Connector: Sendable {
+  private let policy: OutboundPolicy
+  private let resolver: Resolver
+
+  /// A connector that checks `policy` on every resolved address.
+  package init(policy: OutboundPolicy, group: EventLoopGroup) {
+    self.policy = policy
+    self.resolver = Resolver(pool: group.resolving)
+  }
+
+  /// Connects to the first address of `host` that is permitted and accepts.
+  ///
+  /// Called from a task of a loop, which will own the stream. An address that the policy forbids is
+  /// never tried, even where others of the same name are permitted.
+  package func connect(
+    host: String,
+    port: UInt16,
+    deadline: Deadline
+  ) async throws(NetError) -> SocketStream {
+    guard let loop = EventLoop.current else {
+      preconditionFailure("connect is called from a task of a loop")
+    }
+    let all = try await resolver.addresses(of: host, port: port, deadline: deadline, on: loop)
+    let permitted = all.filter(policy.permits)
+    guard !permitted.isEmpty else {
+      throw NetError.refusedByPolicy(host: host, address: all.first?.ip ?? "")
+    }
+    return try await connect(toFirstOf: permitted, host: host, port: port, deadline: deadline)
+  }
+
+  private func connect(
+    toFirstOf addresses: [SocketAddress],
+    host: String,
+    port: UInt16,
+    deadline: Deadline
+  ) async throws(NetError) -> SocketStream {
+    var reason = ""
+    for (index, address) in addresses.enumerated() {
+      let isLast = index == addresses.count - 1
+      // An address that answers nothing must leave time for the next.
+      let now = ContinuousClock.now
+      let share = now + (deadline - now) / (addresses.count - index)
+      do throws(NetError) {
+        return try await SocketStream.connect(to: address, deadline: isLast ? deadline : share)
+      } catch .cancelled {
+        throw NetError.cancelled
+      } catch .timedOut where isLast {
+        throw NetError.timedOut
+      } catch {
+        reason = Connector.words(for: error)
+      }
+    }
+    throw NetError.connectFailed(host: host, port: port, reason: reason)
+  }
+
+  private static func words(for error: NetError) -> String {
+    switch error {
+    case .connectFailed(_, _, let reason): reason
+    case .system(let call, let code): "\(call): \(Sockets.words(for: code))"
+    case .timedOut: "no answer in time"
+    default: "\(error)"
+    }
+  }
+}
