@@ -1,0 +1,187 @@
+package import Bytes
+package import Model
+package import Postgres
+
+extension Store {
+  private static let accountColumns: SQL = """
+    select id, name, email, mode, incoming, outgoing, identities, state, last_error, last_sync_at,
+      first_synced_at, capabilities, created_at, version
+    from account
+    """
+
+  /// The accounts that a token may see (nil: all), by id after `after`.
+  package func accounts(
+    visibleTo visible: [ID<Account>]? = nil, after: ID<Account>? = nil, limit: Int
+  ) async throws(ServiceError) -> [Account] {
+    try await attempt {
+      let rows = try await pool.query(
+        Self.accountColumns + """
+           where id > \(after?.rawValue ?? 0)
+             and (\(visible == nil) or id = any(\((visible ?? []).map(\.rawValue))))
+           order by id limit \(Int64(limit))
+          """)
+      return try (0..<rows.count).map { try account(rows, $0) }
+    }
+  }
+
+  /// One account; nil where there is none.
+  package func account(_ id: ID<Account>) async throws(ServiceError) -> Account? {
+    try await attempt {
+      let rows = try await pool.query(Self.accountColumns + " where id = \(id.rawValue)")
+      return rows.count == 1 ? try account(rows, 0) : nil
+    }
+  }
+
+  /// Stores a new account, its secrets sealed, in state `connecting`.
+  package func insertAccount(
+    name: String, email: String, mode: AccountMode, incoming: BackendSettings,
+    incomingSecret: Secret?, outgoing: BackendSettings?, outgoingSecret: Secret?,
+    identities: [Identity]
+  ) async throws(ServiceError) -> Account {
+    try await attempt {
+      let id = ID<Account>(try await ids.take(from: pool))
+      let sealedIncoming = try seal(incomingSecret, "incoming_secret", id)
+      let sealedOutgoing = try seal(outgoingSecret, "outgoing_secret", id)
+      let rows = try await pool.transaction { connection in
+        _ = try await connection.query(
+          """
+          insert into account (id, name, email, mode, incoming, outgoing, identities,
+            incoming_secret, outgoing_secret)
+          values (\(id.rawValue), \(name), \(email), \(mode.rawValue),
+            \(incoming.json)::json, \(outgoing?.json)::json, \(identities.json)::json,
+            \(sealedIncoming), \(sealedOutgoing))
+          """)
+        try await append([FeedEntry(.account, .created, [id.rawValue])], to: id, on: connection)
+        return try await connection.query(Self.accountColumns + " where id = \(id.rawValue)")
+      }
+      return try account(rows, 0)
+    }
+  }
+
+  /// Stores changed settings. A secret that is nil stays, unless the settings it belongs to are `erased`.
+  package func updateAccount(
+    _ changed: Account, incomingSecret: Secret?, outgoingSecret: Secret?,
+    erasesOutgoingSecret: Bool, ifVersion: Int64?
+  ) async throws(ServiceError) -> Account {
+    try await attempt {
+      let id = changed.id
+      let sealedIncoming = try seal(incomingSecret, "incoming_secret", id)
+      let sealedOutgoing = try seal(outgoingSecret, "outgoing_secret", id)
+      return try await pool.transaction { connection in
+        let rows = try await connection.query(
+          """
+          update account set name = \(changed.name), email = \(changed.email),
+            mode = \(changed.mode.rawValue), incoming = \(changed.incoming.json)::json,
+            outgoing = \(changed.outgoing?.json)::json,
+            identities = \(changed.identities.json)::json,
+            incoming_secret = coalesce(\(sealedIncoming), incoming_secret),
+            outgoing_secret = case when \(erasesOutgoingSecret) then \(sealedOutgoing)
+              else coalesce(\(sealedOutgoing), outgoing_secret) end,
+            version = version + 1
+          where id = \(id.rawValue) and (\(ifVersion == nil) or version = \(ifVersion ?? 0))
+          returning id
+          """)
+        guard rows.count == 1 else {
+          throw ServiceError(.preconditionFailed, "The account changed meanwhile.")
+        }
+        try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
+        return try account(
+          try await connection.query(Self.accountColumns + " where id = \(id.rawValue)"), 0)
+      }
+    }
+  }
+
+  /// Removes the account and all that is its own; false where there is none.
+  package func deleteAccount(_ id: ID<Account>) async throws(ServiceError) -> Bool {
+    try await attempt {
+      try await pool.query("delete from account where id = \(id.rawValue)").affected > 0
+    }
+  }
+
+  /// The secrets of an account, opened.
+  package func secrets(
+    of id: ID<Account>
+  ) async throws(ServiceError) -> (incoming: Secret?, outgoing: Secret?) {
+    try await attempt {
+      let rows = try await pool.query(
+        "select incoming_secret, outgoing_secret from account where id = \(id.rawValue)")
+      guard rows.count == 1 else { throw ServiceError.notFound("account") }
+      return (
+        try open(rows, column: 0, "incoming_secret", id),
+        try open(rows, column: 1, "outgoing_secret", id)
+      )
+    }
+  }
+
+  /// Records how the account's connection stands; tells the feed only where that changed.
+  package func setState(
+    _ state: AccountState, failure: AccountFailure?, of id: ID<Account>
+  ) async throws(ServiceError) {
+    try await attempt {
+      try await pool.transaction { connection in
+        let rows = try await connection.query(
+          """
+          update account set state = \(state.rawValue), last_error = \(failure?.json)::json
+          where id = \(id.rawValue)
+            and (state, last_error::text) is distinct from (\(state.rawValue), \(failure?.json))
+          returning id
+          """)
+        guard rows.count == 1 else { return }
+        try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
+      }
+    }
+  }
+
+  /// Records what the server can do, where that changed.
+  package func setCapabilities(
+    _ capabilities: [String], of id: ID<Account>
+  ) async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        update account set capabilities = \(capabilities)
+        where id = \(id.rawValue) and capabilities <> \(capabilities)
+        """)
+    }
+  }
+
+  /// Records that every mailbox of the account is current.
+  package func setFirstSynced(_ id: ID<Account>) async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        update account set first_synced_at = now()
+        where id = \(id.rawValue) and first_synced_at is null
+        """)
+    }
+  }
+
+  private func seal(_ secret: Secret?, _ column: String, _ id: ID<Account>) throws -> [UInt8]? {
+    guard let secret else { return nil }
+    return try sealer.seal([UInt8](secret.value.utf8), context: "account.\(column):\(id.rawValue)")
+  }
+
+  private func open(
+    _ rows: PostgresRows, column: Int, _ name: String, _ id: ID<Account>
+  ) throws -> Secret? {
+    guard !rows.isNull(0, column) else { return nil }
+    let sealed = rows.bytes(0, column)
+    let plain = try sealer.open(sealed, context: "account.\(name):\(id.rawValue)")
+    return Secret(String(decoding: plain, as: UTF8.self))
+  }
+
+  private func account(_ rows: PostgresRows, _ row: Int) throws -> Account {
+    Account(
+      id: ID(try rows.int64(row, 0)), name: try rows.string(row, 1),
+      email: try rows.string(row, 2), mode: AccountMode(rawValue: try rows.string(row, 3)) ?? .online,
+      incoming: try BackendSettings(json: try rows.string(row, 4)),
+      outgoing: try rows.optionalString(row, 5).map { try BackendSettings(json: $0) },
+      identities: try [Identity](json: try rows.string(row, 6)),
+      state: AccountState(rawValue: try rows.string(row, 7)) ?? .connecting,
+      lastError: try rows.optionalString(row, 8).map { try AccountFailure(json: $0) },
+      lastSyncAt: try rows.optionalTimestamp(row, 9),
+      firstSyncedAt: try rows.optionalTimestamp(row, 10),
+      capabilities: try rows.stringArray(row, 11), createdAt: try rows.timestamp(row, 12),
+      version: try rows.int64(row, 13))
+  }
+}

@@ -1,0 +1,57 @@
+package import Bytes
+package import Crypto
+package import Model
+package import Postgres
+
+/// Every SQL statement of the product, by noun.
+///
+/// A method is one transaction or one read. What it throws is safe to show to a caller.
+package final class Store: Sendable {
+  package let pool: PostgresPool
+  let sealer: Sealer
+  let ids = IDAllocator()
+
+  /// A store over `pool` whose secrets are sealed by `sealer`.
+  package init(pool: PostgresPool, sealer: Sealer) {
+    self.pool = pool
+    self.sealer = sealer
+  }
+
+  /// Whether the database answers.
+  package func ping() async throws(ServiceError) {
+    try await attempt { _ = try await pool.query("select 1") }
+  }
+
+  /// Runs `body` and turns what it throws into the one error that callers see.
+  func attempt<R>(_ body: () async throws -> R) async throws(ServiceError) -> R {
+    do {
+      return try await body()
+    } catch let error as ServiceError {
+      throw error
+    } catch let error as PostgresError {
+      throw ServiceError(error)
+    } catch is CancellationError {
+      throw ServiceError(.unavailable, "The request was cancelled.", isRetryable: true)
+    } catch {
+      throw ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+    }
+  }
+}
+
+extension ServiceError {
+  /// What a caller sees of a failed statement: that the database is away, or a defect of ours.
+  init(_ error: PostgresError) {
+    if error.isRetryable {
+      self.init(
+        .unavailable, "The database is not available at the moment.", cause: "\(error)",
+        isRetryable: true, retryAfter: 1)
+    } else {
+      self.init(.internalError, "An internal error occurred.", cause: "\(error)")
+    }
+  }
+
+  /// The row that the caller names is not there.
+  package static func notFound(_ noun: String) -> ServiceError {
+    ServiceError(.notFound, "There is no such \(noun).")
+  }
+}
