@@ -1,0 +1,94 @@
+package import Bytes
+package import Model
+package import Postgres
+
+/// Long work and how far it came.
+package struct JobRecord: Sendable {
+  package var id: ID<Job>
+  package var accountID: ID<Account>?
+  package var kind: String
+  /// `queued`, `running`, `done`, `failed` or `cancelled`.
+  package var state: String
+  package var done: Int64
+  package var total: Int64?
+  package var errors: [String]
+  /// What was asked for, as JSON; for the worker alone.
+  package var request: String
+  package var createdAt: Timestamp
+}
+
+extension Store {
+  private static let jobColumns: SQL = """
+    select id, account_id, kind, state, done, total, errors, request, created_at from job
+    """
+
+  /// Queues a job.
+  package func insertJob(
+    kind: String, of account: ID<Account>, request: String
+  ) async throws(ServiceError) -> JobRecord {
+    try await attempt {
+      let id = try await ids.take(from: pool)
+      return try await pool.transaction { connection in
+        _ = try await connection.query(
+          """
+          insert into job (id, account_id, kind, state, request)
+          values (\(id), \(account.rawValue), \(kind), 'queued', \(request)::json)
+          """)
+        try await append([FeedEntry(.job, .created, [id])], to: account, on: connection)
+        return try job(try await connection.query(Self.jobColumns + " where id = \(id)"), 0)
+      }
+    }
+  }
+
+  /// One job; nil where there is none.
+  package func job(_ id: ID<Job>) async throws(ServiceError) -> JobRecord? {
+    try await attempt {
+      let rows = try await pool.query(Self.jobColumns + " where id = \(id.rawValue)")
+      return rows.count == 1 ? try job(rows, 0) : nil
+    }
+  }
+
+  /// Jobs of the account that a restart has to go on with, oldest first.
+  package func unfinishedJobs(of account: ID<Account>) async throws(ServiceError) -> [JobRecord] {
+    try await attempt {
+      let rows = try await pool.query(
+        Self.jobColumns
+          + """
+             where account_id = \(account.rawValue) and state in ('queued', 'running')
+             order by id
+            """)
+      return try (0..<rows.count).map { try job(rows, $0) }
+    }
+  }
+
+  /// Records progress; false where the job was cancelled meanwhile.
+  package func progressJob(
+    _ record: JobRecord, state: String, done: Int64, total: Int64?, errors: [String]
+  ) async throws(ServiceError) -> Bool {
+    try await attempt {
+      try await pool.transaction { connection in
+        let rows = try await connection.query(
+          """
+          update job set state = \(state), done = \(done), total = \(total),
+            errors = \(errors), updated_at = now()
+          where id = \(record.id.rawValue) and state in ('queued', 'running') returning id
+          """)
+        guard rows.count == 1 else { return false }
+        if let account = record.accountID {
+          try await append(
+            [FeedEntry(.job, .updated, [record.id.rawValue])], to: account, on: connection)
+        }
+        return true
+      }
+    }
+  }
+
+  private func job(_ rows: PostgresRows, _ row: Int) throws -> JobRecord {
+    JobRecord(
+      id: ID(try rows.int64(row, 0)), accountID: try rows.optionalInt64(row, 1).map { ID($0) },
+      kind: try rows.string(row, 2), state: try rows.string(row, 3),
+      done: try rows.int64(row, 4), total: try rows.optionalInt64(row, 5),
+      errors: try rows.stringArray(row, 6), request: try rows.string(row, 7),
+      createdAt: try rows.timestamp(row, 8))
+  }
+}

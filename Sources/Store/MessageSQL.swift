@@ -1,0 +1,176 @@
+import Bytes
+import Model
+import Postgres
+
+/// The statements that list messages. Texts vary only with which filters are used, so each is prepared once.
+struct MessageSQL {
+  let account: ID<Account>
+  let query: MessageQuery
+  /// The mailbox by role, where the list names one so.
+  var role: String?
+
+  private var isOfOneMailbox: Bool { query.mailbox != nil || role != nil }
+
+  /// One page after `position`, one row longer than `limit` to tell whether more follow.
+  func page(after position: MessagePosition?, limit: Int) throws(ServiceError) -> SQL {
+    var sql: SQL = "select \(columns), \(sortKey) as sort_key \(source) where \(filters)"
+    if let position { sql += " and \(try keyset(after: position))" }
+    let direction: SQL = query.isAscending ? "asc" : "desc"
+    sql += " order by \(sortKey) \(direction), "
+    if isOfOneMailbox { sql += "\(Self.orderUID) \(direction), " }
+    sql += "\(idColumn) \(direction) limit \(Int64(limit + 1))"
+    return sql
+  }
+
+  /// One message, with its structure.
+  func single(_ id: ID<Message>) -> SQL {
+    """
+    select \(columns), m.received_at as sort_key, m.body_structure, m.blob_id \(source)
+    where m.account_id = \(account.rawValue) and m.id = \(id.rawValue)
+    """
+  }
+
+  /// How many messages the filters let through.
+  func count() -> SQL { "select count(*) \(source) where \(filters)" }
+
+  /// The ids that the filters let through, at most `limit`.
+  func ids(limit: Int) -> SQL {
+    "select \(idColumn) \(source) where \(filters) order by \(idColumn) limit \(Int64(limit))"
+  }
+
+  /// A message whose UID the server has not told yet counts as the newest of its instant.
+  private static let orderUID: SQL = "coalesce(p.uid, 9223372036854775807)"
+
+  private var idColumn: SQL { isOfOneMailbox ? "p.message_id" : "m.id" }
+
+  private var sortKey: SQL {
+    switch query.sort {
+    case .receivedAt: isOfOneMailbox ? "p.received_at" : "m.received_at"
+    case .sentAt: "coalesce(m.sent_at, m.received_at)"
+    case .size: "m.size"
+    case .subject: "lower(coalesce(m.subject, ''))"
+    case .from: "lower(coalesce(m.from_text, ''))"
+    }
+  }
+
+  private var columns: SQL {
+    """
+    m.id, m.thread_id, m.size, m.received_at, m.sent_at, m.version, m.message_ids,
+      m.in_reply_to, m.reference_ids, m.from_addresses, m.to_addresses, m.cc_addresses,
+      m.bcc_addresses, m.reply_to_addresses, m.sender_addresses, m.subject, m.preview,
+      m.has_attachment, m.attachments, p.keywords, p.uid, p.mailbox_id,
+      (select array_agg(o.mailbox_id) from placement o
+       where o.account_id = m.account_id and o.message_id = m.id and not o.is_deleted),
+      exists (select 1 from operation o where o.account_id = m.account_id
+              and o.message_id = m.id and o.state in ('pending', 'running'))
+    """
+  }
+
+  /// A list of one mailbox walks that mailbox's index; any other list the account's, with one placement a message.
+  private var source: SQL {
+    if isOfOneMailbox {
+      return """
+        from placement p join message m on m.account_id = p.account_id and m.id = p.message_id
+        """
+    }
+    return """
+      from message m join lateral (
+        select p.mailbox_id, p.uid, p.is_deleted,
+          (select array_agg(distinct k) filter (where k <> '$seen' or every_seen)
+           from (select unnest(a.keywords) as k,
+                   (select bool_and(s.is_seen) from placement s
+                    where s.account_id = m.account_id and s.message_id = m.id
+                      and not s.is_deleted) as every_seen
+                 from placement a
+                 where a.account_id = m.account_id and a.message_id = m.id
+                   and not a.is_deleted) as each_keyword) as keywords,
+          (select bool_and(s.is_seen) from placement s
+           where s.account_id = m.account_id and s.message_id = m.id and not s.is_deleted)
+            as is_seen
+        from placement p
+        where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
+        order by p.mailbox_id limit 1
+      ) as p on true
+      """
+  }
+
+  private var filters: SQL {
+    var sql: SQL
+    if isOfOneMailbox {
+      sql = "p.account_id = \(account.rawValue) and not p.is_deleted"
+      if let mailbox = query.mailbox { sql += " and p.mailbox_id = \(mailbox.rawValue)" }
+      if let role {
+        sql += """
+           and p.mailbox_id = (select id from mailbox where account_id = \(account.rawValue)
+             and role = \(role) order by id limit 1)
+          """
+      }
+    } else {
+      sql = "m.account_id = \(account.rawValue)"
+    }
+    if let isUnread = query.isUnread { sql += isUnread ? " and not p.is_seen" : " and p.is_seen" }
+    sql += keyword("$flagged", query.isFlagged)
+    sql += keyword("$answered", query.isAnswered)
+    sql += keyword("$draft", query.isDraft)
+    if let keyword = query.keyword { sql += " and \(keyword) = any (p.keywords)" }
+    sql += messageFilters
+    return sql
+  }
+
+  private func keyword(_ keyword: String, _ isWanted: Bool?) -> SQL {
+    guard let isWanted else { return "" }
+    let holds: SQL = "\(keyword) = any (p.keywords)"
+    return isWanted ? " and \(holds)" : " and not coalesce(\(holds), false)"
+  }
+
+  private var messageFilters: SQL {
+    var sql: SQL = ""
+    if let from = query.from { sql += " and m.from_text ilike \(Self.pattern(from))" }
+    if let to = query.to { sql += " and m.to_text ilike \(Self.pattern(to))" }
+    if let subject = query.subject { sql += " and m.subject ilike \(Self.pattern(subject))" }
+    if let hasAttachment = query.hasAttachment {
+      sql += hasAttachment ? " and m.has_attachment" : " and not m.has_attachment"
+    }
+    let received: SQL = isOfOneMailbox ? "p.received_at" : "m.received_at"
+    if let before = query.before { sql += " and \(received) < \(before)" }
+    if let after = query.after { sql += " and \(received) >= \(after)" }
+    if let larger = query.larger { sql += " and m.size > \(larger)" }
+    if let smaller = query.smaller { sql += " and m.size < \(smaller)" }
+    if let thread = query.thread { sql += " and m.thread_id = \(thread.rawValue)" }
+    if let messageID = query.messageID { sql += " and m.message_id = \(messageID)" }
+    return sql
+  }
+
+  /// `text` as a pattern that it is part of, LIKE's wildcards taken literally.
+  private static func pattern(_ text: String) -> String {
+    var pattern = "%"
+    for character in text {
+      if character == "%" || character == "_" || character == "\\" { pattern.append("\\") }
+      pattern.append(character)
+    }
+    return pattern + "%"
+  }
+
+  private func keyset(after position: MessagePosition) throws(ServiceError) -> SQL {
+    let key: SQL
+    switch query.sort {
+    case .receivedAt, .sentAt:
+      guard let microseconds = Int64(position.key) else { throw Self.badCursor }
+      key = "\(Timestamp(microseconds: microseconds))"
+    case .size:
+      guard let size = Int64(position.key) else { throw Self.badCursor }
+      key = "\(size)"
+    case .subject, .from: key = "\(position.key)"
+    }
+    let compare: SQL = query.isAscending ? ">" : "<"
+    if isOfOneMailbox {
+      return """
+        (\(sortKey), \(Self.orderUID), p.message_id) \(compare)
+          (\(key), \(position.uid), \(position.id.rawValue))
+        """
+    }
+    return "(\(sortKey), m.id) \(compare) (\(key), \(position.id.rawValue))"
+  }
+
+  private static let badCursor = ServiceError(.cursorInvalid, "The cursor is not one of this list.")
+}

@@ -1,0 +1,75 @@
+package import Model
+package import Postgres
+
+extension Store {
+  /// One page of messages after `position`.
+  package func messages(
+    of account: ID<Account>, _ query: MessageQuery, after position: MessagePosition?, limit: Int
+  ) async throws(ServiceError) -> MessagePage {
+    let statement = try MessageSQL(account: account, query: query)
+      .page(after: position, limit: limit)
+    return try await attempt {
+      let results = try await pool.pipeline([stateStatement(account), statement])
+      return try page(results[1], query, results[0], limit: limit, of: query.mailbox != nil)
+    }
+  }
+
+  /// One page of the mailbox with `role`; nil where the account has no such mailbox.
+  package func messages(
+    of account: ID<Account>, role: String, _ query: MessageQuery,
+    after position: MessagePosition?, limit: Int
+  ) async throws(ServiceError) -> MessagePage? {
+    let statement = try MessageSQL(account: account, query: query, role: role)
+      .page(after: position, limit: limit)
+    return try await attempt {
+      let results = try await pool.pipeline([
+        stateStatement(account), statement,
+        "select 1 from mailbox where account_id = \(account.rawValue) and role = \(role) limit 1",
+      ])
+      let page = try page(results[1], query, results[0], limit: limit, of: true)
+      return results[2].isEmpty ? nil : page
+    }
+  }
+
+  /// One message with its structure: a page of one row, or of none.
+  package func message(
+    _ id: ID<Message>, of account: ID<Account>
+  ) async throws(ServiceError) -> MessagePage {
+    let query = MessageQuery()
+    return try await attempt {
+      let results = try await pool.pipeline([
+        stateStatement(account), MessageSQL(account: account, query: query).single(id),
+      ])
+      return try page(results[1], query, results[0], limit: 1, of: false)
+    }
+  }
+
+  /// How many messages the query finds.
+  package func countMessages(
+    of account: ID<Account>, _ query: MessageQuery
+  ) async throws(ServiceError) -> Int64 {
+    try await attempt {
+      try await pool.query(MessageSQL(account: account, query: query).count()).int64(0, 0)
+    }
+  }
+
+  /// The ids that the query finds, at most `limit`.
+  package func messageIDs(
+    of account: ID<Account>, _ query: MessageQuery, limit: Int
+  ) async throws(ServiceError) -> [ID<Message>] {
+    try await attempt {
+      let rows = try await pool.query(
+        MessageSQL(account: account, query: query).ids(limit: limit))
+      return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
+    }
+  }
+
+  private func page(
+    _ rows: PostgresRows, _ query: MessageQuery, _ state: PostgresRows, limit: Int,
+    of oneMailbox: Bool
+  ) throws -> MessagePage {
+    MessagePage(
+      rows: rows, sort: query.sort, isOfOneMailbox: oneMailbox, count: min(rows.count, limit),
+      hasMore: rows.count > limit, state: try feedState(state))
+  }
+}
