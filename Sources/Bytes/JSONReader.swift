@@ -31,7 +31,9 @@ package struct JSONError: Error, Equatable, Sendable {
   package var offset: Int
 }
 
-/// Reads one JSON text (RFC 8259) into a tree. A member named twice is refused: readers differ on which counts.
+/// Reads one JSON text (RFC 8259) into a tree.
+///
+/// A member named twice is refused: readers differ on which counts.
 package struct JSONReader {
   private let limits: JSONLimits
   private var valueCount = 0

@@ -86,7 +86,9 @@ package struct JSONWriter: ~Copyable {
     needsComma = false
   }
 
-  /// A string of UTF-8 text. Ill-formed UTF-8 is written as it stands: callers hold valid text.
+  /// A string of UTF-8 text.
+  ///
+  /// Ill-formed UTF-8 is written as it stands: callers hold valid text.
   package mutating func string(_ text: Span<UInt8>) {
     separate()
     bytes.append(0x22)

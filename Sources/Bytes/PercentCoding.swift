@@ -1,6 +1,8 @@
 /// Percent-encoding (RFC 3986 §2.1).
 package enum PercentCoding {
-  /// Decodes `%XX`; with `plusIsSpace`, `+` as a space, as forms write it. Nil on a broken escape.
+  /// Decodes `%XX`; with `plusIsSpace`, `+` as a space, as forms write it.
+  ///
+  /// Nil on a broken escape.
   package static func decode(_ text: Span<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
     var output: [UInt8] = []
     output.reserveCapacity(text.count)

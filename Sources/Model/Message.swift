@@ -1,6 +1,8 @@
 package import Bytes
 
-/// One stored item of a mailbox. The list path never makes one: it goes from rows to bytes.
+/// One stored item of a mailbox.
+///
+/// The list path never makes one: it goes from rows to bytes.
 package enum Message: Identified {
   package static let idPrefix: StaticString = "msg_"
 }

@@ -97,6 +97,11 @@ extension SQL {
     /// Binds `value`.
     package mutating func appendInterpolation(_ value: some PostgresValue) { sql.bind(value) }
 
+    /// Binds an optional value; an overload of its own, or the compiler takes it for a slip.
+    package mutating func appendInterpolation<Value: PostgresValue>(_ value: Value?) {
+      sql.bind(value)
+    }
+
     /// Joins another statement with its values.
     package mutating func appendInterpolation(_ other: SQL) { sql.append(other) }
 

@@ -1,6 +1,7 @@
-package import Bytes
+import Crypto
+import Bytes
 package import Model
-package import Postgres
+import Postgres
 
 extension Store {
   private static let accountColumns: SQL = """
@@ -11,7 +12,9 @@ extension Store {
 
   /// The accounts that a token may see (nil: all), by id after `after`.
   package func accounts(
-    visibleTo visible: [ID<Account>]? = nil, after: ID<Account>? = nil, limit: Int
+    visibleTo visible: [ID<Account>]? = nil,
+    after: ID<Account>? = nil,
+    limit: Int
   ) async throws(ServiceError) -> [Account] {
     try await attempt {
       let rows = try await pool.query(
@@ -19,7 +22,8 @@ extension Store {
            where id > \(after?.rawValue ?? 0)
              and (\(visible == nil) or id = any(\((visible ?? []).map(\.rawValue))))
            order by id limit \(Int64(limit))
-          """)
+          """
+      )
       return try (0..<rows.count).map { try account(rows, $0) }
     }
   }
@@ -34,8 +38,13 @@ extension Store {
 
   /// Stores a new account, its secrets sealed, in state `connecting`.
   package func insertAccount(
-    name: String, email: String, mode: AccountMode, incoming: BackendSettings,
-    incomingSecret: Secret?, outgoing: BackendSettings?, outgoingSecret: Secret?,
+    name: String,
+    email: String,
+    mode: AccountMode,
+    incoming: BackendSettings,
+    incomingSecret: Secret?,
+    outgoing: BackendSettings?,
+    outgoingSecret: Secret?,
     identities: [Identity]
   ) async throws(ServiceError) -> Account {
     try await attempt {
@@ -50,7 +59,8 @@ extension Store {
           values (\(id.rawValue), \(name), \(email), \(mode.rawValue),
             \(incoming.json)::json, \(outgoing?.json)::json, \(identities.json)::json,
             \(sealedIncoming), \(sealedOutgoing))
-          """)
+          """
+        )
         try await append([FeedEntry(.account, .created, [id.rawValue])], to: id, on: connection)
         return try await connection.query(Self.accountColumns + " where id = \(id.rawValue)")
       }
@@ -58,10 +68,15 @@ extension Store {
     }
   }
 
-  /// Stores changed settings. A secret that is nil stays, unless the settings it belongs to are `erased`.
+  /// Stores changed settings.
+  ///
+  /// A secret that is nil stays, unless the settings it belongs to are `erased`.
   package func updateAccount(
-    _ changed: Account, incomingSecret: Secret?, outgoingSecret: Secret?,
-    erasesOutgoingSecret: Bool, ifVersion: Int64?
+    _ changed: Account,
+    incomingSecret: Secret?,
+    outgoingSecret: Secret?,
+    erasesOutgoingSecret: Bool,
+    ifVersion: Int64?
   ) async throws(ServiceError) -> Account {
     try await attempt {
       let id = changed.id
@@ -80,13 +95,16 @@ extension Store {
             version = version + 1
           where id = \(id.rawValue) and (\(ifVersion == nil) or version = \(ifVersion ?? 0))
           returning id
-          """)
+          """
+        )
         guard rows.count == 1 else {
           throw ServiceError(.preconditionFailed, "The account changed meanwhile.")
         }
         try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
         return try account(
-          try await connection.query(Self.accountColumns + " where id = \(id.rawValue)"), 0)
+          try await connection.query(Self.accountColumns + " where id = \(id.rawValue)"),
+          0
+        )
       }
     }
   }
@@ -104,7 +122,8 @@ extension Store {
   ) async throws(ServiceError) -> (incoming: Secret?, outgoing: Secret?) {
     try await attempt {
       let rows = try await pool.query(
-        "select incoming_secret, outgoing_secret from account where id = \(id.rawValue)")
+        "select incoming_secret, outgoing_secret from account where id = \(id.rawValue)"
+      )
       guard rows.count == 1 else { throw ServiceError.notFound("account") }
       return (
         try open(rows, column: 0, "incoming_secret", id),
@@ -115,7 +134,9 @@ extension Store {
 
   /// Records how the account's connection stands; tells the feed only where that changed.
   package func setState(
-    _ state: AccountState, failure: AccountFailure?, of id: ID<Account>
+    _ state: AccountState,
+    failure: AccountFailure?,
+    of id: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       try await pool.transaction { connection in
@@ -125,7 +146,8 @@ extension Store {
           where id = \(id.rawValue)
             and (state, last_error::text) is distinct from (\(state.rawValue), \(failure?.json))
           returning id
-          """)
+          """
+        )
         guard rows.count == 1 else { return }
         try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
       }
@@ -134,14 +156,16 @@ extension Store {
 
   /// Records what the server can do, where that changed.
   package func setCapabilities(
-    _ capabilities: [String], of id: ID<Account>
+    _ capabilities: [String],
+    of id: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       _ = try await pool.query(
         """
         update account set capabilities = \(capabilities)
         where id = \(id.rawValue) and capabilities <> \(capabilities)
-        """)
+        """
+      )
     }
   }
 
@@ -152,7 +176,8 @@ extension Store {
         """
         update account set first_synced_at = now()
         where id = \(id.rawValue) and first_synced_at is null
-        """)
+        """
+      )
     }
   }
 
@@ -162,7 +187,10 @@ extension Store {
   }
 
   private func open(
-    _ rows: PostgresRows, column: Int, _ name: String, _ id: ID<Account>
+    _ rows: PostgresRows,
+    column: Int,
+    _ name: String,
+    _ id: ID<Account>
   ) throws -> Secret? {
     guard !rows.isNull(0, column) else { return nil }
     let sealed = rows.bytes(0, column)
@@ -172,8 +200,10 @@ extension Store {
 
   private func account(_ rows: PostgresRows, _ row: Int) throws -> Account {
     Account(
-      id: ID(try rows.int64(row, 0)), name: try rows.string(row, 1),
-      email: try rows.string(row, 2), mode: AccountMode(rawValue: try rows.string(row, 3)) ?? .online,
+      id: ID(try rows.int64(row, 0)),
+      name: try rows.string(row, 1),
+      email: try rows.string(row, 2),
+      mode: AccountMode(rawValue: try rows.string(row, 3)) ?? .online,
       incoming: try BackendSettings(json: try rows.string(row, 4)),
       outgoing: try rows.optionalString(row, 5).map { try BackendSettings(json: $0) },
       identities: try [Identity](json: try rows.string(row, 6)),
@@ -181,7 +211,9 @@ extension Store {
       lastError: try rows.optionalString(row, 8).map { try AccountFailure(json: $0) },
       lastSyncAt: try rows.optionalTimestamp(row, 9),
       firstSyncedAt: try rows.optionalTimestamp(row, 10),
-      capabilities: try rows.stringArray(row, 11), createdAt: try rows.timestamp(row, 12),
-      version: try rows.int64(row, 13))
+      capabilities: try rows.stringArray(row, 11),
+      createdAt: try rows.timestamp(row, 12),
+      version: try rows.int64(row, 13)
+    )
   }
 }

@@ -1,7 +1,7 @@
 import Bytes
 import Crypto
 package import Model
-package import Postgres
+import Postgres
 
 /// Bounds on raw messages kept here.
 package struct BlobLimits: Sendable {
@@ -12,14 +12,18 @@ package struct BlobLimits: Sendable {
 extension Store {
   /// Keeps `bytes` in deflated chunks, within the caller's transaction.
   func insertBlob(
-    _ id: Int64, _ bytes: [UInt8], of account: ID<Account>, on connection: PostgresConnection
+    _ id: Int64,
+    _ bytes: [UInt8],
+    of account: ID<Account>,
+    on connection: PostgresConnection
   ) async throws {
     let digest = Digest.sha256(bytes.span)
     _ = try await connection.query(
       """
       insert into blob (account_id, id, digest, size)
       values (\(account.rawValue), \(id), \(digest), \(Int64(bytes.count)))
-      """)
+      """
+    )
     var position: Int32 = 0
     var start = 0
     repeat {
@@ -29,7 +33,8 @@ extension Store {
         """
         insert into blob_chunk (account_id, blob_id, position, data)
         values (\(account.rawValue), \(id), \(position), \(data))
-        """)
+        """
+      )
       position += 1
       start = end
     } while start < bytes.count
@@ -37,25 +42,30 @@ extension Store {
 
   /// How long a blob is; nil where there is none.
   package func blobSize(
-    _ id: ID<Blob>, of account: ID<Account>
+    _ id: ID<Blob>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> Int64? {
     try await attempt {
       let rows = try await pool.query(
-        "select size from blob where account_id = \(account.rawValue) and id = \(id.rawValue)")
+        "select size from blob where account_id = \(account.rawValue) and id = \(id.rawValue)"
+      )
       return rows.count == 1 ? try rows.int64(0, 0) : nil
     }
   }
 
   /// The raw bytes of one chunk; nil past the last.
   package func blobChunk(
-    _ position: Int, of id: ID<Blob>, of account: ID<Account>
+    _ position: Int,
+    of id: ID<Blob>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> [UInt8]? {
     try await attempt {
       let rows = try await pool.query(
         """
         select data from blob_chunk where account_id = \(account.rawValue)
           and blob_id = \(id.rawValue) and position = \(Int32(clamping: position))
-        """)
+        """
+      )
       guard rows.count == 1 else { return nil }
       return try Compression.inflate(rows.bytes(0, 0), limit: BlobLimits.chunkSize)
     }
@@ -63,7 +73,8 @@ extension Store {
 
   /// All the raw bytes of a blob.
   package func blob(
-    _ id: ID<Blob>, of account: ID<Account>
+    _ id: ID<Blob>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> [UInt8] {
     var bytes: [UInt8] = []
     var position = 0

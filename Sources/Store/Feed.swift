@@ -1,6 +1,6 @@
-package import Bytes
+import Bytes
 package import Model
-package import Postgres
+import Postgres
 
 /// A place in one account's feed of changes; a token to the caller.
 package struct FeedState: Sendable, Equatable, CustomStringConvertible {
@@ -47,7 +47,10 @@ package struct FeedEntry: Sendable {
   package var properties: [String]?
 
   package init(
-    _ noun: FeedNoun, _ action: FeedAction, _ ids: [Int64], properties: [String]? = nil
+    _ noun: FeedNoun,
+    _ action: FeedAction,
+    _ ids: [Int64],
+    properties: [String]? = nil
   ) {
     self.noun = noun
     self.action = action
@@ -81,7 +84,9 @@ package struct ChangeSet: Sendable {
 extension Store {
   /// Appends `entries` to the feed of `account`: the last statement before commit, since it locks the account's row.
   func append(
-    _ entries: [FeedEntry], to account: ID<Account>, on connection: PostgresConnection
+    _ entries: [FeedEntry],
+    to account: ID<Account>,
+    on connection: PostgresConnection
   ) async throws {
     let entries = entries.filter { !$0.ids.isEmpty }
     guard !entries.isEmpty else { return }
@@ -105,7 +110,8 @@ extension Store {
         """
         (\(Int64(entries.count - 1 - index))::bigint, \(entry.noun.rawValue)::text,
          \(entry.action.rawValue)::text, \(entry.ids)::bigint[], \(entry.properties)::text[])
-        """)
+        """
+      )
     }
     sql.append(") as entry (place, noun, action, ids, properties)")
     return sql
@@ -133,7 +139,9 @@ extension Store {
 
   /// What changed in `account` after `since`, at most `limit` rows of the feed.
   package func changes(
-    of account: ID<Account>, since: FeedState, limit: Int
+    of account: ID<Account>,
+    since: FeedState,
+    limit: Int
   ) async throws(ServiceError) -> ChangeSet {
     try await attempt {
       let results = try await pool.pipeline([
@@ -148,14 +156,18 @@ extension Store {
       let oldest = try results[0].int64(0, 2)
       guard since.epoch == state.epoch, since.seq <= state.seq, since.seq >= oldest else {
         throw ServiceError(
-          .stateTooOld, "This state is too old to tell what changed; list again from the start.")
+          .stateTooOld,
+          "This state is too old to tell what changed; list again from the start."
+        )
       }
       return try changeSet(results[1], since: since, limit: limit)
     }
   }
 
   private func changeSet(
-    _ rows: PostgresRows, since: FeedState, limit: Int
+    _ rows: PostgresRows,
+    since: FeedState,
+    limit: Int
   ) throws -> ChangeSet {
     var folds: [FeedNoun: ChangeFold] = [:]
     var properties: [Int64: Set<String>?] = [:]
@@ -178,7 +190,9 @@ extension Store {
     }
     let last = count > 0 ? try rows.int64(count - 1, 0) : since.seq
     var set = ChangeSet(
-      newState: FeedState(epoch: since.epoch, seq: last), hasMore: rows.count > limit)
+      newState: FeedState(epoch: since.epoch, seq: last),
+      hasMore: rows.count > limit
+    )
     set.messages = folds[.message]?.ids ?? set.messages
     set.mailboxes = folds[.mailbox]?.ids ?? set.mailboxes
     set.threads = folds[.thread]?.ids ?? set.threads

@@ -23,7 +23,8 @@ final class IDAllocator: Sendable {
       guard taken.count < count else { return taken }
       let blocks = (count - taken.count + Int(Self.blockSize) - 1) / Int(Self.blockSize)
       let rows = try await pool.query(
-        "select nextval('row_id') from generate_series(1, \(Int64(blocks)))")
+        "select nextval('row_id') from generate_series(1, \(Int64(blocks)))"
+      )
       for row in 0..<rows.count {
         let last = try rows.int64(row, 0)
         let block = (last - Self.blockSize + 1)..<(last + 1)

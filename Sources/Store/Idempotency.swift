@@ -14,9 +14,13 @@ package enum IdempotencyStart: Sendable {
 }
 
 extension Store {
-  /// Claims a key for 24 hours. A claim that was neither finished nor abandoned in ten minutes counts as abandoned.
+  /// Claims a key for 24 hours.
+  ///
+  /// A claim that was neither finished nor abandoned in ten minutes counts as abandoned.
   package func beginIdempotent(
-    token: ID<Token>, key: String, fingerprint: [UInt8]
+    token: ID<Token>,
+    key: String,
+    fingerprint: [UInt8]
   ) async throws(ServiceError) -> IdempotencyStart {
     try await attempt {
       _ = try await pool.query(
@@ -24,30 +28,40 @@ extension Store {
         delete from idempotency where token_id = \(token.rawValue) and key = \(key)
           and (created_at < now() - interval '24 hours'
             or (not is_done and created_at < now() - interval '10 minutes'))
-        """)
+        """
+      )
       let claimed = try await pool.query(
         """
         insert into idempotency (token_id, key, fingerprint)
         values (\(token.rawValue), \(key), \(fingerprint)) on conflict do nothing
-        """)
+        """
+      )
       if claimed.affected == 1 { return .fresh }
       let rows = try await pool.query(
         """
         select fingerprint, is_done, status, content_type, location, body from idempotency
         where token_id = \(token.rawValue) and key = \(key)
-        """)
+        """
+      )
       guard rows.count == 1 else { return .running }
       guard try rows.byteArray(0, 0) == fingerprint else { return .reused }
       guard try rows.bool(0, 1) else { return .running }
       return .done(
-        status: Int(try rows.int32(0, 2)), contentType: try rows.optionalString(0, 3),
-        location: try rows.optionalString(0, 4), body: try rows.optionalByteArray(0, 5))
+        status: Int(try rows.int32(0, 2)),
+        contentType: try rows.optionalString(0, 3),
+        location: try rows.optionalString(0, 4),
+        body: try rows.optionalByteArray(0, 5)
+      )
     }
   }
 
   /// Keeps the answer of a claimed key.
   package func finishIdempotent(
-    token: ID<Token>, key: String, status: Int, contentType: String?, location: String?,
+    token: ID<Token>,
+    key: String,
+    status: Int,
+    contentType: String?,
+    location: String?,
     body: [UInt8]?
   ) async throws(ServiceError) {
     try await attempt {
@@ -56,7 +70,8 @@ extension Store {
         update idempotency set is_done = true, status = \(Int32(clamping: status)),
           content_type = \(contentType), location = \(location), body = \(body)
         where token_id = \(token.rawValue) and key = \(key)
-        """)
+        """
+      )
     }
   }
 
@@ -67,7 +82,8 @@ extension Store {
         """
         delete from idempotency
         where token_id = \(token.rawValue) and key = \(key) and not is_done
-        """)
+        """
+      )
     }
   }
 
@@ -75,7 +91,8 @@ extension Store {
   package func expireIdempotency() async throws(ServiceError) {
     try await attempt {
       _ = try await pool.query(
-        "delete from idempotency where created_at < now() - interval '24 hours'")
+        "delete from idempotency where created_at < now() - interval '24 hours'"
+      )
     }
   }
 }

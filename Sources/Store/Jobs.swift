@@ -1,6 +1,6 @@
 package import Bytes
 package import Model
-package import Postgres
+import Postgres
 
 /// Long work and how far it came.
 package struct JobRecord: Sendable {
@@ -24,7 +24,9 @@ extension Store {
 
   /// Queues a job.
   package func insertJob(
-    kind: String, of account: ID<Account>, request: String
+    kind: String,
+    of account: ID<Account>,
+    request: String
   ) async throws(ServiceError) -> JobRecord {
     try await attempt {
       let id = try await ids.take(from: pool)
@@ -33,7 +35,8 @@ extension Store {
           """
           insert into job (id, account_id, kind, state, request)
           values (\(id), \(account.rawValue), \(kind), 'queued', \(request)::json)
-          """)
+          """
+        )
         try await append([FeedEntry(.job, .created, [id])], to: account, on: connection)
         return try job(try await connection.query(Self.jobColumns + " where id = \(id)"), 0)
       }
@@ -54,16 +57,21 @@ extension Store {
       let rows = try await pool.query(
         Self.jobColumns
           + """
-             where account_id = \(account.rawValue) and state in ('queued', 'running')
-             order by id
-            """)
+           where account_id = \(account.rawValue) and state in ('queued', 'running')
+           order by id
+          """
+      )
       return try (0..<rows.count).map { try job(rows, $0) }
     }
   }
 
   /// Records progress; false where the job was cancelled meanwhile.
   package func progressJob(
-    _ record: JobRecord, state: String, done: Int64, total: Int64?, errors: [String]
+    _ record: JobRecord,
+    state: String,
+    done: Int64,
+    total: Int64?,
+    errors: [String]
   ) async throws(ServiceError) -> Bool {
     try await attempt {
       try await pool.transaction { connection in
@@ -72,11 +80,15 @@ extension Store {
           update job set state = \(state), done = \(done), total = \(total),
             errors = \(errors), updated_at = now()
           where id = \(record.id.rawValue) and state in ('queued', 'running') returning id
-          """)
+          """
+        )
         guard rows.count == 1 else { return false }
         if let account = record.accountID {
           try await append(
-            [FeedEntry(.job, .updated, [record.id.rawValue])], to: account, on: connection)
+            [FeedEntry(.job, .updated, [record.id.rawValue])],
+            to: account,
+            on: connection
+          )
         }
         return true
       }
@@ -85,10 +97,15 @@ extension Store {
 
   private func job(_ rows: PostgresRows, _ row: Int) throws -> JobRecord {
     JobRecord(
-      id: ID(try rows.int64(row, 0)), accountID: try rows.optionalInt64(row, 1).map { ID($0) },
-      kind: try rows.string(row, 2), state: try rows.string(row, 3),
-      done: try rows.int64(row, 4), total: try rows.optionalInt64(row, 5),
-      errors: try rows.stringArray(row, 6), request: try rows.string(row, 7),
-      createdAt: try rows.timestamp(row, 8))
+      id: ID(try rows.int64(row, 0)),
+      accountID: try rows.optionalInt64(row, 1).map { ID($0) },
+      kind: try rows.string(row, 2),
+      state: try rows.string(row, 3),
+      done: try rows.int64(row, 4),
+      total: try rows.optionalInt64(row, 5),
+      errors: try rows.stringArray(row, 6),
+      request: try rows.string(row, 7),
+      createdAt: try rows.timestamp(row, 8)
+    )
   }
 }

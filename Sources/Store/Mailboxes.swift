@@ -1,5 +1,5 @@
 package import Model
-package import Postgres
+import Postgres
 
 /// One mailbox as a server lists it, to be stored.
 package struct MailboxListing: Sendable, Equatable {
@@ -13,8 +13,14 @@ package struct MailboxListing: Sendable, Equatable {
   package var isSelectable: Bool
 
   package init(
-    encodedName: String, path: String, name: String, parentEncodedName: String?,
-    delimiter: String?, role: String?, isSubscribed: Bool, isSelectable: Bool
+    encodedName: String,
+    path: String,
+    name: String,
+    parentEncodedName: String?,
+    delimiter: String?,
+    role: String?,
+    isSubscribed: Bool,
+    isSelectable: Bool
   ) {
     self.encodedName = encodedName
     self.path = path
@@ -52,24 +58,28 @@ extension Store {
 
   /// One mailbox; nil where the account has none such.
   package func mailbox(
-    _ id: ID<Mailbox>, of account: ID<Account>
+    _ id: ID<Mailbox>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> Mailbox? {
     try await attempt {
       let rows = try await pool.query(
         Self.mailboxColumns
-          + " where account_id = \(account.rawValue) and id = \(id.rawValue)")
+          + " where account_id = \(account.rawValue) and id = \(id.rawValue)"
+      )
       return rows.count == 1 ? try mailbox(rows, 0) : nil
     }
   }
 
   /// The mailbox with `role`; nil where the account has none.
   package func mailbox(
-    role: String, of account: ID<Account>
+    role: String,
+    of account: ID<Account>
   ) async throws(ServiceError) -> Mailbox? {
     try await attempt {
       let rows = try await pool.query(
         Self.mailboxColumns
-          + " where account_id = \(account.rawValue) and role = \(role) order by id limit 1")
+          + " where account_id = \(account.rawValue) and role = \(role) order by id limit 1"
+      )
       return rows.count == 1 ? try mailbox(rows, 0) : nil
     }
   }
@@ -78,7 +88,8 @@ extension Store {
   ///
   /// A mailbox that the server no longer lists goes, with its placements and the messages that only it held.
   package func storeListing(
-    _ listing: [MailboxListing], of account: ID<Account>
+    _ listing: [MailboxListing],
+    of account: ID<Account>
   ) async throws(ServiceError) -> [Mailbox] {
     let known = try await mailboxes(of: account).mailboxes
     let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
@@ -94,7 +105,9 @@ extension Store {
   }
 
   private func replaceListing(
-    _ listing: [MailboxListing], known: [String: Mailbox], gone: [Mailbox],
+    _ listing: [MailboxListing],
+    known: [String: Mailbox],
+    gone: [Mailbox],
     _ account: ID<Account>
   ) async throws {
     let fresh = try await ids.take(listing.count { known[$0.encodedName] == nil }, from: pool)
@@ -113,7 +126,8 @@ extension Store {
               is_subscribed = \(item.isSubscribed), is_selectable = \(item.isSelectable),
               version = version + 1
             where account_id = \(account.rawValue) and id = \(mailbox.id.rawValue)
-            """)
+            """
+          )
         } else if let id = unused.popFirst() {
           created.append(id)
           _ = try await connection.query(
@@ -122,7 +136,8 @@ extension Store {
               is_subscribed, is_selectable)
             values (\(account.rawValue), \(id), \(item.name), \(item.path), \(item.encodedName),
               \(item.delimiter), \(item.role), \(item.isSubscribed), \(item.isSelectable))
-            """)
+            """
+          )
         }
       }
       try await linkParents(listing, account, on: connection)
@@ -137,7 +152,9 @@ extension Store {
   }
 
   private func linkParents(
-    _ listing: [MailboxListing], _ account: ID<Account>, on connection: PostgresConnection
+    _ listing: [MailboxListing],
+    _ account: ID<Account>,
+    on connection: PostgresConnection
   ) async throws {
     let children = listing.map(\.encodedName)
     let parents = listing.map { $0.parentEncodedName ?? "" }
@@ -154,18 +171,22 @@ extension Store {
       ) as link
       where child.account_id = \(account.rawValue) and child.id = link.id
         and child.parent_id is distinct from link.parent_id
-      """)
+      """
+    )
   }
 
   /// Removes a mailbox and what only it held; what the feed must say of it.
   func removeMailbox(
-    _ id: ID<Mailbox>, of account: ID<Account>, on connection: PostgresConnection
+    _ id: ID<Mailbox>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
     _ = try await connection.query(
       """
       delete from operation
       where account_id = \(account.rawValue) and (mailbox_id = \(id.rawValue) or target_mailbox_id = \(id.rawValue))
-      """)
+      """
+    )
     let removed = try await connection.query(
       """
       with gone as (
@@ -178,19 +199,25 @@ extension Store {
           where p.account_id = m.account_id and p.message_id = m.id
             and p.mailbox_id <> \(id.rawValue))
       returning m.id
-      """)
+      """
+    )
     _ = try await connection.query(
-      "delete from mailbox where account_id = \(account.rawValue) and id = \(id.rawValue)")
+      "delete from mailbox where account_id = \(account.rawValue) and id = \(id.rawValue)"
+    )
     return [
       FeedEntry(
-        .message, .destroyed, try (0..<removed.count).map { try removed.int64($0, 0) }),
+        .message,
+        .destroyed,
+        try (0..<removed.count).map { try removed.int64($0, 0) }
+      ),
       FeedEntry(.mailbox, .destroyed, [id.rawValue]),
     ]
   }
 
   /// Removes a mailbox that the server has deleted.
   package func deleteMailbox(
-    _ id: ID<Mailbox>, of account: ID<Account>
+    _ id: ID<Mailbox>,
+    of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       try await pool.transaction { connection in
@@ -202,7 +229,9 @@ extension Store {
 
   /// Follows a rename on the server: the mailbox keeps its id, and so do those below it.
   package func renameMailbox(
-    _ mailbox: Mailbox, to listing: MailboxListing, parent: ID<Mailbox>?
+    _ mailbox: Mailbox,
+    to listing: MailboxListing,
+    parent: ID<Mailbox>?
   ) async throws(ServiceError) {
     try await attempt {
       let account = mailbox.accountID.rawValue
@@ -220,25 +249,31 @@ extension Store {
           where account_id = \(account) and \(!delimiter.isEmpty)
             and starts_with(encoded_name, \(oldPrefix))
           returning id
-          """)
+          """
+        )
         _ = try await connection.query(
           """
           update mailbox set name = \(listing.name), path = \(listing.path),
             encoded_name = \(listing.encodedName), parent_id = \(parent?.rawValue),
             version = version + 1
           where account_id = \(account) and id = \(mailbox.id.rawValue)
-          """)
+          """
+        )
         let changed = try (0..<below.count).map { try below.int64($0, 0) }
         try await append(
           [FeedEntry(.mailbox, .updated, [mailbox.id.rawValue] + changed)],
-          to: mailbox.accountID, on: connection)
+          to: mailbox.accountID,
+          on: connection
+        )
       }
     }
   }
 
   /// Records whether the user is subscribed.
   package func setSubscribed(
-    _ isSubscribed: Bool, _ id: ID<Mailbox>, of account: ID<Account>
+    _ isSubscribed: Bool,
+    _ id: ID<Mailbox>,
+    of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       try await pool.transaction { connection in
@@ -246,25 +281,37 @@ extension Store {
           """
           update mailbox set is_subscribed = \(isSubscribed), version = version + 1
           where account_id = \(account.rawValue) and id = \(id.rawValue)
-          """)
+          """
+        )
         try await append(
           [FeedEntry(.mailbox, .updated, [id.rawValue], properties: ["isSubscribed"])],
-          to: account, on: connection)
+          to: account,
+          on: connection
+        )
       }
     }
   }
 
   private func mailbox(_ rows: PostgresRows, _ row: Int) throws -> Mailbox {
     Mailbox(
-      id: ID(try rows.int64(row, 1)), accountID: ID(try rows.int64(row, 0)),
-      parentID: try rows.optionalInt64(row, 2).map { ID($0) }, name: try rows.string(row, 3),
-      path: try rows.string(row, 4), encodedName: try rows.string(row, 5),
-      delimiter: try rows.optionalString(row, 6), role: try rows.optionalString(row, 7),
-      isSubscribed: try rows.bool(row, 8), isSelectable: try rows.bool(row, 9),
-      totalMessages: try rows.int64(row, 10), unreadMessages: try rows.int64(row, 11),
-      uidValidity: try rows.optionalInt64(row, 12), uidNext: try rows.optionalInt64(row, 13),
+      id: ID(try rows.int64(row, 1)),
+      accountID: ID(try rows.int64(row, 0)),
+      parentID: try rows.optionalInt64(row, 2).map { ID($0) },
+      name: try rows.string(row, 3),
+      path: try rows.string(row, 4),
+      encodedName: try rows.string(row, 5),
+      delimiter: try rows.optionalString(row, 6),
+      role: try rows.optionalString(row, 7),
+      isSubscribed: try rows.bool(row, 8),
+      isSelectable: try rows.bool(row, 9),
+      totalMessages: try rows.int64(row, 10),
+      unreadMessages: try rows.int64(row, 11),
+      uidValidity: try rows.optionalInt64(row, 12),
+      uidNext: try rows.optionalInt64(row, 13),
       highestModSeq: try rows.optionalInt64(row, 14),
-      syncedDownTo: try rows.optionalInt64(row, 15), version: try rows.int64(row, 16))
+      syncedDownTo: try rows.optionalInt64(row, 15),
+      version: try rows.int64(row, 16)
+    )
   }
 }
 

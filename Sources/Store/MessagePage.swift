@@ -1,6 +1,6 @@
 package import Bytes
 package import Model
-package import Postgres
+import Postgres
 
 /// A slice of a list of messages, straight from PostgreSQL's rows.
 package struct MessagePage: Sendable {
@@ -33,7 +33,10 @@ package struct MessagePage: Sendable {
         }
         let row = row(last)
         return MessagePosition(
-          key: key, uid: isOfOneMailbox ? (row.backendUID ?? .max) : 0, id: row.id)
+          key: key,
+          uid: isOfOneMailbox ? (row.backendUID ?? .max) : 0,
+          id: row.id
+        )
       } catch {
         throw ServiceError(error)
       }

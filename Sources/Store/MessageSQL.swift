@@ -2,7 +2,9 @@ import Bytes
 import Model
 import Postgres
 
-/// The statements that list messages. Texts vary only with which filters are used, so each is prepared once.
+/// The statements that list messages.
+///
+/// Texts vary only with which filters are used, so each is prepared once.
 struct MessageSQL {
   let account: ID<Account>
   let query: MessageQuery

@@ -1,10 +1,13 @@
 package import Model
-package import Postgres
+import Postgres
 
 extension Store {
   /// One page of messages after `position`.
   package func messages(
-    of account: ID<Account>, _ query: MessageQuery, after position: MessagePosition?, limit: Int
+    of account: ID<Account>,
+    _ query: MessageQuery,
+    after position: MessagePosition?,
+    limit: Int
   ) async throws(ServiceError) -> MessagePage {
     let statement = try MessageSQL(account: account, query: query)
       .page(after: position, limit: limit)
@@ -16,8 +19,11 @@ extension Store {
 
   /// One page of the mailbox with `role`; nil where the account has no such mailbox.
   package func messages(
-    of account: ID<Account>, role: String, _ query: MessageQuery,
-    after position: MessagePosition?, limit: Int
+    of account: ID<Account>,
+    role: String,
+    _ query: MessageQuery,
+    after position: MessagePosition?,
+    limit: Int
   ) async throws(ServiceError) -> MessagePage? {
     let statement = try MessageSQL(account: account, query: query, role: role)
       .page(after: position, limit: limit)
@@ -33,7 +39,8 @@ extension Store {
 
   /// One message with its structure: a page of one row, or of none.
   package func message(
-    _ id: ID<Message>, of account: ID<Account>
+    _ id: ID<Message>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> MessagePage {
     let query = MessageQuery()
     return try await attempt {
@@ -46,7 +53,8 @@ extension Store {
 
   /// How many messages the query finds.
   package func countMessages(
-    of account: ID<Account>, _ query: MessageQuery
+    of account: ID<Account>,
+    _ query: MessageQuery
   ) async throws(ServiceError) -> Int64 {
     try await attempt {
       try await pool.query(MessageSQL(account: account, query: query).count()).int64(0, 0)
@@ -55,21 +63,32 @@ extension Store {
 
   /// The ids that the query finds, at most `limit`.
   package func messageIDs(
-    of account: ID<Account>, _ query: MessageQuery, limit: Int
+    of account: ID<Account>,
+    _ query: MessageQuery,
+    limit: Int
   ) async throws(ServiceError) -> [ID<Message>] {
     try await attempt {
       let rows = try await pool.query(
-        MessageSQL(account: account, query: query).ids(limit: limit))
+        MessageSQL(account: account, query: query).ids(limit: limit)
+      )
       return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
     }
   }
 
   private func page(
-    _ rows: PostgresRows, _ query: MessageQuery, _ state: PostgresRows, limit: Int,
+    _ rows: PostgresRows,
+    _ query: MessageQuery,
+    _ state: PostgresRows,
+    limit: Int,
     of oneMailbox: Bool
   ) throws -> MessagePage {
     MessagePage(
-      rows: rows, sort: query.sort, isOfOneMailbox: oneMailbox, count: min(rows.count, limit),
-      hasMore: rows.count > limit, state: try feedState(state))
+      rows: rows,
+      sort: query.sort,
+      isOfOneMailbox: oneMailbox,
+      count: min(rows.count, limit),
+      hasMore: rows.count > limit,
+      state: try feedState(state)
+    )
   }
 }

@@ -11,14 +11,20 @@ extension JSONValue {
       self = try JSONReader.parse(text.utf8.span)
     } catch {
       throw ServiceError(
-        .internalError, "An internal error occurred.", cause: "json column: \(error)")
+        .internalError,
+        "An internal error occurred.",
+        cause: "json column: \(error)"
+      )
     }
   }
 
   fileprivate func required(_ name: String) throws(ServiceError) -> String {
     guard let text = self[name]?.stringValue else {
       throw ServiceError(
-        .internalError, "An internal error occurred.", cause: "json column lacks \(name)")
+        .internalError,
+        "An internal error occurred.",
+        cause: "json column lacks \(name)"
+      )
     }
     return text
   }
@@ -53,7 +59,8 @@ extension BackendSettings {
       authType: AuthType(rawValue: try value.required("authType")) ?? .password,
       username: value["username"]?.stringValue,
       allowCleartext: value["allowCleartext"]?.boolValue ?? false,
-      certificateSHA256: value["certificateSHA256"]?.stringValue)
+      certificateSHA256: value["certificateSHA256"]?.stringValue
+    )
   }
 }
 
@@ -80,9 +87,13 @@ extension [Identity] {
     for value in try JSONValue(column: text).arrayValue ?? [] {
       append(
         Identity(
-          id: try value.required("id"), name: value["name"]?.stringValue,
-          email: try value.required("email"), replyTo: value["replyTo"]?.stringValue,
-          isDefault: value["isDefault"]?.boolValue ?? false))
+          id: try value.required("id"),
+          name: value["name"]?.stringValue,
+          email: try value.required("email"),
+          replyTo: value["replyTo"]?.stringValue,
+          isDefault: value["isDefault"]?.boolValue ?? false
+        )
+      )
     }
   }
 }
@@ -102,7 +113,9 @@ extension AccountFailure {
     let value = try JSONValue(column: text)
     self.init(
       code: ErrorCode(rawValue: try value.required("code")),
-      message: try value.required("message"), response: value["response"]?.stringValue,
-      at: Timestamp(microseconds: value["at"]?.intValue ?? 0))
+      message: try value.required("message"),
+      response: value["response"]?.stringValue,
+      at: Timestamp(microseconds: value["at"]?.intValue ?? 0)
+    )
   }
 }

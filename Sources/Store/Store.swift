@@ -1,4 +1,4 @@
-package import Bytes
+import Bytes
 package import Crypto
 package import Model
 package import Postgres
@@ -43,8 +43,12 @@ extension ServiceError {
   init(_ error: PostgresError) {
     if error.isRetryable {
       self.init(
-        .unavailable, "The database is not available at the moment.", cause: "\(error)",
-        isRetryable: true, retryAfter: 1)
+        .unavailable,
+        "The database is not available at the moment.",
+        cause: "\(error)",
+        isRetryable: true,
+        retryAfter: 1
+      )
     } else {
       self.init(.internalError, "An internal error occurred.", cause: "\(error)")
     }

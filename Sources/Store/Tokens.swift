@@ -1,6 +1,6 @@
 package import Bytes
 package import Model
-package import Postgres
+import Postgres
 
 /// A bearer token, of which only a digest is kept.
 package struct TokenRecord: Sendable {
@@ -22,7 +22,10 @@ extension Store {
 
   /// Stores a token by its digest.
   package func insertToken(
-    name: String?, digest: [UInt8], scopes: [String], accounts: [ID<Account>]?,
+    name: String?,
+    digest: [UInt8],
+    scopes: [String],
+    accounts: [ID<Account>]?,
     expiresAt: Timestamp?
   ) async throws(ServiceError) -> TokenRecord {
     try await attempt {
@@ -48,12 +51,14 @@ extension Store {
 
   /// Tokens by id after `after`.
   package func tokens(
-    after: ID<Token>? = nil, limit: Int
+    after: ID<Token>? = nil,
+    limit: Int
   ) async throws(ServiceError) -> [TokenRecord] {
     try await attempt {
       let rows = try await pool.query(
         Self.tokenColumns
-          + " where id > \(after?.rawValue ?? 0) order by id limit \(Int64(limit))")
+          + " where id > \(after?.rawValue ?? 0) order by id limit \(Int64(limit))"
+      )
       return try (0..<rows.count).map { try token(rows, $0) }
     }
   }
@@ -73,16 +78,21 @@ extension Store {
         """
         update token set last_used_at = now() where id = \(id.rawValue)
           and (last_used_at is null or last_used_at < now() - interval '1 minute')
-        """)
+        """
+      )
     }
   }
 
   private func token(_ rows: PostgresRows, _ row: Int) throws -> TokenRecord {
     TokenRecord(
-      id: ID(try rows.int64(row, 0)), name: try rows.optionalString(row, 1),
+      id: ID(try rows.int64(row, 0)),
+      name: try rows.optionalString(row, 1),
       scopes: Set(try rows.stringArray(row, 2)),
       accounts: try rows.optionalInt64Array(row, 3)?.map { ID($0) },
-      expiresAt: try rows.optionalTimestamp(row, 4), createdAt: try rows.timestamp(row, 5),
-      lastUsedAt: try rows.optionalTimestamp(row, 6), isRevoked: try rows.bool(row, 7))
+      expiresAt: try rows.optionalTimestamp(row, 4),
+      createdAt: try rows.timestamp(row, 5),
+      lastUsedAt: try rows.optionalTimestamp(row, 6),
+      isRevoked: try rows.bool(row, 7)
+    )
   }
 }
