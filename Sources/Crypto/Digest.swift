@@ -1,50 +1,65 @@
-import Bytes
 import COpenSSL
 
-/// SHA-256 of whole buffers.
+/// Digests of bytes that are all in memory.
 package enum Digest {
-  /// The 32 bytes of the digest of `bytes`.
+  /// The SHA-256 digest (FIPS 180-4), 32 bytes.
   package static func sha256(_ bytes: Span<UInt8>) -> [UInt8] {
-    unsafe [UInt8](unsafeUninitializedCapacity: 32) { target, count in
-      unsafe bytes.withUnsafeBufferPointer { source in
-        _ = unsafe SHA256(source.baseAddress, source.count, target.baseAddress)
+    unsafe [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { output, count in
+      let status = unsafe bytes.withUnsafeBufferPointer { input in
+        unsafe EVP_Digest(
+          input.baseAddress,
+          input.count,
+          output.baseAddress,
+          nil,
+          EVP_sha256(),
+          nil
+        )
       }
-      count = 32
+      precondition(status == 1, "OpenSSL has no SHA-256")
+      count = SHA256.byteCount
     }
   }
 
-  /// The digest of `bytes`.
+  /// The SHA-256 digest of an array.
   package static func sha256(_ bytes: [UInt8]) -> [UInt8] { sha256(bytes.span) }
 }
 
-/// Message authentication codes (RFC 2104).
-package enum HMAC {
-  /// The 32 bytes of HMAC-SHA-256 of `message` under `key`.
-  package static func sha256(key: Span<UInt8>, _ message: Span<UInt8>) -> [UInt8] {
-    unsafe [UInt8](unsafeUninitializedCapacity: 32) { target, count in
-      unsafe key.withUnsafeBufferPointer { key in
-        unsafe message.withUnsafeBufferPointer { message in
-          var length: UInt32 = 32
-          _ = unsafe COpenSSL.HMAC(
-            EVP_sha256(),
-            key.baseAddress,
-            Int32(clamping: key.count),
-            message.baseAddress,
-            message.count,
-            target.baseAddress,
-            &length
-          )
-        }
-      }
-      count = 32
+/// A SHA-256 digest of bytes that come piece by piece.
+///
+/// ```swift
+/// var hash = SHA256()
+/// hash.update(first.span)
+/// hash.update(second.span)
+/// let digest = hash.finish()
+/// ```
+@safe package struct SHA256: ~Copyable {
+  /// The length of the digest.
+  package static let byteCount = 32
+
+  private let context: OpaquePointer
+
+  /// A digest of nothing yet.
+  package init() {
+    guard let context = unsafe EVP_MD_CTX_new(),
+      unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
+    else { preconditionFailure("OpenSSL has no SHA-256") }
+    unsafe self.context = context
+  }
+
+  deinit { unsafe EVP_MD_CTX_free(context) }
+
+  /// Adds bytes to what is digested.
+  package mutating func update(_ bytes: Span<UInt8>) {
+    unsafe bytes.withUnsafeBufferPointer { input in
+      _ = unsafe EVP_DigestUpdate(context, input.baseAddress, input.count)
     }
   }
-}
 
-/// Whether two texts are equal, in a time that tells nothing of where they differ.
-package func constantTimeEqual(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
-  guard left.count == right.count else { return false }
-  var difference: UInt8 = 0
-  for index in 0..<left.count { difference |= left[index] ^ right[index] }
-  return difference == 0
+  /// The digest of all that was added.
+  package consuming func finish() -> [UInt8] {
+    unsafe [UInt8](unsafeUninitializedCapacity: Self.byteCount) { output, count in
+      _ = unsafe EVP_DigestFinal_ex(context, output.baseAddress, nil)
+      count = Self.byteCount
+    }
+  }
 }

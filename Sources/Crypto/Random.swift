@@ -1,14 +1,15 @@
 import COpenSSL
 
-/// Bytes that nobody can foretell.
+/// Bytes that nobody can foresee, from OpenSSL's generator.
 package enum Random {
-  /// `count` bytes of OpenSSL's generator.
+  /// `count` random bytes.
   package static func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    let status = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-      unsafe RAND_bytes(buffer.baseAddress, Int32(clamping: buffer.count))
+    guard count > 0 else { return [] }
+    var output = [UInt8](repeating: 0, count: count)
+    let status = unsafe output.withUnsafeMutableBufferPointer { buffer in
+      unsafe RAND_bytes(buffer.baseAddress, Int32(buffer.count))
     }
-    guard status == 1 else { throw .unavailable(call: "RAND_bytes") }
-    return bytes
+    guard status == 1 else { throw .randomUnavailable }
+    return output
   }
 }
