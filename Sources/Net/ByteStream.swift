@@ -15,6 +15,8 @@ package protocol ByteStream: AnyObject, Sendable {
   func read(upTo limit: Int, deadline: Deadline) async throws(NetError) -> [UInt8]
 
   /// Writes all of `head`, then all of `body`, in one system call where the kernel takes it.
+  ///
+  /// At the deadline the stream is closed, since the peer may have got a part.
   func write(_ head: [UInt8], _ body: [UInt8], deadline: Deadline) async throws(NetError)
 
   /// Closes both directions at once; whoever waits gets `NetError.closed`. Calling it again does nothing.

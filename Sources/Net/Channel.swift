@@ -28,11 +28,24 @@ final class Channel: EventHandler, @unchecked Sendable {
     case ready, timer, failed
   }
 
-  @safe private struct Direction {
+  /// A task that waits; it is woken exactly once.
+  @safe private struct Waiter {
+    private let continuation: UnsafeContinuation<Wake, Never>
+
+    init(_ continuation: UnsafeContinuation<Wake, Never>) {
+      unsafe self.continuation = continuation
+    }
+
+    func wake(_ wake: Wake) {
+      unsafe continuation.resume(returning: wake)
+    }
+  }
+
+  private struct Direction {
     var isReady = true
-    var waiter: UnsafeContinuation<Wake, Never>?
+    var waiter: Waiter?
     /// A second waiter occurs where TLS reads must write, or writes must read.
-    var others: [UnsafeContinuation<Wake, Never>] = unsafe []
+    var others: [Waiter] = []
     /// The earliest deadline of those who wait.
     var deadline = ContinuousClock.now
     /// At most one timer; it may be due before `deadline`, and is then armed again.
@@ -84,7 +97,7 @@ final class Channel: EventHandler, @unchecked Sendable {
     streak = 0
     let wake = await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { continuation in
-        unsafe suspend(continuation, side, deadline)
+        suspend(unsafe Waiter(continuation), side, deadline)
       }
     } onCancel: {
       loop.execute { self.close(.cancelled) }
@@ -96,7 +109,19 @@ final class Channel: EventHandler, @unchecked Sendable {
     }
   }
 
-  /// Closes the descriptor; those who wait get `reason`. A second call does nothing.
+  /// Waits in the middle of a write: the deadline closes the channel, as a part may be written.
+  func waitToWrite(until deadline: Deadline) async throws(NetError) {
+    do throws(NetError) {
+      try await wait(for: .write, until: deadline)
+    } catch {
+      close(error)
+      throw error
+    }
+  }
+
+  /// Closes the descriptor; those who wait get `reason`.
+  ///
+  /// A second call does nothing.
   func close(_ reason: NetError) {
     guard failure == nil else { return }
     precondition(loop.isCurrent, "a stream is closed by its loop only")
@@ -144,20 +169,20 @@ extension Channel {
   }
 
   private func suspend(
-    _ continuation: UnsafeContinuation<Wake, Never>,
+    _ waiter: Waiter,
     _ side: Side,
     _ deadline: Deadline
   ) {
     guard failure == nil else {
-      unsafe continuation.resume(returning: .failed)
+      waiter.wake(.failed)
       return
     }
     let isEarliest = withDirection(side) { direction in
-      if unsafe direction.waiter == nil {
-        unsafe direction.waiter = continuation
+      if direction.waiter == nil {
+        direction.waiter = waiter
         direction.deadline = deadline
       } else {
-        unsafe direction.others.append(continuation)
+        direction.others.append(waiter)
         direction.deadline = min(direction.deadline, deadline)
       }
       return direction.timer.map { direction.deadline < $0.deadline } ?? true
@@ -175,22 +200,22 @@ extension Channel {
   private func timerFired(_ side: Side) {
     let (isWaiting, deadline) = withDirection(side) { direction in
       direction.timer = nil
-      return (unsafe direction.waiter != nil, direction.deadline)
+      return (direction.waiter != nil, direction.deadline)
     }
     guard isWaiting else { return }
     if ContinuousClock.now < deadline { arm(side) } else { wakeAll(side, .timer) }
   }
 
   private func wakeAll(_ side: Side, _ wake: Wake) {
-    let (first, others) = unsafe withDirection(side) { direction in
-      let all = unsafe (direction.waiter, direction.others)
-      unsafe direction.waiter = nil
-      if unsafe !direction.others.isEmpty { unsafe direction.others = [] }
-      return unsafe all
+    let (first, others) = withDirection(side) { direction in
+      let all = (direction.waiter, direction.others)
+      direction.waiter = nil
+      if !direction.others.isEmpty { direction.others = [] }
+      return all
     }
-    unsafe first?.resume(returning: wake)
-    for unsafeother in unsafe others {
-      unsafe other.resume(returning: wake)
+    first?.wake(wake)
+    for other in others {
+      other.wake(wake)
     }
   }
 }

@@ -69,7 +69,9 @@ package final class Listener: Sendable {
     }
   }
 
-  /// Stops listening; whoever accepts gets `NetError.closed`. Called on the loop.
+  /// Stops listening; whoever accepts gets `NetError.closed`.
+  ///
+  /// Called on the loop.
   package func close() {
     guard channel.failure == nil else { return }
     channel.close(.closed)

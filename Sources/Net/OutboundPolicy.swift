@@ -4,7 +4,9 @@ package struct CIDR: Hashable, Sendable {
   private let bits: UInt128
   private let mask: UInt128
 
-  /// The range that `text` writes; a lone address is a range of one. Bits past the prefix are dropped.
+  /// The range that `text` writes; a lone address is a range of one.
+  ///
+  /// Bits past the prefix are dropped.
   package init?(_ text: String) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = parts.first, let address = SocketAddress(ip: String(first), port: 0),

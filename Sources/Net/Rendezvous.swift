@@ -10,7 +10,9 @@
     self.loop = loop
   }
 
-  /// Hands over the result; the first one stands. Called on the loop.
+  /// Hands over the result; the first one stands.
+  ///
+  /// Called on the loop.
   func fulfil(_ result: Result<Value, NetError>) {
     guard self.result == nil else { return }
     self.result = result

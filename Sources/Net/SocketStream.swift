@@ -89,6 +89,8 @@ package final class SocketStream: ByteStream {
   }
 
   /// Writes all of `head`, then all of `body`, in one system call where the kernel takes it.
+  ///
+  /// At the deadline the stream is closed, since the peer may have got a part.
   package func write(
     _ head: [UInt8],
     _ body: [UInt8],
@@ -102,7 +104,7 @@ package final class SocketStream: ByteStream {
       if channel.isReady(.write) {
         if channel.needsYield() { await Task.yield() }
       } else {
-        try await channel.wait(for: .write, until: deadline)
+        try await channel.waitToWrite(until: deadline)
       }
     }
     if channel.needsYield() { await Task.yield() }

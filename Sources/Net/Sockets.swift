@@ -10,7 +10,9 @@ enum Sockets {
     return descriptor
   }
 
-  /// Starts to connect; zero or the errno. A bad address closes the descriptor and throws.
+  /// Starts to connect; zero or the errno.
+  ///
+  /// A bad address closes the descriptor and throws.
   static func connect(_ descriptor: Int32, to address: SocketAddress) throws(NetError) -> Int32 {
     do throws(NetError) {
       return try unsafe address.withSockaddr { pointer, length in

@@ -1,0 +1,145 @@
+import COpenSSL
+
+/// A stream that TLS protects, over a socket's.
+///
+/// The socket may have been in use before (STARTTLS): whoever read from it must have dropped what came
+/// after the reply that allowed TLS, else a man in the middle could slip commands in (CVE-2011-0411).
+package final class TLSStream: ByteStream {
+  private let socket: SocketStream
+  private let session: TLSSession
+
+  /// The loop that owns the stream.
+  package var loop: EventLoop { socket.loop }
+  /// True.
+  package var isSecure: Bool { true }
+  /// The protocol agreed on, such as "TLSv1.3".
+  package var protocolVersion: String { session.version }
+  /// The address of the peer.
+  package var remoteAddress: SocketAddress? { socket.remoteAddress }
+  /// The SHA-256 of the peer's certificate, in DER; nil where it showed none.
+  package var peerCertificateSHA256: [UInt8]? { session.certificateSHA256() }
+
+  /// As much as one write copies to put head and body into the same records.
+  private static let joinLimit = 65_536
+
+  private init(socket: SocketStream, session: TLSSession) {
+    self.socket = socket
+    self.session = session
+  }
+
+  /// Shakes hands as the client, and verifies that the server is `serverName`, a name or an IP literal.
+  ///
+  /// On failure the socket is closed, and `NetError.tls` says what is wrong with the certificate.
+  package static func client(
+    over socket: SocketStream,
+    serverName: String,
+    context: TLSClientContext,
+    deadline: Deadline
+  ) async throws(NetError) -> TLSStream {
+    do throws(NetError) {
+      let session = try unsafe TLSSession(context.pointer, over: socket.channel)
+      try session.expect(serverName)
+      unsafe try await shakeHands(session, deadline) { unsafe SSL_connect($0) }
+      if let pin = context.pinnedSHA256 { try session.requirePinned(pin) }
+      return TLSStream(socket: socket, session: session)
+    } catch {
+      socket.close()
+      throw error
+    }
+  }
+
+  /// Shakes hands as the server; on failure the socket is closed.
+  package static func server(
+    over socket: SocketStream,
+    context: TLSServerContext,
+    deadline: Deadline
+  ) async throws(NetError) -> TLSStream {
+    do throws(NetError) {
+      let session = try unsafe TLSSession(context.pointer, over: socket.channel)
+      unsafe try await shakeHands(session, deadline) { unsafe SSL_accept($0) }
+      return TLSStream(socket: socket, session: session)
+    } catch {
+      socket.close()
+      throw error
+    }
+  }
+
+  private static func shakeHands(
+    _ session: TLSSession,
+    _ deadline: Deadline,
+    _ call: (OpaquePointer) -> Int32
+  ) async throws(NetError) {
+    guard case .done = unsafe try await session.complete(by: deadline, call) else {
+      throw NetError.closed
+    }
+  }
+
+  /// The next bytes, at most one record's; empty at the end that the peer announced.
+  ///
+  /// An end without announcement is `NetError.closed`, since an attacker could have made it.
+  package func read(upTo limit: Int, deadline: Deadline) async throws(NetError) -> [UInt8] {
+    let scratch = unsafe loop.scratch
+    let room = min(max(limit, 1), EventLoop.scratchSize)
+    let channel = socket.channel
+    while true {
+      var count = 0
+      // The scratch is shared: it is copied from before anything is awaited.
+      let step = unsafe try session.attempt { ssl in
+        unsafe SSL_read_ex(ssl, scratch.baseAddress, room, &count)
+      }
+      switch step {
+      case .done:
+        let bytes = unsafe [UInt8](scratch[0..<count])
+        if channel.needsYield() { await Task.yield() }
+        return bytes
+      case .ended: return []
+      case .wantsRead: try await channel.wait(for: .read, until: deadline)
+      case .wantsWrite: try await channel.wait(for: .write, until: deadline)
+      }
+    }
+  }
+
+  /// Writes all of `head`, then all of `body`, in the same records where both are small.
+  ///
+  /// At the deadline the stream is closed, since the peer may have got a part.
+  package func write(
+    _ head: [UInt8],
+    _ body: [UInt8],
+    deadline: Deadline
+  ) async throws(NetError) {
+    if !head.isEmpty, !body.isEmpty, head.count + body.count <= TLSStream.joinLimit {
+      try await send(head + body, deadline)
+    } else {
+      try await send(head, deadline)
+      try await send(body, deadline)
+    }
+  }
+
+  private func send(_ bytes: [UInt8], _ deadline: Deadline) async throws(NetError) {
+    let channel = socket.channel
+    var sent = 0
+    while sent < bytes.count {
+      var count = 0
+      let step = unsafe try session.attempt { ssl in
+        unsafe bytes.withUnsafeBytes { bytes in
+          let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[sent...])
+          return unsafe SSL_write_ex(ssl, rest.baseAddress, rest.count, &count)
+        }
+      }
+      switch step {
+      case .done:
+        sent += count
+        if channel.needsYield() { await Task.yield() }
+      case .ended: throw NetError.closed
+      case .wantsRead: try await channel.wait(for: .read, until: deadline)
+      case .wantsWrite: try await channel.waitToWrite(until: deadline)
+      }
+    }
+  }
+
+  /// Says the end to the peer, without waiting for it, and closes both directions.
+  package func close() {
+    session.end()
+    socket.close()
+  }
+}
