@@ -14,7 +14,8 @@ import Bytes
 /// | recipients | each MAIL and RCPT | confirming when all came | broken | MAIL: refused → ready; RCPT: noted |
 /// | confirming | `sendData()`, `reset()` | – | – | – |
 /// | data | 354 | broken | body | refused → confirming |
-/// | body | `bodyEnds()` | – | – | – |
+/// | body | `bodyEnds()`, `bodyInterrupted()` | – | – | – |
+/// | interrupted | last words | broken | broken | refused → closed |
 /// | final | the outcome | finished → ready | broken | finished → ready |
 /// | resetting | 250 | done → ready | broken | refused → closed |
 /// | quitting | 221 | done → closed | done → closed | done → closed |
@@ -39,6 +40,7 @@ extension SMTPSession {
       if reply.isIntermediate { return become(.body, .sendBody) }
       if reply.isPositive { return broken("DATA was answered by \(reply.code)") }
       return become(.confirming, .refused(reply, .data))
+    case .interrupted: return end(reply)
     case .final:
       if reply.isIntermediate { return broken("the final dot was answered by \(reply.code)") }
       return become(.ready, .finished(reply))

@@ -62,6 +62,7 @@ package struct SMTPSession: Sendable {
     case confirming
     case data
     case body
+    case interrupted
     case final
     case resetting
     case quitting
@@ -151,7 +152,7 @@ package struct SMTPSession: Sendable {
     case .recipients(let transaction): transaction.isMailAnswered ? .recipient : .mail
     case .confirming: .recipient
     case .data: .data
-    case .body: .body
+    case .body, .interrupted: .body
     case .final: .final
     case .resetting: .reset
     case .quitting: .quit
@@ -215,6 +216,12 @@ extension SMTPSession {
   package mutating func bodyEnds() {
     guard case .body = state else { preconditionFailure("the end of no message") }
     state = .final
+  }
+
+  /// The connection broke while the message was written: what the server said before may tell why.
+  package mutating func bodyInterrupted() {
+    guard case .body = state else { preconditionFailure("no message was under way") }
+    state = .interrupted
   }
 
   /// Forgets the transaction under way.
