@@ -38,6 +38,9 @@ package struct CopyWriter: Sendable {
     buffer.append(bytes)
   }
 
+  /// Adds the rows of another writer.
+  package mutating func append(_ rows: CopyWriter) { buffer.append(rows.buffer.bytes) }
+
   /// The signature, no flags, no extension.
   mutating func writeHeader() {
     buffer.append([0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00])
