@@ -1,0 +1,95 @@
+package import Model
+import Postgres
+
+extension Store {
+  /// Keeps a raw message and shows it in `mailbox` at once; an intent to append it to the server is queued with it.
+  package func insertImported(
+    _ message: NewMessage,
+    raw: [UInt8],
+    into mailbox: ID<Mailbox>,
+    of account: ID<Account>
+  ) async throws(ServiceError) -> ID<Message> {
+    try await attempt {
+      let fresh = try await ids.take(3, from: pool)
+      return try await pool.transaction { connection in
+        try await storeLocal(
+          message,
+          id: fresh[0],
+          raw: raw,
+          blob: fresh[1],
+          in: mailbox,
+          of: account,
+          on: connection
+        )
+        let append = PlannedOperation(
+          kind: "append",
+          message: fresh[0],
+          mailbox: mailbox.rawValue,
+          add: message.keywords
+        )
+        _ = try await connection.pipeline([
+          append.insert(fresh[2], account),
+          """
+          update operation set blob_id = \(fresh[1])
+          where account_id = \(account.rawValue) and id = \(fresh[2])
+          """,
+        ])
+        try await self.append(
+          [
+            FeedEntry(.message, .created, [fresh[0]]),
+            FeedEntry(
+              .mailbox,
+              .updated,
+              [mailbox.rawValue],
+              properties: ["totalMessages", "unreadMessages"]
+            ),
+            FeedEntry(.operation, .created, [fresh[2]]),
+          ],
+          to: account,
+          on: connection
+        )
+        return ID(fresh[0])
+      }
+    }
+  }
+
+  private func storeLocal(
+    _ message: NewMessage,
+    id: Int64,
+    raw: [UInt8],
+    blob: Int64,
+    in mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    var counters = CounterChange()
+    counters.count(isSeen: message.isSeen, isDeleted: false, sign: 1)
+    let updated = try await connection.query(
+      """
+      update mailbox set total_messages = total_messages + \(counters.total),
+        unread_messages = unread_messages + \(counters.unread), version = version + 1
+      where account_id = \(account.rawValue) and id = \(mailbox.rawValue)
+      """
+    )
+    guard updated.affected == 1 else { throw ServiceError.notFound("mailbox") }
+    try await insertBlob(blob, raw, of: account, on: connection)
+    var messages = CopyWriter()
+    var placements = CopyWriter()
+    message.write(id: id, of: account, to: &messages)
+    message.write(
+      placementOf: id,
+      in: mailbox,
+      of: account,
+      origin: .pending,
+      to: &placements
+    )
+    _ = try await connection.copyIn(NewMessage.messageCopy, rows: messages)
+    _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
+    _ = try await connection.query(
+      """
+      update message set blob_id = \(blob)
+      where account_id = \(account.rawValue) and id = \(id)
+      """
+    )
+  }
+}

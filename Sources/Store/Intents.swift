@@ -1,0 +1,100 @@
+package import Model
+import Postgres
+
+extension Store {
+  /// Carries out a patch here and queues what the server has to be told: visible at once, durable, in one transaction.
+  ///
+  /// - Returns: The messages that there are none of; the rest were changed.
+  package func changeMessages(
+    _ messages: [ID<Message>],
+    of account: ID<Account>,
+    _ patch: MessagePatch,
+    ifVersion: Int64? = nil
+  ) async throws(ServiceError) -> Set<ID<Message>> {
+    try await intend(messages, of: account, ifVersion: ifVersion) { intents in
+      try intents.apply(patch)
+    }
+  }
+
+  /// Takes messages out of every mailbox for good.
+  package func destroyMessages(
+    _ messages: [ID<Message>],
+    of account: ID<Account>
+  ) async throws(ServiceError) -> Set<ID<Message>> {
+    try await intend(messages, of: account, ifVersion: nil) { intents in intents.destroy() }
+  }
+
+  private func intend(
+    _ messages: [ID<Message>],
+    of account: ID<Account>,
+    ifVersion: Int64?,
+    _ body: (inout IntentPlan) throws -> Void
+  ) async throws(ServiceError) -> Set<ID<Message>> {
+    try await attempt {
+      let numbers = messages.map(\.rawValue)
+      return try await pool.transaction { connection in
+        let rows = try await connection.pipeline([
+          """
+          select id, version from message where account_id = \(account.rawValue)
+            and id = any (\(numbers)) order by id for update
+          """,
+          """
+          select message_id, mailbox_id, uid, keywords, is_seen, received_at from placement
+          where account_id = \(account.rawValue) and message_id = any (\(numbers))
+            and not is_deleted
+          order by message_id, mailbox_id for update
+          """,
+          "select id from mailbox where account_id = \(account.rawValue)",
+        ])
+        var plan = try IntentPlan(placements: rows[1], mailboxes: rows[2])
+        if let ifVersion, rows[0].count == 1, try rows[0].int64(0, 1) != ifVersion {
+          throw ServiceError(.preconditionFailed, "The message changed meanwhile.")
+        }
+        try body(&plan)
+        try await store(plan, of: account, on: connection)
+        return Set(messages.filter { !plan.contains($0) })
+      }
+    }
+  }
+
+  private func store(
+    _ plan: IntentPlan,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !plan.isEmpty else { return }
+    let operationIDs = try await ids.take(plan.operations.count, from: pool)
+    var statements = plan.statements(account)
+    for (id, operation) in zip(operationIDs, plan.operations) {
+      statements.append(operation.insert(id, account))
+    }
+    for batch in stride(from: 0, to: statements.count, by: 200) {
+      _ = try await connection.pipeline(
+        Array(statements[batch..<min(batch + 200, statements.count)])
+      )
+    }
+    try await touch(plan.changed, of: account, on: connection)
+    try await append(plan.entries(operationIDs), to: account, on: connection)
+  }
+}
+
+/// One intent to be queued.
+struct PlannedOperation {
+  var kind: String
+  var message: Int64
+  var mailbox: Int64
+  var uid: Int64?
+  var target: Int64?
+  var add: [String] = []
+  var remove: [String] = []
+  var previous: [String]?
+
+  func insert(_ id: Int64, _ account: ID<Account>) -> SQL {
+    """
+    insert into operation (account_id, id, kind, message_id, mailbox_id, uid, target_mailbox_id,
+      add_keywords, remove_keywords, previous_keywords)
+    values (\(account.rawValue), \(id), \(kind), \(message), \(mailbox), \(uid), \(target),
+      \(add), \(remove), \(previous))
+    """
+  }
+}

@@ -1,0 +1,378 @@
+import Bytes
+package import Model
+import Postgres
+
+/// How far the sync of a mailbox came; nil leaves what is stored.
+package struct MailboxProgress: Sendable, Equatable {
+  package var uidNext: Int64?
+  package var highestModSeq: Int64?
+  package var syncedDownTo: Int64?
+
+  package init(uidNext: Int64? = nil, highestModSeq: Int64? = nil, syncedDownTo: Int64? = nil) {
+    self.uidNext = uidNext
+    self.highestModSeq = highestModSeq
+    self.syncedDownTo = syncedDownTo
+  }
+}
+
+/// The flags that the server has for one message.
+package struct ServerFlags: Sendable, Equatable {
+  package var uid: Int64
+  /// In JMAP's form, sorted.
+  package var keywords: [String]
+  package var isDeleted: Bool
+
+  package init(uid: Int64, keywords: [String], isDeleted: Bool) {
+    self.uid = uid
+    self.keywords = keywords
+    self.isDeleted = isDeleted
+  }
+}
+
+/// What one transaction did to a mailbox's counters.
+struct CounterChange {
+  var total: Int64 = 0
+  var unread: Int64 = 0
+
+  var isZero: Bool { total == 0 && unread == 0 }
+
+  /// Counts a placement that appears (`sign` 1) or goes (-1).
+  mutating func count(isSeen: Bool, isDeleted: Bool, sign: Int64) {
+    guard !isDeleted else { return }
+    total += sign
+    if !isSeen { unread += sign }
+  }
+}
+
+extension Store {
+  /// Takes note of the UIDVALIDITY that SELECT told.
+  ///
+  /// Where it changed, every UID that was known is forgotten and each message waits to be matched again.
+  package func beginSync(
+    of mailbox: Mailbox,
+    uidValidity: Int64
+  ) async throws(ServiceError) -> Mailbox {
+    guard mailbox.uidValidity != uidValidity else { return mailbox }
+    try await attempt {
+      try await pool.transaction { connection in
+        let account = mailbox.accountID.rawValue
+        _ = try await connection.pipeline([
+          """
+          update mailbox set uid_validity = \(uidValidity), uid_next = null,
+            highest_mod_seq = null, synced_down_to = null
+          where account_id = \(account) and id = \(mailbox.id.rawValue)
+          """,
+          """
+          update placement set uid = null, origin = \(PlacementOrigin.unmatched.rawValue)
+          where account_id = \(account) and mailbox_id = \(mailbox.id.rawValue)
+            and uid is not null
+          """,
+          """
+          update operation set uid = null
+          where account_id = \(account) and mailbox_id = \(mailbox.id.rawValue)
+          """,
+        ])
+      }
+    }
+    var begun = mailbox
+    begun.uidValidity = uidValidity
+    begun.uidNext = nil
+    begun.highestModSeq = nil
+    begun.syncedDownTo = nil
+    return begun
+  }
+
+  /// Stores a batch of fetched messages: one transaction, one row of the feed.
+  ///
+  /// A batch stored twice changes nothing.
+  ///
+  /// A message that waits here for its UID (moved, copied or appended by us, or after UIDVALIDITY
+  /// changed) is known by its identity and keeps its id.
+  package func merge(
+    _ batch: [NewMessage],
+    into mailbox: Mailbox,
+    progress: MailboxProgress
+  ) async throws(ServiceError) {
+    try await attempt {
+      let account = mailbox.accountID
+      let fresh = try await ids.take(batch.count, from: pool)
+      try await pool.transaction { connection in
+        let uids = batch.compactMap(\.uid)
+        let known = try await connection.pipeline([
+          """
+          select uid from placement where account_id = \(account.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and uid = any (\(uids))
+          """,
+          """
+          select p.message_id, m.identity from placement p
+          join message m on m.account_id = p.account_id and m.id = p.message_id
+          where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+            and p.uid is null
+          order by p.message_id
+          """,
+          """
+          select uid from operation where account_id = \(account.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+            and uid = any (\(uids))
+          """,
+        ])
+        var plan = try MergePlan(known: known)
+        plan.sort(batch, fresh)
+        try await plan.store(in: mailbox, on: connection)
+        try await store(progress, counters: plan.counters, of: mailbox, on: connection)
+        try await append(plan.entries(of: mailbox), to: account, on: connection)
+      }
+    }
+  }
+
+  /// Writes progress and counters; no row where nothing changed.
+  func store(
+    _ progress: MailboxProgress,
+    counters: CounterChange,
+    of mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws {
+    _ = try await connection.query(
+      """
+      update mailbox set
+        uid_next = coalesce(\(progress.uidNext), uid_next),
+        highest_mod_seq = coalesce(\(progress.highestModSeq), highest_mod_seq),
+        synced_down_to = coalesce(\(progress.syncedDownTo), synced_down_to),
+        total_messages = total_messages + \(counters.total),
+        unread_messages = unread_messages + \(counters.unread),
+        version = version + case when \(counters.isZero) then 0 else 1 end
+      where account_id = \(mailbox.accountID.rawValue) and id = \(mailbox.id.rawValue)
+        and (not \(counters.isZero)
+          or uid_next is distinct from coalesce(\(progress.uidNext), uid_next)
+          or highest_mod_seq is distinct from coalesce(\(progress.highestModSeq), highest_mod_seq)
+          or synced_down_to is distinct from coalesce(\(progress.syncedDownTo), synced_down_to))
+      """
+    )
+  }
+
+  /// Records progress alone; writes nothing where it is what is stored.
+  package func setProgress(
+    _ progress: MailboxProgress,
+    of mailbox: Mailbox
+  ) async throws(ServiceError) {
+    try await attempt {
+      try await pool.withConnection { connection in
+        try await store(progress, counters: CounterChange(), of: mailbox, on: connection)
+      }
+    }
+  }
+
+  /// Makes the stored flags those of the server, under the intents that are still on their way.
+  ///
+  /// - Returns: How many messages changed.
+  @discardableResult
+  package func applyFlags(
+    _ flags: [ServerFlags],
+    to mailbox: Mailbox,
+    progress: MailboxProgress
+  ) async throws(ServiceError) -> Int {
+    try await attempt {
+      let account = mailbox.accountID
+      return try await pool.transaction { connection in
+        let rows = try await connection.query(flagStatement(flags, mailbox))
+        var counters = CounterChange()
+        var changed: [Int64] = []
+        for row in 0..<rows.count {
+          changed.append(try rows.int64(row, 0))
+          counters.count(
+            isSeen: try rows.bool(row, 1),
+            isDeleted: try rows.bool(row, 2),
+            sign: -1
+          )
+          counters.count(
+            isSeen: try rows.bool(row, 3),
+            isDeleted: try rows.bool(row, 4),
+            sign: 1
+          )
+        }
+        if !changed.isEmpty { try await touch(changed, of: account, on: connection) }
+        try await store(progress, counters: counters, of: mailbox, on: connection)
+        try await append(
+          [FeedEntry(.message, .updated, changed)] + counterEntries(mailbox.id, counters),
+          to: account,
+          on: connection
+        )
+        return changed.count
+      }
+    }
+  }
+
+  /// A message with an intent under way is left out: the intent's own STORE makes the server tell it again.
+  private func flagStatement(_ flags: [ServerFlags], _ mailbox: Mailbox) -> SQL {
+    """
+    with told as (
+      select uid, string_to_array(nullif(keywords, ''), ' ') as keywords, is_deleted
+      from unnest(\(flags.map(\.uid))::bigint[],
+        \(flags.map { $0.keywords.joined(separator: " ") })::text[],
+        \(flags.map(\.isDeleted))::boolean[]) as t (uid, keywords, is_deleted)
+    ), old as (
+      select p.message_id, p.is_seen, p.is_deleted, coalesce(told.keywords, '{}') as keywords,
+        told.is_deleted as deletes
+      from placement p join told on told.uid = p.uid
+      where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+        and (p.keywords <> coalesce(told.keywords, '{}') or p.is_deleted <> told.is_deleted)
+        and not exists (select 1 from operation o where o.account_id = p.account_id
+          and o.message_id = p.message_id and o.state in ('pending', 'running'))
+      for update of p
+    )
+    update placement p set keywords = old.keywords, is_deleted = old.deletes,
+      is_seen = '$seen' = any (old.keywords)
+    from old
+    where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+      and p.message_id = old.message_id
+    returning p.message_id, old.is_seen, old.is_deleted, p.is_seen, p.is_deleted
+    """
+  }
+
+  /// Every UID that is known of a mailbox, ascending.
+  package func knownUIDs(of mailbox: Mailbox) async throws(ServiceError) -> [Int64] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select uid from placement where account_id = \(mailbox.accountID.rawValue)
+          and mailbox_id = \(mailbox.id.rawValue) and uid is not null order by uid
+        """
+      )
+      return try (0..<rows.count).map { try rows.int64($0, 0) }
+    }
+  }
+
+  /// How many UIDs are known of a mailbox, those of messages hidden by `\Deleted` and of moves under way included.
+  package func countKnownUIDs(of mailbox: Mailbox) async throws(ServiceError) -> Int64 {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select (select count(*) from placement where account_id = \(mailbox.accountID.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and uid is not null)
+          + (select count(*) from operation where account_id = \(mailbox.accountID.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+            and uid is not null)
+        """
+      )
+      return try rows.int64(0, 0)
+    }
+  }
+
+  /// Removes the placements whose UIDs the server no longer has, and the messages that only they held.
+  package func removeVanished(
+    _ uids: [Int64],
+    from mailbox: Mailbox
+  ) async throws(ServiceError) {
+    guard !uids.isEmpty else { return }
+    try await removePlacements(of: mailbox, where: "uid = any (\(uids))")
+  }
+
+  /// After a whole pass over a mailbox: what waited to be matched and was not found is gone.
+  package func removeUnmatched(from mailbox: Mailbox) async throws(ServiceError) {
+    try await removePlacements(
+      of: mailbox,
+      where: "uid is null and origin = \(PlacementOrigin.unmatched.rawValue)"
+    )
+  }
+
+  private func removePlacements(
+    of mailbox: Mailbox,
+    where condition: SQL
+  ) async throws(ServiceError) {
+    try await attempt {
+      let account = mailbox.accountID
+      try await pool.transaction { connection in
+        let rows = try await connection.query(
+          """
+          delete from placement where account_id = \(account.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and \(condition)
+          returning message_id, is_seen, is_deleted
+          """
+        )
+        guard !rows.isEmpty else { return }
+        var counters = CounterChange()
+        var left: [Int64] = []
+        for row in 0..<rows.count {
+          left.append(try rows.int64(row, 0))
+          counters.count(
+            isSeen: try rows.bool(row, 1),
+            isDeleted: try rows.bool(row, 2),
+            sign: -1
+          )
+        }
+        let destroyed = try await destroyUnplaced(left, of: account, on: connection)
+        let moved = Set(left).subtracting(destroyed)
+        try await touch(Array(moved), of: account, on: connection)
+        try await store(MailboxProgress(), counters: counters, of: mailbox, on: connection)
+        try await append(
+          [
+            FeedEntry(.message, .destroyed, destroyed),
+            FeedEntry(.message, .updated, moved.sorted()),
+          ] + counterEntries(mailbox.id, counters),
+          to: account,
+          on: connection
+        )
+      }
+    }
+  }
+
+  /// Destroys those of `messages` that no mailbox holds and no intent waits for; their ids.
+  func destroyUnplaced(
+    _ messages: [Int64],
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [Int64] {
+    let rows = try await connection.query(
+      """
+      delete from message m where m.account_id = \(account.rawValue) and m.id = any (\(messages))
+        and not exists (select 1 from placement p
+          where p.account_id = m.account_id and p.message_id = m.id)
+        and not exists (select 1 from operation o where o.account_id = m.account_id
+          and o.message_id = m.id and o.state in ('pending', 'running'))
+      returning id
+      """
+    )
+    return try (0..<rows.count).map { try rows.int64($0, 0) }
+  }
+
+  /// Makes the `ETag` of each message another.
+  func touch(
+    _ messages: [Int64],
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !messages.isEmpty else { return }
+    _ = try await connection.query(
+      """
+      update message set version = version + 1
+      where account_id = \(account.rawValue) and id = any (\(messages))
+      """
+    )
+  }
+
+  /// What the feed says of a mailbox whose counters changed.
+  func counterEntries(_ mailbox: ID<Mailbox>, _ counters: CounterChange) -> [FeedEntry] {
+    counters.isZero
+      ? []
+      : [
+        FeedEntry(
+          .mailbox,
+          .updated,
+          [mailbox.rawValue],
+          properties: ["totalMessages", "unreadMessages"]
+        )
+      ]
+  }
+
+  /// Records the end of a pass over all mailboxes: at most once a minute, so that nothing new writes no row.
+  package func setSynced(_ account: ID<Account>) async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        update account set last_sync_at = now() where id = \(account.rawValue)
+          and (last_sync_at is null or last_sync_at < now() - interval '1 minute')
+        """
+      )
+    }
+  }
+}

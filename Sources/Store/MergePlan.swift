@@ -1,0 +1,87 @@
+import Bytes
+import Model
+import Postgres
+
+/// What becomes of each message of a fetched batch: known already, the one that waited for its UID, or new.
+struct MergePlan {
+  private var knownUIDs: Set<Int64> = []
+  /// UIDs that an intent of ours is taking away; the server still shows them.
+  private var leavingUIDs: Set<Int64> = []
+  /// Messages here without a UID, by identity, oldest first.
+  private var waiting: [[UInt8]: [Int64]] = [:]
+  private var matched: [(id: Int64, message: NewMessage)] = []
+  private var created: [(id: Int64, message: NewMessage)] = []
+  private(set) var counters = CounterChange()
+
+  /// Reads the three results that `Store.merge` asks for.
+  init(known: [PostgresRows]) throws {
+    for row in 0..<known[0].count { knownUIDs.insert(try known[0].int64(row, 0)) }
+    for row in 0..<known[1].count {
+      waiting[try known[1].byteArray(row, 1), default: []].append(try known[1].int64(row, 0))
+    }
+    for row in 0..<known[2].count { leavingUIDs.insert(try known[2].int64(row, 0)) }
+  }
+
+  /// Decides for each message of the batch; `fresh` has an id for each.
+  mutating func sort(_ batch: [NewMessage], _ fresh: [Int64]) {
+    // Oldest first, so that equal messages pair in UID order.
+    for (index, message) in batch.enumerated().sorted(by: { ($0.1.uid ?? 0) < ($1.1.uid ?? 0) }) {
+      if let uid = message.uid, knownUIDs.contains(uid) || leavingUIDs.contains(uid) { continue }
+      if var ids = waiting[message.identity], !ids.isEmpty {
+        matched.append((ids.removeFirst(), message))
+        waiting[message.identity] = ids
+      } else {
+        created.append((fresh[index], message))
+        counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
+      }
+    }
+  }
+
+  /// Writes the new rows by COPY and gives the waiting ones their UIDs.
+  func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
+    let account = mailbox.accountID
+    for (id, message) in matched {
+      _ = try await connection.query(
+        """
+        update placement set uid = \(message.uid), origin = \(PlacementOrigin.server.rawValue)
+        where account_id = \(account.rawValue) and mailbox_id = \(mailbox.id.rawValue)
+          and message_id = \(id) and uid is null
+        """
+      )
+    }
+    guard !created.isEmpty else { return }
+    var messages = CopyWriter()
+    var placements = CopyWriter()
+    for (id, message) in created {
+      message.write(id: id, of: account, to: &messages)
+      message.write(
+        placementOf: id,
+        in: mailbox.id,
+        of: account,
+        origin: .server,
+        to: &placements
+      )
+    }
+    _ = try await connection.copyIn(NewMessage.messageCopy, rows: messages)
+    _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
+  }
+
+  /// What the feed says of the batch: one row for all new messages.
+  func entries(of mailbox: Mailbox) -> [FeedEntry] {
+    var entries: [FeedEntry] = []
+    let visible = created.filter { !$0.message.isDeleted }.map(\.id).sorted()
+    if !visible.isEmpty {
+      entries.append(FeedEntry(.message, .created, visible))
+      entries.append(
+        FeedEntry(
+          .mailbox,
+          .updated,
+          [mailbox.id.rawValue],
+          properties: ["totalMessages", "unreadMessages"]
+        )
+      )
+    }
+    if !matched.isEmpty { entries.append(FeedEntry(.message, .updated, matched.map(\.id))) }
+    return entries
+  }
+}
