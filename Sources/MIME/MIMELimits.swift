@@ -2,9 +2,9 @@
 ///
 /// No limit loses a byte: the part where one is met is a leaf, and a `Defect` says so.
 package struct MIMELimits: Hashable, Sendable {
-  /// How deep multiparts and embedded messages may nest. Real mail stays below 10.
+  /// How deep multiparts and embedded messages may nest; real mail stays below 10.
   package var depth = 50
-  /// How many parts a message may have, all levels counted. Real mail stays below 200.
+  /// How many parts a message may have, all levels counted; real mail stays below 200.
   package var parts = 2_000
   /// How many fields one header may have; what follows the last is read as body.
   package var headerFields = 5_000

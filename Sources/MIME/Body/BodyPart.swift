@@ -30,7 +30,7 @@ package struct BodyPart: Hashable, Sendable {
   package var charset: String?
   /// The transfer encoding.
   package var transferEncoding: TransferEncoding
-  /// The disposition in lower case: `inline`, `attachment` …
+  /// The disposition in lower case, such as `inline` or `attachment`.
   package var disposition: String?
   /// The content ID without brackets.
   package var contentID: String?

@@ -1,47 +1,95 @@
+import Bytes
+
 /// A message taken apart: its parts in one flat array, with offsets into the bytes.
 package struct ParsedMessage: Sendable {
   /// The whole message as it came.
   package let bytes: [UInt8]
   /// The parts, depth first; `parts[0]` is the message itself.
   package let parts: [MessagePart]
-  /// What is wrong with the message.
+  /// What is wrong with the message; defects of content show when it is decoded.
   package let defects: [Defect]
-}
 
-/// One MIME entity of a message.
-package struct MessagePart: Sendable {
-  /// What a part holds.
-  package enum Content: Hashable, Sendable {
-    /// Content of its own.
-    case leaf
-    /// Parts, by id.
-    case multipart([Int])
-    /// An embedded message, by the id of its root part.
-    case message(Int)
+  init(bytes: [UInt8], parts: [MessagePart], defects: [Defect]) {
+    self.bytes = bytes
+    self.parts = parts
+    self.defects = defects
   }
 
-  /// The index in `ParsedMessage.parts`.
-  package let id: Int
-  /// The id of the part around it; nil for the root.
-  package let parent: Int?
-  /// The IMAP section number (RFC 9051 §6.4.5), such as `1.2`; a multipart has that of its place.
-  package let path: String
-  /// The header.
-  package let header: HeaderFields
-  /// The content type, or the implicit one.
-  package let contentType: ContentType
-  /// The disposition.
-  package let disposition: ContentDisposition?
-  /// The transfer encoding.
-  package let transferEncoding: TransferEncoding
-  /// What the part holds.
-  package let content: Content
-  /// The bytes that the ranges refer to: the message, or a transfer-decoded embedded one.
-  package let source: [UInt8]
-  /// Whether `source` is a decoded copy, so that offsets say nothing about the raw message.
-  package let isInDecodedCopy: Bool
-  /// Where the header stands in `source`, its empty line included.
-  package let headerRange: Range<Int>
-  /// Where the body stands in `source`.
-  package let bodyRange: Range<Int>
+  /// The header of the message.
+  package var header: HeaderFields {
+    parts.first?.header ?? HeaderFields(bytes: bytes, fields: [])
+  }
+
+  /// The part with this IMAP section number, never a multipart.
+  package func part(at path: String) -> MessagePart? {
+    parts.first { part in
+      if case .multipart = part.content { return false }
+      return part.path == path
+    }
+  }
+}
+
+/// The content of parts.
+extension MessagePart {
+  /// The content as bytes, transfer encoding removed, and what was wrong with it.
+  ///
+  /// A multipart, and an embedded message that is not encoded, stand as they are.
+  package func decodedContent() -> (content: [UInt8], defect: Defect.Kind?) {
+    TransferDecoder.decode(source.span.extracting(bodyRange), from: contentEncoding)
+  }
+
+  /// The content of a text part as a string with LF line breaks, and what was wrong with it.
+  package func decodedText() -> DecodedText {
+    let (content, defect) = decodedContent()
+    var decoded = Charset.decode(content.span, charset: textCharset(of: content.span))
+    if let defect { decoded.problem = decoded.problem ?? defect }
+    if case .unknown = transferEncoding { decoded.problem = .unknownTransferEncoding }
+    decoded.text = Self.normalisingLineBreaks(decoded.text)
+    return decoded
+  }
+
+  /// How many bytes the content has when decoded, counted in chunks without holding it.
+  package func decodedSize() -> Int {
+    guard !contentEncoding.isIdentity else { return bodyRange.count }
+    let chunk = 64 << 10
+    var decoder = TransferDecoder(contentEncoding)
+    var buffer: [UInt8] = []
+    var size = 0
+    var start = bodyRange.lowerBound
+    while start < bodyRange.upperBound {
+      let end = min(start + chunk, bodyRange.upperBound)
+      buffer.removeAll(keepingCapacity: true)
+      decoder.receive(source.span.extracting(start..<end), into: &buffer)
+      size += buffer.count
+      start = end
+    }
+    buffer.removeAll(keepingCapacity: true)
+    decoder.finish(into: &buffer)
+    return size + buffer.count
+  }
+
+  /// The encoding that counts: a multipart has none, whatever its header says (RFC 2045 §6.4).
+  private var contentEncoding: TransferEncoding {
+    if case .multipart = content { return .binary }
+    return transferEncoding
+  }
+
+  /// The charset of the header, or for HTML without one that of its `meta` element.
+  private func textCharset(of content: Span<UInt8>) -> String? {
+    if let charset = contentType.charset { return charset }
+    return contentType.subtype == "html" ? HTMLText.declaredCharset(content) : nil
+  }
+
+  private static func normalisingLineBreaks(_ text: String) -> String {
+    guard text.utf8.contains(.cr) else { return text }
+    var output: [UInt8] = []
+    output.reserveCapacity(text.utf8.count)
+    var isBehindCR = false
+    for byte in text.utf8 {
+      if isBehindCR, byte == .lf { output.removeLast() }
+      output.append(byte)
+      isBehindCR = byte == .cr
+    }
+    return String(decoding: output, as: UTF8.self)
+  }
 }

@@ -2,7 +2,7 @@
 package struct Address: Hashable, Sendable {
   /// The display name, decoded; nil where the list gives none.
   package var name: String?
-  /// The addr-spec. A broken list may give one without `@`, or an empty one.
+  /// The addr-spec; a broken list may give one without `@`, or an empty one.
   package var email: String
 
   /// An address of a decoded display name and an addr-spec.

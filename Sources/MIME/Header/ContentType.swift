@@ -2,9 +2,9 @@ import Bytes
 
 /// The value of a `Content-Type` field (RFC 2045 §5.1).
 package struct ContentType: Hashable, Sendable {
-  /// The top-level type in lower case: `text`, `multipart`, `message` …
+  /// The top-level type in lower case, such as `text` or `multipart`.
   package var type: String
-  /// The subtype in lower case: `plain`, `mixed`, `rfc822` …
+  /// The subtype in lower case, such as `plain` or `mixed`.
   package var subtype: String
   /// The parameters in the order they come.
   package var parameters: [MIMEParameter]
@@ -17,9 +17,27 @@ package struct ContentType: Hashable, Sendable {
   }
 
   /// The content type that a field body spells; nil where it names no type and subtype.
+  ///
+  /// A known top-level type alone, as in `Content-Type: text`, gets its usual subtype.
   package init?(parsing bytes: Span<UInt8>) {
-    return nil
+    var reader = ByteReader(bytes)
+    reader.skipCFWS()
+    type = String(lowercasing: reader.slice(reader.token()))
+    reader.skipCFWS()
+    subtype = ""
+    if reader.consume(0x2F) {
+      reader.skipCFWS()
+      subtype = String(lowercasing: reader.slice(reader.token()))
+    }
+    if subtype.isEmpty, let usual = Self.usualSubtypes[type] { subtype = usual }
+    guard !type.isEmpty, !subtype.isEmpty else { return nil }
+    parameters = [MIMEParameter](parsing: &reader)
   }
+
+  private static let usualSubtypes = [
+    "text": "plain", "multipart": "mixed", "message": "rfc822",
+    "application": "octet-stream",
+  ]
 
   /// The type without parameters, as in `text/plain`.
   package var mediaType: String { "\(type)/\(subtype)" }
