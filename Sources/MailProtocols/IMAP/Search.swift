@@ -1,0 +1,146 @@
+import Bytes
+
+/// What SEARCH looks for (RFC 3501 §6.4.4).
+package indirect enum SearchCriteria: Hashable, Sendable {
+  case all
+  case uids(UIDSet)
+  case flag(Flag)
+  case withoutFlag(Flag)
+  /// Header fields called `name` whose body holds `value`; any such field where `value` is empty.
+  case header(name: String, value: String)
+  case subject(String)
+  case from(String)
+  case to(String)
+  case cc(String)
+  case body(String)
+  case text(String)
+  case largerThan(Int)
+  case smallerThan(Int)
+  /// Received on the day of the date, or later.
+  case since(InternalDate)
+  /// Received before the day of the date.
+  case before(InternalDate)
+  case and([SearchCriteria])
+  case or(SearchCriteria, SearchCriteria)
+  case not(SearchCriteria)
+
+  /// Whether any text in it needs a charset to be named.
+  var needsCharset: Bool {
+    switch self {
+    case .header(_, let text), .subject(let text), .from(let text), .to(let text), .cc(let text),
+      .body(let text), .text(let text):
+      !text.utf8.allSatisfy { $0 < 0x80 }
+    case .and(let all): all.contains(where: \.needsCharset)
+    case .or(let left, let right): left.needsCharset || right.needsCharset
+    case .not(let inner): inner.needsCharset
+    default: false
+    }
+  }
+
+  func write(to output: inout CommandWriter) {
+    switch self {
+    case .all: output.text("ALL")
+    case .uids(let set): output.text("UID \(set)")
+    case .flag(let flag): Self.write(flag, isSet: true, to: &output)
+    case .withoutFlag(let flag): Self.write(flag, isSet: false, to: &output)
+    case .header(let name, let value):
+      output.text("HEADER ")
+      output.string(name)
+      output.text(" ")
+      output.string(value)
+    case .subject(let text): output.key("SUBJECT", text)
+    case .from(let text): output.key("FROM", text)
+    case .to(let text): output.key("TO", text)
+    case .cc(let text): output.key("CC", text)
+    case .body(let text): output.key("BODY", text)
+    case .text(let text): output.key("TEXT", text)
+    case .largerThan(let size): output.text("LARGER \(max(size, 0))")
+    case .smallerThan(let size): output.text("SMALLER \(max(size, 0))")
+    case .since(let date): output.day("SINCE", date)
+    case .before(let date): output.day("BEFORE", date)
+    case .and(let all): Self.write(all, to: &output)
+    case .or(let left, let right):
+      output.text("OR ")
+      left.writeGrouped(to: &output)
+      output.text(" ")
+      right.writeGrouped(to: &output)
+    case .not(let inner):
+      output.text("NOT ")
+      inner.writeGrouped(to: &output)
+    }
+  }
+
+  private func writeGrouped(to output: inout CommandWriter) {
+    guard case .and = self else { return write(to: &output) }
+    output.text("(")
+    write(to: &output)
+    output.text(")")
+  }
+
+  private static func write(_ all: [SearchCriteria], to output: inout CommandWriter) {
+    guard !all.isEmpty else { return output.text("ALL") }
+    for (index, criteria) in all.enumerated() {
+      if index > 0 { output.text(" ") }
+      criteria.writeGrouped(to: &output)
+    }
+  }
+
+  private static func write(_ flag: Flag, isSet: Bool, to output: inout CommandWriter) {
+    let keys: [Flag: String] = [
+      .seen: "SEEN", .answered: "ANSWERED", .flagged: "FLAGGED", .deleted: "DELETED",
+      .draft: "DRAFT",
+    ]
+    if let key = keys[flag] {
+      output.text(isSet ? key : "UN\(key)")
+    } else {
+      output.text("\(isSet ? "KEYWORD" : "UNKEYWORD") \(flag)")
+    }
+  }
+}
+
+extension CommandWriter {
+  fileprivate mutating func key(_ name: String, _ text: String) {
+    self.text("\(name) ")
+    string(text)
+  }
+
+  fileprivate mutating func day(_ name: String, _ date: InternalDate) {
+    var bytes: [UInt8] = []
+    date.writeDay(to: &bytes)
+    text("\(name) \(String(decoding: bytes, as: UTF8.self))")
+  }
+}
+
+extension ByteReader {
+  /// Reads what follows `SEARCH`: numbers, to which CONDSTORE adds `(MODSEQ n)`.
+  mutating func requireSearch(limit: Int) throws(IMAPSyntaxError) -> UIDSet {
+    var numbers: [UID] = []
+    while true {
+      skipBlanks()
+      guard next?.isASCIIDigit == true else { break }
+      numbers.append(UID(try requireNumber32("SEARCH")))
+      guard numbers.count <= limit else { throw syntaxError("at most \(limit) results") }
+    }
+    return UIDSet(numbers)
+  }
+
+  /// Reads what follows `ESEARCH` (RFC 4731): only `ALL` is wanted.
+  mutating func requireESearch() throws(IMAPSyntaxError) -> UIDSet {
+    var set = UIDSet()
+    skipBlanks()
+    if next == 0x28 { try skipValue() }
+    while true {
+      skipBlanks()
+      if isAtEnd { return set }
+      let name = take(while: \.isIMAPWord)
+      guard !name.isEmpty else { throw syntaxError("search-return-data") }
+      if slice(name).equalsIgnoringCase("uid") { continue }
+      skipBlanks()
+      if slice(name).equalsIgnoringCase("all") {
+        set = try requireUIDSet()
+      } else if !isAtEnd {
+        try skipValue()
+      }
+    }
+  }
+}
