@@ -13,7 +13,7 @@ extension IMAPCommand {
 
   /// LOGIN: only under TLS, unless the account says otherwise.
   package static func login(username: String, password: String) -> IMAPCommand {
-    IMAPCommand("LOGIN") {
+    IMAPCommand("LOGIN", kind: .login) {
       $0.text(" ")
       $0.string(username)
       $0.text(" ")

@@ -16,6 +16,8 @@ package struct IMAPCommand: Sendable {
 
   enum Kind: Sendable, Equatable {
     case plain
+    /// LOGIN.
+    case login
     /// AUTHENTICATE: what to answer to the server's first challenge, if it was not sent at once.
     case authenticate(response: [UInt8]?)
     case idle

@@ -105,6 +105,27 @@ package struct UIDSet: Hashable, Sendable {
     return chunks
   }
 
+  /// The first `size` UIDs, ascending or newest first, and all others.
+  package func split(after size: Int, newestFirst: Bool = false) -> (UIDSet, UIDSet) {
+    guard size > 0 else { return (UIDSet(), self) }
+    var first = UIDSet()
+    var rest = UIDSet()
+    var room = size
+    for range in newestFirst ? ranges.reversed() : ranges {
+      let count = Int(range.upperBound - range.lowerBound) + 1
+      let taken = min(room, count)
+      guard taken > 0 else {
+        rest.insert(range)
+        continue
+      }
+      let (piece, remainder) = Self.split(range, taking: UInt32(taken), fromTop: newestFirst)
+      first.insert(piece)
+      if let remainder { rest.insert(remainder) }
+      room -= taken
+    }
+    return (first, rest)
+  }
+
   private static func split(
     _ range: ClosedRange<UInt32>,
     taking count: UInt32,

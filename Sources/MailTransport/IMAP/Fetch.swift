@@ -1,0 +1,204 @@
+package import MailProtocols
+import Net
+
+/// The items that messages are fetched with.
+package struct FetchItems: Sendable {
+  enum Kind {
+    case summary
+    case flags
+    case identity
+    case section
+  }
+
+  let text: String
+  let kind: Kind
+
+  /// All that a first sync stores of a message, with the fields that threads and rules need.
+  package static let summary = FetchItems(
+    text: """
+      UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS \
+      (REFERENCES LIST-ID LIST-UNSUBSCRIBE AUTO-SUBMITTED PRECEDENCE X-PRIORITY IMPORTANCE \
+      SENSITIVITY REPLY-TO)]
+      """,
+    kind: .summary
+  )
+
+  /// The flags alone.
+  package static let flags = FetchItems(text: "UID FLAGS", kind: .flags)
+
+  /// What tells whether two messages are the same.
+  package static let identity = FetchItems(
+    text: "UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE",
+    kind: .identity
+  )
+
+  /// One section, such as the header, of each message; one beyond `limits.literalInMemory` comes
+  /// as `.streamed`, without its bytes.
+  package static func section(_ section: BodySection) -> FetchItems {
+    FetchItems(text: "UID \(section.item)", kind: .section)
+  }
+
+  /// Whether `message` answers this fetch, and is not a change of flags told in between.
+  func isAnswered(by message: FetchedMessage) -> Bool {
+    switch kind {
+    case .summary: message.size != nil && !message.sections.isEmpty || hasMore(message)
+    case .identity: message.size != nil || hasMore(message)
+    case .flags: message.flags != nil
+    case .section: !message.sections.isEmpty
+    }
+  }
+
+  /// Servers that break a message leave items out: any but the flags shows it is our answer.
+  private func hasMore(_ message: FetchedMessage) -> Bool {
+    message.envelope != nil || message.bodyStructure != nil || message.size != nil
+      || !message.malformedItems.isEmpty
+  }
+}
+
+extension IMAPClient {
+  /// Fetches `items` of the messages `uids`, a batch a call of `MessageFetch.next`.
+  ///
+  /// Batches come newest first unless `newestFirst` is false; within one, the server's order.
+  /// While the caller works on a batch, the next is on its way.
+  package func fetch(
+    _ uids: UIDSet,
+    _ items: FetchItems,
+    batchSize: Int = 500,
+    firstBatchSize: Int? = nil,
+    newestFirst: Bool = true
+  ) -> MessageFetch {
+    MessageFetch(
+      client: self,
+      uids: uids,
+      items: items,
+      chunks: Self.chunks(uids, batchSize, firstBatchSize, newestFirst)
+    )
+  }
+
+  /// The sync FETCH of the messages `uids`, newest first, in batches.
+  package func fetchSummaries(
+    _ uids: UIDSet,
+    batchSize: Int = 500,
+    firstBatchSize: Int? = 50
+  ) -> MessageFetch {
+    fetch(uids, .summary, batchSize: batchSize, firstBatchSize: firstBatchSize)
+  }
+
+  /// The flags of the messages `uids`, in ascending order; messages that are gone are not in it.
+  package func fetchFlags(
+    _ uids: UIDSet
+  ) async throws(IMAPError) -> [(uid: UID, flags: [Flag])] {
+    var found: [UID: [Flag]] = [:]
+    let fetch = fetch(uids, .flags, batchSize: .max, newestFirst: false)
+    while let batch = try await fetch.next() {
+      for message in batch {
+        if let uid = message.uid, let flags = message.flags { found[uid] = flags }
+      }
+    }
+    return found.sorted { $0.key < $1.key }.map { (uid: $0.key, flags: $0.value) }
+  }
+
+  private static func chunks(
+    _ uids: UIDSet,
+    _ size: Int,
+    _ firstSize: Int?,
+    _ newestFirst: Bool
+  ) -> [UIDSet] {
+    // What ends in `*` names more UIDs than there are messages: it is not cut.
+    guard size < uids.count, uids.ranges.last?.upperBound != .max else {
+      return uids.isEmpty ? [] : [uids]
+    }
+    guard let firstSize, firstSize < size else {
+      return uids.chunks(of: size, newestFirst: newestFirst)
+    }
+    let (first, rest) = uids.split(after: firstSize, newestFirst: newestFirst)
+    return [first] + rest.chunks(of: size, newestFirst: newestFirst)
+  }
+}
+
+/// The answers to a fetch, batch by batch.
+package final class MessageFetch {
+  private let client: IMAPClient
+  private let uids: UIDSet
+  private let items: FetchItems
+  private var chunks: ArraySlice<UIDSet>
+  private var pending: [IMAPSession.Tag] = []
+  private var hasBegun = false
+
+  init(client: IMAPClient, uids: UIDSet, items: FetchItems, chunks: [UIDSet]) {
+    self.client = client
+    self.uids = uids
+    self.items = items
+    self.chunks = chunks[...]
+  }
+
+  /// Commands under way: one being answered, one that the server can go on with.
+  private static let window = 2
+
+  /// The next batch, possibly empty; nil after the last one.
+  package func next() async throws(IMAPError) -> [FetchedMessage]? {
+    guard !(pending.isEmpty && chunks.isEmpty) else { return nil }
+    if hasBegun {
+      try client.resume(self)
+    } else {
+      try await client.begin(.now + client.timeouts.silence)
+      hasBegun = true
+    }
+    do throws(IMAPError) {
+      let batch = try await readBatch()
+      leave()
+      return batch
+    } catch {
+      if !error.hasBrokenConnection { chunks = [] }
+      leave()
+      throw error
+    }
+  }
+
+  private func leave() {
+    if pending.isEmpty && chunks.isEmpty { client.end() } else { client.suspend(self) }
+  }
+
+  private func readBatch() async throws(IMAPError) -> [FetchedMessage] {
+    var batch: [FetchedMessage] = []
+    while true {
+      fill()
+      switch try await client.nextEvent(.now + client.timeouts.silence) {
+      case .untagged(.fetch(let message)):
+        if let uid = message.uid, uids.contains(uid), items.isAnswered(by: message) {
+          batch.append(message)
+        } else {
+          client.note(.fetch(message))
+        }
+      case .untagged(let response): client.note(response)
+      case .completed(let tag, let status):
+        pending.removeAll { $0 == tag }
+        // NO after some of the messages: others expunged them meanwhile (RFC 2180 §4.1.2).
+        guard status.condition == .ok || !batch.isEmpty else {
+          throw IMAPError(status, to: "UID FETCH")
+        }
+        fill()
+        return batch
+      case .greeting, .literal, .wantsLiteral, .idling: continue
+      }
+    }
+  }
+
+  private func fill() {
+    while pending.count < Self.window, let chunk = chunks.popFirst() {
+      pending.append(client.session.send(.fetch(chunk, items.text)))
+    }
+  }
+}
+
+extension MessageFetch: UnfinishedFetch {
+  func drain(_ deadline: Deadline) async throws(IMAPError) {
+    chunks = []
+    while !pending.isEmpty {
+      switch try await client.nextEvent(deadline) {
+      case .completed(let tag, _): pending.removeAll { $0 == tag }
+      default: continue
+      }
+    }
+  }
+}

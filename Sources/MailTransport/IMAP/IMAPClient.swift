@@ -1,0 +1,270 @@
+package import MailProtocols
+package import Net
+
+/// An IMAP connection, driven from one task at a time.
+///
+/// A client belongs to the event loop of its stream. One operation runs at a time; within it
+/// commands are pipelined. `fetch` and `fetchBody` hand out what they read while the rest is on its
+/// way; starting another operation before their end reads and drops what is left. Whatever the
+/// server tells unasked, in whichever operation it comes, gathers in `takeEvents`.
+///
+/// Every wait has a deadline: a command's is `timeouts.command` unless it is given one; what
+/// transfers messages goes on as long as no single wait takes longer than `timeouts.silence`. An
+/// error that breaks the connection closes it; every later operation throws that error again.
+package final class IMAPClient: @unchecked Sendable {  // Confined to its stream's event loop.
+  package let limits: IMAPLimits
+  package let timeouts: IMAPTimeouts
+  /// The mailbox that SELECT or EXAMINE opened, kept current as the server tells of changes.
+  package internal(set) var selected: SelectedMailbox?
+  var session: IMAPSession
+  var stream: any ByteStream
+  private var events = MailboxEvents()
+  private var failure: IMAPError?
+  private var isRunning = false
+  /// A fetch that has commands under way.
+  private var unfinished: (any UnfinishedFetch)?
+
+  /// A client over `stream`, whose greeting is still to be read.
+  package init(
+    over stream: any ByteStream,
+    limits: IMAPLimits = IMAPLimits(),
+    timeouts: IMAPTimeouts = IMAPTimeouts()
+  ) {
+    self.stream = stream
+    self.limits = limits
+    self.timeouts = timeouts
+    session = IMAPSession(limits: limits)
+  }
+
+  /// What the server said it can do, after login if there was one.
+  package var capabilities: IMAPCapabilities { session.capabilities ?? IMAPCapabilities() }
+
+  /// Whether the connection can take another command.
+  package var isUsable: Bool { failure == nil && session.state != .loggedOut }
+
+  /// Whether TLS protects the connection.
+  package var isSecure: Bool { stream.isSecure }
+
+  /// What the server told unasked since the last call.
+  package func takeEvents() -> [MailboxEvent] { events.take() }
+
+  /// Closes the connection at once, without LOGOUT.
+  package func close() {
+    if failure == nil { failure = .closed }
+    stream.close()
+  }
+
+  /// Sends `commands` in as few writes as can be and returns how each ended, NO and BAD included.
+  ///
+  /// Untagged responses go to `take`, and to the events where it returns false.
+  package func pipeline(
+    _ commands: [IMAPCommand],
+    deadline: Deadline? = nil,
+    take: (UntaggedResponse) -> Bool = { _ in false }
+  ) async throws(IMAPError) -> [StatusResponse] {
+    let deadline = deadline ?? .now + timeouts.command
+    try await begin(deadline)
+    defer { end() }
+    return try await run(commands, deadline, take)
+  }
+
+  /// Sends `command` and waits until it ended well.
+  @discardableResult
+  func perform(
+    _ command: IMAPCommand,
+    deadline: Deadline? = nil,
+    take: (UntaggedResponse) -> Bool = { _ in false }
+  ) async throws(IMAPError) -> StatusResponse {
+    let statuses = try await pipeline([command], deadline: deadline, take: take)
+    guard let status = statuses.first, status.condition == .ok else {
+      throw IMAPError(statuses.first ?? StatusResponse(.bad), to: command.name)
+    }
+    return status
+  }
+
+  /// Commands under way at once: more would risk that both sides wait to write.
+  private static let window = 100
+
+  func run(
+    _ commands: [IMAPCommand],
+    _ deadline: Deadline,
+    _ take: (UntaggedResponse) -> Bool
+  ) async throws(IMAPError) -> [StatusResponse] {
+    var statuses = [StatusResponse](repeating: StatusResponse(.bad), count: commands.count)
+    var indices: [IMAPSession.Tag: Int] = [:]
+    var sent = 0
+    while sent < commands.count || !indices.isEmpty {
+      while sent < commands.count, indices.count < Self.window {
+        indices[session.send(commands[sent])] = sent
+        sent += 1
+      }
+      switch try await nextEvent(deadline) {
+      case .untagged(let response):
+        if !take(response) { note(response) }
+      case .completed(let tag, let status):
+        guard let index = indices.removeValue(forKey: tag) else { continue }
+        statuses[index] = status
+      case .greeting, .literal, .wantsLiteral, .idling:
+        continue
+      }
+    }
+    return statuses
+  }
+
+  // MARK: - One operation at a time
+
+  /// Claims the connection; what an unfinished fetch left is read and dropped.
+  func begin(_ deadline: Deadline) async throws(IMAPError) {
+    if let failure { throw failure }
+    guard !isRunning, !session.isIdling else { throw .busy }
+    isRunning = true
+    guard let fetch = unfinished else { return }
+    unfinished = nil
+    do {
+      try await fetch.drain(deadline)
+    } catch {
+      isRunning = false
+      throw error
+    }
+  }
+
+  /// Claims the connection for the next step of `fetch`.
+  func resume(_ fetch: some UnfinishedFetch) throws(IMAPError) {
+    if let failure { throw failure }
+    guard unfinished === fetch else { throw .closed }
+    guard !isRunning else { throw .busy }
+    isRunning = true
+  }
+
+  /// Gives the connection back, with a fetch's commands still under way.
+  func suspend(_ fetch: some UnfinishedFetch) {
+    unfinished = fetch
+    isRunning = false
+  }
+
+  /// Gives the connection back.
+  func end() {
+    unfinished = nil
+    isRunning = false
+  }
+
+  // MARK: - Driving the session
+
+  private static let readSize = 64 << 10
+
+  /// Writes what is to be written and reads until the session has an event.
+  func nextEvent(_ deadline: Deadline) async throws(IMAPError) -> IMAPSession.Event {
+    while true {
+      if let event = try takeEvent() { return event }
+      let output = session.takeOutput()
+      if !output.isEmpty { try await write(output, deadline) }
+      session.receive(try await read(deadline))
+    }
+  }
+
+  /// Like `nextEvent`, but the passing of `deadline` breaks nothing: it returns nil.
+  func nextEvent(patiently deadline: Deadline) async throws(IMAPError) -> IMAPSession.Event? {
+    while true {
+      if let event = try takeEvent() { return event }
+      let output = session.takeOutput()
+      if !output.isEmpty { try await write(output, .now + timeouts.command) }
+      guard .now < deadline else { return nil }
+      do throws(NetError) {
+        let bytes = try await stream.read(upTo: Self.readSize, deadline: deadline)
+        guard !bytes.isEmpty else { throw .closed }
+        session.receive(bytes)
+      } catch {
+        if error == .timedOut { return nil }
+        throw fail(IMAPError(error))
+      }
+    }
+  }
+
+  private func takeEvent() throws(IMAPError) -> IMAPSession.Event? {
+    let event: IMAPSession.Event?
+    do {
+      event = try session.next()
+    } catch {
+      throw fail(IMAPError(error))
+    }
+    guard case .untagged(.condition(let status)) = event, status.condition == .bye,
+      !isLoggingOut
+    else { return event }
+    throw fail(.bye(response: status.text))
+  }
+
+  /// Whether BYE is what we asked for.
+  var isLoggingOut = false
+
+  private func read(_ deadline: Deadline) async throws(IMAPError) -> [UInt8] {
+    let bytes: [UInt8]
+    do {
+      bytes = try await stream.read(
+        upTo: Self.readSize,
+        deadline: min(deadline, .now + timeouts.silence)
+      )
+    } catch {
+      throw fail(IMAPError(error))
+    }
+    guard !bytes.isEmpty else { throw fail(.closed) }
+    return bytes
+  }
+
+  func write(_ bytes: [UInt8], _ deadline: Deadline) async throws(IMAPError) {
+    do {
+      try await stream.write(bytes, deadline: min(deadline, .now + timeouts.silence))
+    } catch {
+      throw fail(IMAPError(error))
+    }
+  }
+
+  /// Closes the connection for `error` and returns it.
+  func fail(_ error: IMAPError) -> IMAPError {
+    if failure == nil { failure = error }
+    stream.close()
+    return error
+  }
+
+  // MARK: - What the server tells unasked
+
+  func note(_ response: UntaggedResponse) {
+    switch response {
+    case .exists(let count):
+      guard selected?.exists != count else { break }
+      selected?.exists = count
+      events.append(.exists(count), limit: limits.events)
+    case .expunge(let number):
+      if let exists = selected?.exists, exists > 0 { selected?.exists = exists - 1 }
+      events.append(.expunged(sequenceNumber: number), limit: limits.events)
+    case .vanished(let uids, _):
+      events.append(.vanished(uids), limit: limits.events)
+    case .fetch(let message):
+      events.append(.changed(message), limit: limits.events)
+    case .condition(let status):
+      if case .other("ALERT", _)? = status.code {
+        events.append(.alert(status.text), limit: limits.events)
+      }
+    default: break
+    }
+  }
+
+  /// Forgets what was told of a mailbox that is no longer selected.
+  func forgetEvents() { _ = events.take() }
+}
+
+/// How long a client waits.
+package struct IMAPTimeouts: Sendable {
+  /// For all of a command that transfers no messages.
+  package var command: Duration = .seconds(60)
+  /// For the next bytes, or for the server to take ours, while messages are transferred.
+  package var silence: Duration = .seconds(60)
+
+  /// The defaults that stand at each member.
+  package init() {}
+}
+
+/// A fetch that was begun and may still have answers under way.
+protocol UnfinishedFetch: AnyObject {
+  /// Reads and drops the rest; what was not asked for yet stays so.
+  func drain(_ deadline: Deadline) async throws(IMAPError)
+}

@@ -1,0 +1,76 @@
+package import MailProtocols
+package import Net
+
+/// Why an IMAP command did not do what it was asked, by what the caller can do about it.
+///
+/// No case ever holds a password. After `refused`, `unsupported`, `notFound` and `busy` the
+/// connection is still good (`hasBrokenConnection` is false); after all others it is closed.
+package enum IMAPError: Error, Equatable, Sendable {
+  /// The server answered NO or BAD to the command of this name; `response` is its text.
+  case refused(command: String, response: String, code: ResponseCode?)
+  /// The server does not take this user name and password.
+  case authenticationFailed(response: String, code: ResponseCode?)
+  /// The server offers no way to log in here, mostly because the connection is not secure.
+  case loginDisabled
+  /// The server lacks what the command needs, such as a capability.
+  case unsupported(String)
+  /// The message, or its part, is not there; it may have been expunged.
+  case notFound
+  /// Another task has a command under way on this client.
+  case busy
+  /// The server sent what is not IMAP, or not what was asked for.
+  case broken(reason: String)
+  /// The server said BYE; its text.
+  case bye(response: String)
+  /// The server, or this side, closed the connection.
+  case closed
+  case timedOut
+  case cancelled
+  /// The server sends more than a limit allows.
+  case limitExceeded(limit: String)
+  /// The connection could not be made, or failed.
+  case network(NetError)
+
+  /// Whether the connection is of no more use.
+  package var hasBrokenConnection: Bool {
+    switch self {
+    case .refused, .unsupported, .notFound, .busy: false
+    default: true
+    }
+  }
+
+  /// The server's own words, where it said any.
+  package var response: String? {
+    switch self {
+    case .refused(_, let response, _), .authenticationFailed(let response, _), .bye(let response):
+      response
+    default: nil
+    }
+  }
+
+  init(_ error: NetError) {
+    self =
+      switch error {
+      case .closed: .closed
+      case .timedOut: .timedOut
+      case .cancelled: .cancelled
+      default: .network(error)
+      }
+  }
+
+  init(_ error: IMAPProtocolError) {
+    self =
+      switch error {
+      case .framing(.tooLong(let limit)): .limitExceeded(limit: "a response of \(limit) bytes")
+      case .framing(.literalTooLong(let limit)):
+        .limitExceeded(limit: "a literal of \(limit) bytes")
+      case .malformed(let error): .broken(reason: error.description)
+      case .noGreeting(let start): .broken(reason: "not an IMAP server: it says \"\(start)\"")
+      }
+  }
+
+  /// The error that a NO or BAD to `command` is.
+  init(_ status: StatusResponse, to command: String) {
+    self = .refused(command: command, response: status.text, code: status.code)
+  }
+}
