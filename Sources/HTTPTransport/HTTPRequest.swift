@@ -7,13 +7,21 @@ package struct HTTPRequest: Sendable {
   package let head: RequestHead
   /// What follows the head; asking it for bytes reads from the socket.
   package let body: HTTPRequestBody
+  /// The peer of the connection; nil where it is not known.
+  package let remoteAddress: SocketAddress?
   /// When the head had been read.
   package let receivedAt: Deadline
 
   /// A request that a connection has read.
-  package init(head: RequestHead, body: HTTPRequestBody, receivedAt: Deadline) {
+  package init(
+    head: RequestHead,
+    body: HTTPRequestBody,
+    remoteAddress: SocketAddress?,
+    receivedAt: Deadline
+  ) {
     self.head = head
     self.body = body
+    self.remoteAddress = remoteAddress
     self.receivedAt = receivedAt
   }
 
@@ -39,12 +47,14 @@ extension HTTPRequest {
     method: HTTPMethod,
     target: String,
     fields: HTTPFields = HTTPFields(),
-    body: [UInt8] = []
+    body: [UInt8] = [],
+    remoteAddress: SocketAddress? = nil
   ) {
     let framing: RequestFraming = body.isEmpty ? .none : .length(body.count)
     self.init(
       head: RequestHead(method: method, target: target, fields: fields, framing: framing),
       body: HTTPRequestBody(body),
+      remoteAddress: remoteAddress,
       receivedAt: .now
     )
   }

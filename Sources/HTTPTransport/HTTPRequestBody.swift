@@ -35,17 +35,20 @@ package final class HTTPRequestBody: @unchecked Sendable {  // Stays on its conn
     source = bytes.isEmpty ? .finished : .memory(bytes)
   }
 
-  init(_ framing: RequestFraming, from connection: HTTPConnection) {
+  private init(length: Int?, from connection: HTTPConnection) {
+    self.length = length
+    source = .connection(connection)
+  }
+
+  /// Shared by all requests without a body, to save an allocation; it has no state that changes.
+  private static let none = HTTPRequestBody([])
+
+  /// The body of the request under way on `connection`.
+  static func of(_ framing: RequestFraming, from connection: HTTPConnection) -> HTTPRequestBody {
     switch framing {
-    case .none:
-      length = 0
-      source = .finished
-    case .length(let count):
-      length = count
-      source = .connection(connection)
-    case .chunked:
-      length = nil
-      source = .connection(connection)
+    case .none: none
+    case .length(let count): HTTPRequestBody(length: count, from: connection)
+    case .chunked: HTTPRequestBody(length: nil, from: connection)
     }
   }
 

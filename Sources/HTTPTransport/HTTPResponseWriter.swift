@@ -1,4 +1,5 @@
 import HTTP
+import Net
 
 /// Why a streamed response cannot be written further.
 package enum HTTPWriteError: Error, Equatable, Sendable {
@@ -11,16 +12,51 @@ package enum HTTPWriteError: Error, Equatable, Sendable {
 /// Writes the body of one streamed response.
 package final class HTTPResponseWriter: @unchecked Sendable {  // Stays on its connection's loop.
   private let connection: HTTPConnection
+  private let length: Int?
+  private let isChunked: Bool
+  private var written = 0
+  private var failure: HTTPWriteError?
 
-  init(connection: HTTPConnection) {
+  init(_ connection: HTTPConnection, length: Int?, isChunked: Bool) {
     self.connection = connection
-  }
-
-  /// Sends `bytes` now and returns when the socket has taken them: that is the back-pressure.
-  package func write(_ bytes: [UInt8]) async throws(HTTPWriteError) {
-    throw .closed
+    self.length = length
+    self.isChunked = isChunked
   }
 
   /// Whether the server is shutting down, so that an endless stream should end.
-  package var isDraining: Bool { false }
+  package var isDraining: Bool { connection.isDraining }
+
+  /// Sends `bytes` now and returns when the socket has taken them: that is the back-pressure.
+  ///
+  /// Once it has thrown, it throws the same again.
+  package func write(_ bytes: [UInt8]) async throws(HTTPWriteError) {
+    if let failure { throw failure }
+    guard !bytes.isEmpty else { return }
+    written += bytes.count
+    if let length, written > length {
+      failure = .tooLong
+      throw .tooLong
+    }
+    try await put(isChunked ? ResponseEncoder.chunk(bytes) : bytes)
+  }
+
+  /// Ends the body; false where it broke off, or is shorter than was said, so that we must close.
+  func finish() async throws(HTTPWriteError) -> Bool {
+    guard failure == nil, written == length ?? written else { return false }
+    if isChunked { try await put(ResponseEncoder.lastChunk) }
+    failure = .closed
+    return true
+  }
+
+  private func put(_ bytes: [UInt8]) async throws(HTTPWriteError) {
+    do throws(NetError) {
+      try await connection.stream.write(
+        bytes,
+        deadline: .after(connection.limits.writeTimeout)
+      )
+    } catch {
+      failure = .closed
+      throw .closed
+    }
+  }
 }
