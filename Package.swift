@@ -93,6 +93,14 @@ let package = Package(
       swiftSettings: strict
     ),
 
+    // The tests' mail servers as a program, for `make demo`, `bench` and `soak`.
+    .executableTarget(
+      name: "backends",
+      dependencies: ["TestSupport"],
+      path: "Benchmarks/Backends",
+      swiftSettings: strict
+    ),
+
     // Tests.
     .target(
       name: "TestSupport",

@@ -1,0 +1,52 @@
+# Every command works on a fresh Debian 12 machine that has Swift, as root or with sudo; what else is
+# missing is installed by apt (.ci/install says what).
+#
+#   make demo    a mail server, an SMTP server and Restante before them, with lines to paste
+#   make run     Restante alone, on its own PostgreSQL        (ARGS="--listen HOST:PORT …")
+#   make test    builds and runs all tests                    (ARGS="--filter IMAP")
+#   make lint    formatting, layers, doc comments
+#   make bench   the figures of docs/benchmarks.md, as ratios in one run
+#   make soak    the demo under mixed use for MINUTES=60; fails on an error or on growing memory
+#   make fuzz    the mutation tests of every parser, with SECONDS=60 each
+
+SWIFT ?= swift
+MINUTES ?= 60
+SECONDS ?= 60
+ARGS ?=
+export SWIFT
+
+.PHONY: demo run test lint bench soak fuzz clean
+
+demo:
+	@.ci/install test
+	@exec .ci/demo.sh
+
+run:
+	@.ci/install test
+	timeout -k 10 1500 $(SWIFT) build -c release --product restante
+	exec .build/release/restante serve $(ARGS)
+
+test:
+	@.ci/install test
+	@.ci/test $(ARGS)
+
+lint:
+	@.ci/install test
+	@.ci/lint
+
+bench:
+	@.ci/install bench
+	@Benchmarks/bench.sh
+
+soak:
+	@.ci/install test
+	@Benchmarks/soak.sh $(MINUTES)
+
+# Not coverage-guided: random mutations of good inputs, from a seed that a failure prints. The same
+# tests run in `make test` for an instant each.
+fuzz:
+	@.ci/install test
+	@RESTANTE_FUZZ_SECONDS=$(SECONDS) TEST_LIMIT=3600 .ci/test --filter Mutation
+
+clean:
+	rm -rf .build .demo
