@@ -66,3 +66,13 @@ extension ByteStream {
 func pattern(_ count: Int) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 }
+
+/// The error that `body` ends with; nil where it succeeds or throws something else.
+func netError(_ body: () async throws -> Void) async -> NetError? {
+  do {
+    try await body()
+    return nil
+  } catch {
+    return error as? NetError
+  }
+}
