@@ -49,9 +49,13 @@ final class HTTPConnection: @unchecked Sendable {  // Confined to its lane's loo
     stream.close()
   }
 
-  /// Says that there are connections enough, and closes.
+  /// Says that there are connections enough, and closes without lingering, as room is what we lack.
   func turnAway() async {
-    await refuse(.serviceUnavailable, "There are too many connections.")
+    let response = handler.protocolError(
+      .serviceUnavailable,
+      reason: "There are too many connections."
+    )
+    _ = await send(response, plan: .refusal)
     stream.close()
   }
 
@@ -179,7 +183,8 @@ extension HTTPConnection {
   /// Closing a socket that has unread bytes resets the connection, and the reply may be lost with it
   /// (RFC 9112 §9.6). So where more may be coming, we say that we write no more, and read on for a while.
   private func linger() async {
-    guard isInputBroken || !machine.isComplete || machine.buffered > 0 else { return }
+    let mayGetMore = isInputBroken || machine.remainingLength != 0 || machine.buffered > 0
+    guard mayGetMore else { return }
     (stream as? SocketStream)?.finishWriting()
     let deadline = Deadline.after(HTTPConnection.lingerTime)
     var left = limits.drain
