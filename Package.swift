@@ -112,7 +112,7 @@ let package = Package(
       path: "Tests/TestSupport",
       swiftSettings: strict
     ),
-    .testTarget(name: "LayerTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(name: "LayerTests", dependencies: ["Bytes", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TestSupportTests",
       dependencies: ["TestSupport"],
