@@ -14,6 +14,7 @@ package struct JSONLimits: Sendable {
 
 /// Why a text is not JSON, and where.
 package struct JSONError: Error, Equatable, Sendable {
+  /// What is wrong with the text.
   package enum Reason: Sendable {
     case unexpectedEnd
     case unexpectedByte

@@ -97,14 +97,17 @@ package struct AccountFailure: Sendable, Equatable {
 
 /// Where and how to reach a back end; the secret stands apart.
 package struct BackendSettings: Sendable, Equatable {
+  /// The protocol of a back end.
   package enum Kind: String, Sendable, CaseIterable {
     case imap, smtp
   }
 
+  /// How a connection is protected.
   package enum Security: String, Sendable, CaseIterable {
     case implicit, starttls, none
   }
 
+  /// How one logs in.
   package enum AuthType: String, Sendable, CaseIterable {
     case password, none
   }

@@ -39,6 +39,7 @@ package enum Job: Identified {
 
 /// What a list of messages shows and in which order.
 package struct MessageQuery: Sendable, Equatable {
+  /// What a list is ordered by.
   package enum Sort: String, Sendable, CaseIterable {
     case receivedAt, sentAt, size, subject, from
   }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import TestSupport
 import Testing
 
 /// Requests gathered from the test suites of other servers, with what each of them must come to.
@@ -50,14 +51,12 @@ enum HTTPCorpus {
     var cases: [Case]
   }
 
-  private static let folder = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "../shared/corpora/http").standardizedFileURL
+  private static let folder = RepositoryRoot.corpus("http").map { URL(filePath: $0) }
 
-  static let exists = FileManager.default.fileExists(atPath: folder.path)
+  static let exists = folder != nil
 
   static let cases: [Case] = {
-    guard exists else { return [] }
+    guard let folder else { return [] }
     do {
       let data = try Data(contentsOf: folder.appending(path: "manifest.json"))
       return try JSONDecoder().decode(Manifest.self, from: data).cases
@@ -68,7 +67,8 @@ enum HTTPCorpus {
   }()
 
   static func bytes(of entry: Case) throws -> [UInt8] {
-    Array(try Data(contentsOf: folder.appending(path: entry.request)))
+    let folder = try #require(folder)
+    return Array(try Data(contentsOf: folder.appending(path: entry.request)))
   }
 
   /// Whether a request has a method that the suites call unknown; here the handler refuses those.

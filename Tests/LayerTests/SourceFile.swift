@@ -13,7 +13,7 @@ struct SourceFile {
   /// `path:line` of the line with this index, as compilers print it.
   func place(_ index: Int) -> String { "\(path):\(index + 1)" }
 
-  /// The lines without strings and comments; their number stays the same.
+  /// The lines without strings, comments and raw identifiers; their number stays the same.
   ///
   /// Good enough for a search for words: a `"""` text keeps no line, an interpolation is cut with its
   /// string.
@@ -24,6 +24,7 @@ struct SourceFile {
       defer { if marks % 2 == 1 { isText.toggle() } }
       guard !isText, marks == 0 else { return "" }
       let bare = line.replacing(#/"(\\.|[^"\\])*"/#, with: "\"\"")
+        .replacing(#/`[^`]*`/#, with: "`name`")
       return bare.range(of: "//").map { String(bare[..<$0.lowerBound]) } ?? bare
     }
   }

@@ -50,6 +50,7 @@ extension IMAPCommand {
     }
   }
 
+  /// `ENABLE` (RFC 5161).
   package static func enable(_ capabilities: [IMAPCapability]) -> IMAPCommand {
     IMAPCommand("ENABLE") {
       for capability in capabilities { $0.text(" \(capability.rawValue)") }
@@ -74,6 +75,7 @@ extension IMAPCommand {
     }
   }
 
+  /// `LSUB`, for servers without LIST-EXTENDED.
   package static func listSubscribed(reference: String, pattern: String) -> IMAPCommand {
     IMAPCommand("LSUB") {
       $0.text(" ")
@@ -83,6 +85,7 @@ extension IMAPCommand {
     }
   }
 
+  /// `STATUS` of one mailbox.
   package static func status(_ mailbox: MailboxName, _ items: [StatusItem]) -> IMAPCommand {
     IMAPCommand("STATUS") {
       $0.text(" ")
@@ -108,11 +111,15 @@ extension IMAPCommand {
     }
   }
 
+  /// `CREATE`.
   package static func create(_ mailbox: MailboxName) -> IMAPCommand { named("CREATE", mailbox) }
+  /// `DELETE` of a mailbox.
   package static func delete(_ mailbox: MailboxName) -> IMAPCommand { named("DELETE", mailbox) }
+  /// `SUBSCRIBE`.
   package static func subscribe(_ mailbox: MailboxName) -> IMAPCommand {
     named("SUBSCRIBE", mailbox)
   }
+  /// `UNSUBSCRIBE`.
   package static func unsubscribe(_ mailbox: MailboxName) -> IMAPCommand {
     named("UNSUBSCRIBE", mailbox)
   }
@@ -124,6 +131,7 @@ extension IMAPCommand {
     }
   }
 
+  /// `RENAME`, which takes the mailboxes below along.
   package static func rename(_ mailbox: MailboxName, to name: MailboxName) -> IMAPCommand {
     IMAPCommand("RENAME") {
       $0.text(" ")
@@ -162,10 +170,12 @@ extension IMAPCommand {
     }
   }
 
+  /// `UID COPY`.
   package static func copy(_ uids: UIDSet, to mailbox: MailboxName) -> IMAPCommand {
     moving("UID COPY", uids, mailbox)
   }
 
+  /// `UID MOVE` (RFC 6851).
   package static func move(_ uids: UIDSet, to mailbox: MailboxName) -> IMAPCommand {
     moving("UID MOVE", uids, mailbox)
   }

@@ -45,6 +45,7 @@ package struct FetchedMessage: Hashable, Sendable {
 
 /// A part of a message's bytes in a FETCH response.
 package struct FetchedSection: Hashable, Sendable {
+  /// What a fetched item holds.
   package enum Content: Hashable, Sendable {
     case bytes([UInt8])
     /// The server answered NIL: there is no such part.

@@ -2,6 +2,7 @@ import Bytes
 
 /// How a command ended, or what the server remarks between (RFC 3501 §7.1).
 package struct StatusResponse: Hashable, Sendable {
+  /// How a command ended, or what a server has to say.
   package enum Condition: Hashable, Sendable {
     case ok
     case no

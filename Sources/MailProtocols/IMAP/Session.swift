@@ -23,6 +23,7 @@ import Bytes
 /// before, its rest is dropped from the queue. So nothing after a barrier can overtake it. IDLE has
 /// no barrier: its `+` becomes `.idling`, and `endIdle` writes DONE.
 package struct IMAPSession: Sendable {
+  /// Where the session stands (RFC 9051 §3).
   package enum State: Hashable, Sendable {
     case greeting
     case notAuthenticated
@@ -36,6 +37,7 @@ package struct IMAPSession: Sendable {
     let number: Int
   }
 
+  /// What a session tells its driver.
   package enum Event: Sendable {
     case greeting(StatusResponse)
     case untagged(UntaggedResponse)

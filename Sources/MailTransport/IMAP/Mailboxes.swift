@@ -2,6 +2,7 @@ package import MailProtocols
 package import Net
 
 extension IMAPClient {
+  /// Makes a mailbox.
   package func create(_ mailbox: MailboxName, deadline: Deadline? = nil) async throws(IMAPError) {
     try await perform(.create(mailbox), deadline: deadline)
   }
@@ -20,6 +21,7 @@ extension IMAPClient {
     try await perform(.delete(mailbox), deadline: deadline)
   }
 
+  /// Subscribes to a mailbox.
   package func subscribe(
     _ mailbox: MailboxName,
     deadline: Deadline? = nil
@@ -27,6 +29,7 @@ extension IMAPClient {
     try await perform(.subscribe(mailbox), deadline: deadline)
   }
 
+  /// Ends the subscription of a mailbox.
   package func unsubscribe(
     _ mailbox: MailboxName,
     deadline: Deadline? = nil
