@@ -37,20 +37,27 @@ import Synchronization
   private let name: String
   private let poller: Int32
   private let waker: Int32
-  private let inbox = Mutex<[Work]>([])
+  private let inbox = Mutex(Inbox())
   private let isAboutToSleep = Atomic<Bool>(false)
   private let mustStop = Atomic<Bool>(false)
 
   private var jobs: [Work] = []
   private var timers = TimerHeap()
   private var slots: [Slot] = []
-  private var onStopped: [@Sendable () -> Void] = []
   /// Where reads land before they are copied out, so that an idle socket holds no buffer.
   let scratch: UnsafeMutableRawBufferPointer
 
   private enum Work {
     case job(UnownedJob)
     case call(@Sendable () -> Void)
+  }
+
+  /// What other threads hand over.
+  private struct Inbox {
+    var work: [Work] = []
+    var onEnd: [@Sendable () -> Void] = []
+    /// The thread has ended: what comes now would wait for ever, and is dropped.
+    var hasEnded = false
   }
 
   /// What a descriptor number stands for at present.
@@ -127,7 +134,9 @@ import Synchronization
       jobs.append(work)
       return
     }
-    inbox.withLock { $0.append(work) }
+    inbox.withLock { inbox in
+      if !inbox.hasEnded { inbox.work.append(work) }
+    }
     wakeIfAsleep()
   }
 
@@ -150,7 +159,11 @@ extension EventLoop {
 
   /// Ends the thread after it has failed every registered stream and run what was ready.
   func stop(then done: @escaping @Sendable () -> Void = {}) {
-    execute { self.onStopped.append(done) }
+    let hasEnded = inbox.withLock { inbox in
+      if !inbox.hasEnded { inbox.onEnd.append(done) }
+      return inbox.hasEnded
+    }
+    if hasEnded { done() }
     mustStop.store(true, ordering: .sequentiallyConsistent)
     wakeIfAsleep()
   }
@@ -186,9 +199,9 @@ extension EventLoop {
 
   private func takeInbox() {
     inbox.withLock { inbox in
-      guard !inbox.isEmpty else { return }
-      jobs.append(contentsOf: inbox)
-      inbox.removeAll(keepingCapacity: true)
+      guard !inbox.work.isEmpty else { return }
+      jobs.append(contentsOf: inbox.work)
+      inbox.work.removeAll(keepingCapacity: true)
     }
   }
 
@@ -219,7 +232,7 @@ extension EventLoop {
   private func prepareToSleep() -> Int32 {
     guard jobs.isEmpty else { return 0 }
     isAboutToSleep.store(true, ordering: .sequentiallyConsistent)
-    let isIdle = inbox.withLock { $0.isEmpty }
+    let isIdle = inbox.withLock { $0.work.isEmpty }
     guard isIdle, !mustStop.load(ordering: .sequentiallyConsistent) else {
       isAboutToSleep.store(false, ordering: .sequentiallyConsistent)
       return 0
@@ -240,10 +253,15 @@ extension EventLoop {
       runJobs(&spare)
     }
     timers.removeAll()
-    for done in onStopped {
+    let waiting = inbox.withLock { inbox in
+      inbox.hasEnded = true
+      inbox.work = []
+      defer { inbox.onEnd = [] }
+      return inbox.onEnd
+    }
+    for done in waiting {
       done()
     }
-    onStopped = []
   }
 
   func remove(_ timer: LoopTimer) {

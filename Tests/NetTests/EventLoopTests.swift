@@ -143,6 +143,8 @@ struct EventLoopTests {
       try await fixture.loop.sleep(until: .after(.milliseconds(50)))
     }.value
     await fixture.group.shutdown()
+    await fixture.group.shutdown()
+    fixture.loop.execute { Issue.record("the loop has ended") }
     let result = await reading.result
     #expect(throws: NetError.closed) { try result.get() }
   }
