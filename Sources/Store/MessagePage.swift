@@ -50,7 +50,7 @@ enum MessageColumn: Int, CaseIterable {
   case to, cc, bcc, replyTo, sender, subject, preview, hasAttachment, attachments, keywords, uid
   case mailbox, mailboxes, isPending, sortKey
   // Only of a single message.
-  case bodyStructure, blobID
+  case bodyStructure, blobID, textBody, htmlBody
 }
 
 /// One message of a page: borrowed columns, nothing copied.
@@ -144,6 +144,10 @@ package struct MessageRow: Sendable {
 
   /// The tree of parts as JSON; empty where it is not known, or in a list.
   package var bodyStructure: Span<UInt8> { @_lifetime(borrow self) get { span(.bodyStructure) } }
+
+  /// Arrays of parts as JSON; only of a single message.
+  package var textBody: Span<UInt8> { @_lifetime(borrow self) get { span(.textBody) } }
+  package var htmlBody: Span<UInt8> { @_lifetime(borrow self) get { span(.htmlBody) } }
 
   /// The raw message kept here, if it is; only of a single message.
   package var blobID: ID<Blob>? {

@@ -27,7 +27,8 @@ struct MessageSQL {
   /// One message, with its structure.
   func single(_ id: ID<Message>) -> SQL {
     """
-    select \(columns), m.received_at as sort_key, m.body_structure, m.blob_id \(source)
+    select \(columns), m.received_at as sort_key, m.body_structure, m.blob_id,
+      m.text_body, m.html_body \(source)
     where m.account_id = \(account.rawValue) and m.id = \(id.rawValue)
     """
   }

@@ -33,6 +33,8 @@ package struct NewMessage: Sendable {
   package var hasAttachment: Bool
   package var attachments: [UInt8]?
   package var bodyStructure: [UInt8]?
+  package var textBody: [UInt8]?
+  package var htmlBody: [UInt8]?
   package var preview: String?
 
   /// A message with what every message has; the rest is set by whoever parsed it.
@@ -74,7 +76,8 @@ extension NewMessage {
     copy message (account_id, id, thread_id, identity, size, received_at, sent_at, subject,
       from_addresses, to_addresses, cc_addresses, bcc_addresses, reply_to_addresses,
       sender_addresses, message_ids, in_reply_to, reference_ids, from_text, to_text, message_id,
-      extra_fields, has_attachment, attachments, body_structure, preview)
+      extra_fields, has_attachment, attachments, body_structure, text_body,
+      html_body, preview)
     from stdin (format binary)
     """
 
@@ -86,7 +89,7 @@ extension NewMessage {
 
   /// One row of `messageCopy`.
   func write(id: Int64, of account: ID<Account>, to copy: inout CopyWriter) {
-    copy.beginRow(columns: 25)
+    copy.beginRow(columns: 27)
     copy.write(account.rawValue)
     copy.write(id)
     copy.write(threadID)
@@ -102,6 +105,8 @@ extension NewMessage {
     copy.write(hasAttachment)
     copy.write(attachments)
     copy.write(bodyStructure)
+    copy.write(textBody)
+    copy.write(htmlBody)
     copy.write(preview)
   }
 

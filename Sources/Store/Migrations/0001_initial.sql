@@ -85,6 +85,8 @@ create table message (
   has_attachment boolean not null,
   attachments json,
   body_structure json,
+  text_body json,
+  html_body json,
   preview text,
   blob_id bigint,
   version bigint not null default 1,

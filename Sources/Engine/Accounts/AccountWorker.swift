@@ -1,0 +1,193 @@
+import Logging
+import MailProtocols
+import MailTransport
+import Model
+import Net
+import Store
+
+/// Keeps one account current: connects, replays intents, syncs, watches, and tries again after failures.
+///
+/// One connection does all commands, one after another, so that a sync never reads state that an
+/// intent of ours is changing. A second one watches the inbox. Bodies have connections of their own.
+final class AccountWorker: Sendable {
+  let account: ID<Account>
+  let loop: EventLoop
+  let signal = LoopSignal()
+  let bodies: BodyPool
+  private let services: EngineServices
+  private let logger: Logger
+
+  init(_ account: ID<Account>, on loop: EventLoop, _ services: EngineServices) {
+    self.account = account
+    self.loop = loop
+    self.services = services
+    var logger = services.logger
+    logger[metadataKey: "account"] = "\(account)"
+    self.logger = logger
+    bodies = BodyPool(account, on: loop, services)
+  }
+
+  private var store: Store { services.store }
+  private var configuration: EngineConfiguration { services.configuration }
+
+  /// Runs until the task is cancelled or the account is gone.
+  func run() async {
+    var backoff = Backoff(
+      first: configuration.firstBackoff, longest: configuration.longestBackoff)
+    while !Task.isCancelled {
+      do {
+        guard let account = try await store.account(account) else { return }
+        try await session(account) { backoff.reset() }
+      } catch {
+        if Task.isCancelled { break }
+        await note(error)
+      }
+      let delay = backoff.next(spread: Double.random(in: 0...1))
+      // A change of the settings, or a caller's :sync, tries again at once; queued intents do not.
+      await waitForRetry(until: .now + delay)
+    }
+    await bodies.close()
+  }
+
+  private func waitForRetry(until deadline: Deadline) async {
+    while !Task.isCancelled, Deadline.now < deadline {
+      if await signal.wait(until: deadline, on: loop).contains(.everything) { return }
+    }
+  }
+
+  private func note(_ error: any Error) async {
+    let failure = serviceError(error)
+    logger.notice(
+      "account failed",
+      metadata: ["code": "\(failure.code.rawValue)", "cause": "\(failure.cause ?? "")"])
+    // The database being away says nothing of the account.
+    guard failure.code != .unavailable, failure.code != .internalError else { return }
+    do {
+      try await store.setState(
+        failure.accountState, failure: failure.failure(at: services.now()), of: account)
+    } catch {
+      logger.warning("state not stored", metadata: ["cause": "\(error.cause ?? error.message)"])
+    }
+  }
+
+  private func serviceError(_ error: any Error) -> ServiceError {
+    switch error {
+    case let error as ServiceError: error
+    case let error as IMAPError: ServiceError(error, host: services.host(of: account))
+    default:
+      ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+    }
+  }
+
+  // MARK: - One connection's life
+
+  private func session(_ record: Account, whenReady: () -> Void) async throws {
+    services.remember(record.incoming.host, of: account)
+    let secrets = try await store.secrets(of: account)
+    let client = try await services.backends.imap(record.incoming, secret: secrets.incoming)
+    defer { client.close() }
+    try await store.setCapabilities(client.capabilities.names, of: account)
+    if record.firstSyncedAt == nil {
+      try await store.setState(.syncing, failure: nil, of: account)
+    }
+    let watcher = InboxWatcher(
+      settings: record.incoming, secret: secrets.incoming, services: services, signal: signal,
+      logger: logger)
+    let loop = loop
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask(executorPreference: loop) { await watcher.run(on: loop) }
+      defer { group.cancelAll() }
+      try await commandLoop(client, record, whenReady)
+    }
+  }
+
+  private func commandLoop(
+    _ client: IMAPClient, _ record: Account, _ whenReady: () -> Void
+  ) async throws {
+    let replay = OperationReplay(
+      client: client, store: store, account: account, configuration: configuration,
+      logger: logger)
+    var reasons: LoopSignal.Reasons = .everything.union(.jobs)
+    var nextPoll = Deadline.now
+    while !Task.isCancelled {
+      if try await replay.run() { reasons.formUnion(.inbox) }
+      if reasons.contains(.everything) || pollIsDue(nextPoll) {
+        try await syncAll(client, replay)
+        try await store.setState(.ready, failure: nil, of: account)
+        try await store.setFirstSynced(account)
+        try await store.setSynced(account)
+        whenReady()
+        nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
+      } else if reasons.contains(.inbox) {
+        try await syncInbox(client, replay)
+      }
+      if reasons.contains(.jobs) { try await runJobs() }
+      let deadline = configuration.pollInterval == nil ? nil : nextPoll
+      reasons = await signal.wait(until: deadline, on: loop)
+    }
+  }
+
+  private func pollIsDue(_ nextPoll: Deadline) -> Bool {
+    configuration.pollInterval != nil && nextPoll <= .now
+  }
+
+  // MARK: - Passes
+
+  /// Compares the list of mailboxes, then each mailbox that is not as it was, the inbox first.
+  private func syncAll(_ client: IMAPClient, _ replay: OperationReplay) async throws {
+    let items = client.supportedStatusItems(MailboxSync.statusItems)
+    let listed = try await client.list(returning: ListOptions(status: items))
+    let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
+    var statuses: [MailboxName: MailboxStatus] = [:]
+    for mailbox in listed { statuses[mailbox.name] = mailbox.status }
+    if statuses.isEmpty {
+      statuses = try await client.statuses(
+        listed.filter(\.isSelectable).map(\.name), items)
+    }
+    let hidden = try await store.hiddenCounts(of: account)
+    let sync = mailboxSync(client, replay)
+    for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
+      let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+      if let status = statuses[name],
+        MailboxSync.isCurrent(mailbox, status, hidden: hidden[mailbox.id] ?? 0)
+      {
+        continue
+      }
+      try await attempt(sync, mailbox)
+    }
+  }
+
+  private func syncInbox(_ client: IMAPClient, _ replay: OperationReplay) async throws {
+    guard let inbox = try await store.mailbox(role: "inbox", of: account) else { return }
+    try await attempt(mailboxSync(client, replay), inbox)
+  }
+
+  /// A mailbox that the server refuses to open does not stop the others.
+  private func attempt(_ sync: MailboxSync, _ mailbox: Mailbox) async throws {
+    do {
+      try await sync.run(mailbox)
+    } catch let error as IMAPError {
+      guard case .refused = error else { throw error }
+      logger.notice("mailbox refused", metadata: ["mailbox": "\(mailbox.id)"])
+    }
+  }
+
+  private func mailboxSync(_ client: IMAPClient, _ replay: OperationReplay) -> MailboxSync {
+    MailboxSync(
+      client: client, store: store, configuration: configuration, now: services.now,
+      betweenBatches: { [signal] in
+        guard signal.has(.operations) else { return false }
+        return try await replay.run()
+      })
+  }
+
+  private func inboxFirst(_ mailboxes: [Mailbox]) -> [Mailbox] {
+    mailboxes.filter { $0.role == "inbox" } + mailboxes.filter { $0.role != "inbox" }
+  }
+
+  private func runJobs() async throws {
+    for job in try await store.unfinishedJobs(of: account) {
+      try await BatchJob(record: job, store: store, configuration: configuration).run()
+    }
+  }
+}

@@ -1,0 +1,186 @@
+package import Model
+import Net
+import Store
+
+/// An account to be made.
+package struct AccountDraft: Sendable {
+  package var name: String?
+  package var email: String
+  package var mode: AccountMode
+  package var incoming: BackendSettings
+  package var incomingSecret: Secret?
+  package var outgoing: BackendSettings?
+  package var outgoingSecret: Secret?
+  package var identities: [Identity]
+
+  package init(
+    name: String?, email: String, mode: AccountMode, incoming: BackendSettings,
+    incomingSecret: Secret?, outgoing: BackendSettings?, outgoingSecret: Secret?,
+    identities: [Identity]
+  ) {
+    self.name = name
+    self.email = email
+    self.mode = mode
+    self.incoming = incoming
+    self.incomingSecret = incomingSecret
+    self.outgoing = outgoing
+    self.outgoingSecret = outgoingSecret
+    self.identities = identities
+  }
+}
+
+/// What changes of an account; nil leaves.
+package struct AccountPatch: Sendable {
+  package var name: String?
+  package var email: String?
+  package var mode: AccountMode?
+  package var incoming: BackendSettings?
+  package var incomingSecret: Secret?
+  /// `.some(nil)` removes.
+  package var outgoing: BackendSettings??
+  package var outgoingSecret: Secret?
+  package var identities: [Identity]?
+
+  package init() {}
+}
+
+extension Engine {
+  /// Stores the account and starts to connect; returns at once, in state `connecting`.
+  package func createAccount(_ draft: AccountDraft) async throws(ServiceError) -> Account {
+    try check(draft.incoming, secret: draft.incomingSecret, "/incoming")
+    if let outgoing = draft.outgoing {
+      try check(outgoing, secret: draft.outgoingSecret, "/outgoing")
+    }
+    let identities =
+      draft.identities.isEmpty
+      ? [
+        Identity(
+          id: "idn_1", name: draft.name, email: draft.email, replyTo: nil, isDefault: true)
+      ] : draft.identities
+    let account = try await store.insertAccount(
+      name: draft.name ?? draft.email, email: draft.email, mode: draft.mode,
+      incoming: draft.incoming, incomingSecret: draft.incomingSecret, outgoing: draft.outgoing,
+      outgoingSecret: draft.outgoingSecret, identities: identities)
+    startWorker(account.id)
+    return account
+  }
+
+  /// Changes settings; connections are made again where they matter to them.
+  package func updateAccount(
+    _ id: ID<Account>, _ patch: AccountPatch, ifVersion: Int64?
+  ) async throws(ServiceError) -> Account {
+    guard var account = try await store.account(id) else { throw .notFound("account") }
+    let old = account
+    account.name = patch.name ?? account.name
+    account.email = patch.email ?? account.email
+    account.mode = patch.mode ?? account.mode
+    account.identities = patch.identities ?? account.identities
+    if let incoming = patch.incoming {
+      account.incoming = incoming
+      try requireSecret(
+        incoming, after: old.incoming, given: patch.incomingSecret, "/incoming")
+      try checkCleartext(incoming, "/incoming")
+    }
+    if let change = patch.outgoing {
+      account.outgoing = change
+      if let outgoing = change {
+        if let before = old.outgoing {
+          try requireSecret(outgoing, after: before, given: patch.outgoingSecret, "/outgoing")
+          try checkCleartext(outgoing, "/outgoing")
+        } else {
+          try check(outgoing, secret: patch.outgoingSecret, "/outgoing")
+        }
+      }
+    }
+    let updated = try await store.updateAccount(
+      account, incomingSecret: patch.incomingSecret, outgoingSecret: patch.outgoingSecret,
+      erasesOutgoingSecret: account.outgoing == nil, ifVersion: ifVersion)
+    if account.incoming != old.incoming || patch.incomingSecret != nil {
+      await stopWorker(id)
+      try await store.setState(.connecting, failure: nil, of: id)
+      startWorker(id)
+    }
+    return updated
+  }
+
+  /// Ends the account's connections and forgets all that is its own; its mail stays on its server.
+  package func deleteAccount(_ id: ID<Account>) async throws(ServiceError) {
+    await stopWorker(id)
+    guard try await store.deleteAccount(id) else { throw .notFound("account") }
+  }
+
+  /// Makes the account's worker compare every mailbox now.
+  package func syncNow(_ id: ID<Account>) async throws(ServiceError) {
+    guard try await store.account(id) != nil else { throw .notFound("account") }
+    wake(id, .everything)
+  }
+
+  // MARK: - Checks
+
+  private func check(
+    _ settings: BackendSettings, secret: Secret?, _ pointer: String
+  ) throws(ServiceError) {
+    if settings.authType == .password {
+      var fields: [FieldError] = []
+      if settings.username?.isEmpty != false {
+        fields.append(
+          FieldError(
+            pointer: "\(pointer)/auth/username", code: "required", detail: "A user name."))
+      }
+      if secret == nil {
+        fields.append(
+          FieldError(
+            pointer: "\(pointer)/auth/password", code: "required", detail: "A password."))
+      }
+      guard fields.isEmpty else {
+        throw ServiceError(
+          .invalidRequest, "The back end's credentials are missing.", fields: fields)
+      }
+    }
+    try checkCleartext(settings, pointer)
+  }
+
+  /// A password must not cross a network in the clear unless the caller says so.
+  private func checkCleartext(
+    _ settings: BackendSettings, _ pointer: String
+  ) throws(ServiceError) {
+    guard settings.security == .none, settings.authType == .password, !settings.allowCleartext,
+      !settings.isLoopback
+    else { return }
+    throw ServiceError(
+      .cleartextRefused,
+      "Without TLS the password would cross the network in the clear.",
+      fields: [
+        FieldError(
+          pointer: "\(pointer)/tls", code: "cleartext_refused",
+          detail: "implicit or starttls; or allowCleartext: true.")
+      ])
+  }
+
+  /// Settings that send the secret elsewhere need it again: a stolen token must not redirect a password.
+  private func requireSecret(
+    _ settings: BackendSettings, after old: BackendSettings, given: Secret?, _ pointer: String
+  ) throws(ServiceError) {
+    guard settings.needsSecretAgain(after: old), settings.authType == .password, given == nil
+    else { return }
+    throw ServiceError(
+      .secretRequired,
+      "Changing where the password goes needs the password in the same request.",
+      fields: [
+        FieldError(
+          pointer: "\(pointer)/auth/password", code: "required",
+          detail: "The password for the changed host, port, tls or certificate.")
+      ])
+  }
+}
+
+extension BackendSettings {
+  /// Whether the host is this machine.
+  fileprivate var isLoopback: Bool {
+    if host == "localhost" { return true }
+    guard let address = SocketAddress(ip: host, port: port),
+      let loopback = CIDR("127.0.0.0/8"), let loopback6 = CIDR("::1/128")
+    else { return false }
+    return loopback.contains(address) || loopback6.contains(address)
+  }
+}

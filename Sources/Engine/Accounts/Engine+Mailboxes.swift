@@ -1,0 +1,159 @@
+import MailProtocols
+import MailTransport
+package import Model
+import Store
+
+// Mailboxes are made, renamed and deleted on the server first: only it can say whether a name is good.
+
+extension Engine {
+  /// Creates a mailbox below `parent`, or at the top.
+  package func createMailbox(
+    _ account: ID<Account>, name: String, parent: ID<Mailbox>?
+  ) async throws(ServiceError) -> Mailbox {
+    let all = try await store.mailboxes(of: account).mailboxes
+    let path = try wirePath(name, parent, all)
+    let wire = MailboxName(path)
+    if all.contains(where: { Array($0.encodedName.utf8) == wire.encoded }) {
+      throw ServiceError(.conflict, "There is a mailbox of this name already.")
+    }
+    let listings = try await onServer(account) { client in
+      try await client.create(wire)
+      try await client.subscribe(wire)
+      return MailboxListing.listings(try await client.list())
+    }
+    let stored = try await store.storeListing(listings, of: account)
+    guard let made = stored.first(where: { Array($0.encodedName.utf8) == wire.encoded }) else {
+      throw ServiceError(.backendRefused, "The server did not list the mailbox it created.")
+    }
+    return made
+  }
+
+  /// Renames, moves or subscribes a mailbox; nil leaves. Its id and its messages' ids stay.
+  package func updateMailbox(
+    _ id: ID<Mailbox>, of account: ID<Account>, name: String?, parent: ID<Mailbox>??,
+    isSubscribed: Bool?
+  ) async throws(ServiceError) -> Mailbox {
+    let all = try await store.mailboxes(of: account).mailboxes
+    guard let mailbox = all.first(where: { $0.id == id }) else { throw .notFound("mailbox") }
+    if let isSubscribed, isSubscribed != mailbox.isSubscribed {
+      let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+      try await onServer(account) { client in
+        if isSubscribed { try await client.subscribe(wire) } else { try await client.unsubscribe(wire) }
+      }
+      try await store.setSubscribed(isSubscribed, id, of: account)
+    }
+    let newParent = parent ?? mailbox.parentID
+    if (name ?? mailbox.name) != mailbox.name || newParent != mailbox.parentID {
+      try await rename(mailbox, to: name ?? mailbox.name, parent: newParent, all)
+    }
+    guard let updated = try await store.mailbox(id, of: account) else {
+      throw .notFound("mailbox")
+    }
+    return updated
+  }
+
+  private func rename(
+    _ mailbox: Mailbox, to name: String, parent: ID<Mailbox>?, _ all: [Mailbox]
+  ) async throws(ServiceError) {
+    guard mailbox.role != "inbox" else {
+      throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
+    }
+    let path = try wirePath(name, parent, all)
+    let old = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+    let new = MailboxName(path)
+    if let delimiter = mailbox.delimiter, path.hasPrefix(mailbox.path + delimiter) {
+      throw ServiceError(.conflict, "A mailbox cannot be moved below itself.")
+    }
+    if all.contains(where: { Array($0.encodedName.utf8) == new.encoded }) {
+      throw ServiceError(.conflict, "There is a mailbox of this name already.")
+    }
+    try await onServer(mailbox.accountID) { client in
+      try await client.rename(old, to: new)
+      if mailbox.isSubscribed {
+        try await client.subscribe(new)
+        try await client.unsubscribe(old)
+      }
+    }
+    let listing = MailboxListing(
+      encodedName: String(decoding: new.encoded, as: UTF8.self), path: path, name: name,
+      parentEncodedName: nil, delimiter: mailbox.delimiter, role: mailbox.role,
+      isSubscribed: mailbox.isSubscribed, isSelectable: mailbox.isSelectable)
+    try await store.renameMailbox(mailbox, to: listing, parent: parent)
+  }
+
+  /// Deletes a mailbox with all that it holds.
+  package func deleteMailbox(
+    _ id: ID<Mailbox>, of account: ID<Account>
+  ) async throws(ServiceError) {
+    let all = try await store.mailboxes(of: account).mailboxes
+    guard let mailbox = all.first(where: { $0.id == id }) else { throw .notFound("mailbox") }
+    guard mailbox.role != "inbox" else {
+      throw ServiceError(.conflict, "The inbox cannot be deleted.")
+    }
+    guard !all.contains(where: { $0.parentID == id }) else {
+      throw ServiceError(.conflict, "The mailbox has mailboxes below it; delete those first.")
+    }
+    let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+    try await onServer(account) { client in
+      // A mailbox that is selected cannot be deleted on some servers.
+      try await client.examine(.inbox)
+      try await client.delete(wire)
+      if mailbox.isSubscribed { try await client.unsubscribe(wire) }
+    }
+    try await store.deleteMailbox(id, of: account)
+  }
+
+  /// The decoded name of a mailbox called `name` below `parent`.
+  private func wirePath(
+    _ name: String, _ parent: ID<Mailbox>?, _ all: [Mailbox]
+  ) throws(ServiceError) -> String {
+    let delimiter = all.lazy.compactMap(\.delimiter).first
+    let isLegal =
+      !name.isEmpty && name.utf8.count <= 200
+      && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+      && !(delimiter.map { name.contains($0) } ?? false)
+    guard isLegal else {
+      throw ServiceError(
+        .invalidRequest, "This is no name for a mailbox.",
+        fields: [
+          FieldError(
+            pointer: "/name", code: "format",
+            detail: "1 to 200 bytes without control characters"
+              + (delimiter.map { " and without the delimiter \($0)" } ?? "") + ".")
+        ])
+    }
+    guard let parent else { return topLevelPrefix(all) + name }
+    guard let above = all.first(where: { $0.id == parent }) else {
+      throw ServiceError(
+        .invalidRequest, "The parent is no mailbox of this account.",
+        fields: [
+          FieldError(
+            pointer: "/parentId", code: "not_found", detail: "An id of a mailbox of this account.")
+        ])
+    }
+    guard let delimiter else {
+      throw ServiceError(.backendUnsupported, "The server has no mailboxes below others.")
+    }
+    return above.path + delimiter + name
+  }
+
+  /// Leniency `inboxPrefix`: where every mailbox stands under `INBOX.` (Courier), a new one has to as well.
+  private func topLevelPrefix(_ all: [Mailbox]) -> String {
+    let others = all.filter { $0.role != "inbox" }
+    guard let delimiter = all.lazy.compactMap(\.delimiter).first, !others.isEmpty,
+      others.allSatisfy({ $0.path.uppercased().hasPrefix("INBOX\(delimiter)") })
+    else { return "" }
+    return "INBOX\(delimiter)"
+  }
+
+  /// Runs commands on a connection of the account that nobody else uses meanwhile.
+  private func onServer<R: Sendable>(
+    _ account: ID<Account>, _ body: @Sendable (IMAPClient) async throws -> R
+  ) async throws(ServiceError) -> R {
+    try await serviceErrors(account) {
+      try await onAccountLoop(account) { pool in
+        try await pool.withClient(body)
+      }
+    }
+  }
+}

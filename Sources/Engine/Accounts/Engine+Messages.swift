@@ -1,0 +1,132 @@
+package import Bytes
+package import Model
+package import Store
+
+/// What became of one message of a change.
+package struct MessageOutcome: Sendable {
+  package var id: ID<Message>
+  /// Nil: it was changed.
+  package var error: ServiceError?
+}
+
+extension Engine {
+  /// Changes messages here at once and queues what the server has to be told.
+  package func changeMessages(
+    _ ids: [ID<Message>], of account: ID<Account>, _ patch: MessagePatch, ifVersion: Int64? = nil
+  ) async throws(ServiceError) -> [MessageOutcome] {
+    let missing = try await store.changeMessages(ids, of: account, patch, ifVersion: ifVersion)
+    wake(account, .operations)
+    return outcomes(ids, missing)
+  }
+
+  /// Moves messages to the trash; those that are there already, or with `isPermanent` all, go for good.
+  package func deleteMessages(
+    _ ids: [ID<Message>], of account: ID<Account>, isPermanent: Bool
+  ) async throws(ServiceError) -> [MessageOutcome] {
+    if isPermanent {
+      let missing = try await store.destroyMessages(ids, of: account)
+      wake(account, .operations)
+      return outcomes(ids, missing)
+    }
+    guard let trash = try await store.mailbox(role: "trash", of: account) else {
+      throw ServiceError(
+        .conflict, "The account has no trash mailbox; delete for good with ?permanent=true.")
+    }
+    let inTrash = try await store.messages(ids, thatAreOnlyIn: trash.id, of: account)
+    var patch = MessagePatch()
+    patch.mailboxes = [trash.id]
+    var missing = try await store.changeMessages(
+      ids.filter { !inTrash.contains($0) }, of: account, patch)
+    if !inTrash.isEmpty {
+      missing.formUnion(try await store.destroyMessages(Array(inTrash), of: account))
+    }
+    wake(account, .operations)
+    return outcomes(ids, missing)
+  }
+
+  /// Keeps a raw message, shows it at once, and has it appended to the server.
+  package func importMessage(
+    _ raw: [UInt8], into mailbox: ID<Mailbox>, of account: ID<Account>, keywords: [String],
+    receivedAt: Timestamp?
+  ) async throws(ServiceError) -> ID<Message> {
+    let message = NewMessage(
+      raw: raw, keywords: keywords, receivedAt: receivedAt ?? services.now())
+    let id = try await store.insertImported(message, raw: raw, into: mailbox, of: account)
+    wake(account, .operations)
+    return id
+  }
+
+  /// Queues a change of all messages that a query finds.
+  package func batch(
+    of account: ID<Account>, query: MessageQuery, patch: MessagePatch?, isPermanent: Bool
+  ) async throws(ServiceError) -> JobRecord {
+    let messages = try await store.messageIDs(of: account, query, limit: 1_000_000)
+    let trash = patch == nil && !isPermanent
+      ? try await store.mailbox(role: "trash", of: account)?.id : nil
+    if patch == nil, !isPermanent, trash == nil {
+      throw ServiceError(
+        .conflict, "The account has no trash mailbox; delete for good with permanent: true.")
+    }
+    let request = BatchJob.Request(
+      messages: messages, patch: patch, isPermanent: isPermanent, trash: trash)
+    let job = try await store.insertJob(
+      kind: patch == nil ? "deleteMessages" : "changeMessages", of: account, request: request.json)
+    wake(account, [.jobs, .operations])
+    return job
+  }
+
+  /// Ends a job that has not ended; what it did stays done.
+  package func cancelJob(_ id: ID<Job>) async throws(ServiceError) -> JobRecord {
+    guard let job = try await store.job(id) else { throw .notFound("job") }
+    _ = try await store.progressJob(
+      job, state: "cancelled", done: job.done, total: job.total, errors: job.errors)
+    return try await store.job(id) ?? job
+  }
+
+  /// Tries a refused intent once more.
+  package func retryOperation(
+    _ id: ID<MailOperation>, of account: ID<Account>
+  ) async throws(ServiceError) {
+    guard let operation = try await store.operation(id, of: account) else {
+      throw .notFound("operation")
+    }
+    guard operation.state == "refused" || operation.state == "conflict" else {
+      throw ServiceError(.conflict, "The operation is on its way already.")
+    }
+    var patch = MessagePatch()
+    patch.addKeywords = operation.addKeywords
+    patch.removeKeywords = operation.removeKeywords
+    switch operation.kind {
+    case "move":
+      patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
+      patch.removeMailboxes = [operation.mailbox]
+    case "copy": patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
+    case "append", "delete":
+      throw ServiceError(.conflict, "This operation cannot be tried again; ask for it anew.")
+    default: break
+    }
+    _ = try await store.changeMessages([operation.message], of: account, patch)
+    _ = try await store.forgetOperation(id, of: account)
+    wake(account, .operations)
+  }
+
+  /// Forgets a refused intent.
+  package func discardOperation(
+    _ id: ID<MailOperation>, of account: ID<Account>
+  ) async throws(ServiceError) {
+    guard try await store.operation(id, of: account) != nil else { throw .notFound("operation") }
+    guard try await store.forgetOperation(id, of: account) else {
+      throw ServiceError(.conflict, "The operation is on its way and can no longer be discarded.")
+    }
+  }
+
+  private func outcomes(
+    _ ids: [ID<Message>], _ missing: Set<ID<Message>>
+  ) -> [MessageOutcome] {
+    ids.map { id in
+      MessageOutcome(
+        id: id,
+        error: missing.contains(id) ? ServiceError(.notFound, "There is no such message.") : nil)
+    }
+  }
+}

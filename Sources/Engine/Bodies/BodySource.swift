@@ -1,0 +1,61 @@
+import MIME
+package import Model
+
+/// The bytes of a message or of one part, to be streamed.
+package struct BodySource: Sendable {
+  package var contentType: String
+  package var charset: String?
+  package var filename: String?
+  package var disposition: String?
+  /// Exact, or nil where the decoded length is not known before the end.
+  package var length: Int?
+  package var etag: String
+  let produce: @Sendable (_ sink: ([UInt8]) async throws -> Void) async throws -> Void
+
+  /// Hands the bytes, or those of `range`, to `sink` piece by piece; the sink's wait holds the source back.
+  ///
+  /// - Throws: `ServiceError`, or what `sink` throws.
+  package func stream(
+    range: Range<Int>? = nil, to sink: ([UInt8]) async throws -> Void
+  ) async throws {
+    guard let range else { return try await produce(sink) }
+    var position = 0
+    do {
+      try await produce { piece in
+        defer { position += piece.count }
+        let start = max(range.lowerBound - position, 0)
+        let end = min(range.upperBound - position, piece.count)
+        if start < end { try await sink(Array(piece[start..<end])) }
+        if position + piece.count >= range.upperBound { throw EndOfRange() }
+      }
+    } catch is EndOfRange {
+      return
+    }
+  }
+
+  /// All bytes, at most `limit`.
+  package func collect(upTo limit: Int) async throws -> (bytes: [UInt8], isTruncated: Bool) {
+    var bytes: [UInt8] = []
+    do {
+      try await produce { piece in
+        bytes += piece
+        if bytes.count > limit { throw EndOfRange() }
+      }
+    } catch is EndOfRange {
+      bytes.removeLast(bytes.count - limit)
+      return (bytes, true)
+    }
+    return (bytes, false)
+  }
+}
+
+/// The reader has what it wanted.
+private struct EndOfRange: Error {}
+
+/// The text of one part.
+package struct BodyValue: Sendable {
+  package var partID: String
+  package var value: String
+  package var isTruncated: Bool
+  package var isEncodingProblem: Bool
+}

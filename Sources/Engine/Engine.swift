@@ -1,0 +1,145 @@
+import Logging
+import MailTransport
+package import Model
+package import Net
+package import Store
+import Synchronization
+
+/// Keeps every account current, carries out what callers ask of mail, and sends.
+///
+/// Each account has a worker on one loop; submissions have a worker of their own. The engine owns
+/// all of these tasks: `start` makes them, `shutdown` cancels and awaits them.
+package final class Engine: Sendable {
+  package let services: EngineServices
+  private let state = Mutex(State())
+
+  private struct Running {
+    var worker: AccountWorker
+    var task: Task<Void, Never>
+  }
+
+  private struct State {
+    var workers: [ID<Account>: Running] = [:]
+    var submissions: (worker: SubmissionWorker, task: Task<Void, Never>)?
+    var isRunning = false
+  }
+
+  /// An engine that does nothing until `start`.
+  package init(_ services: EngineServices) { self.services = services }
+
+  package var store: Store { services.store }
+
+  /// Starts a worker for every account and one for submissions.
+  package func start() async throws(ServiceError) {
+    state.withLock { $0.isRunning = true }
+    startSubmissions()
+    var last: ID<Account>?
+    while true {
+      let accounts = try await store.accounts(after: last, limit: 500)
+      for account in accounts { startWorker(account.id) }
+      guard let end = accounts.last?.id, accounts.count == 500 else { return }
+      last = end
+    }
+  }
+
+  /// Whether the database answers and the engine runs.
+  package func checkReadiness() async throws(ServiceError) {
+    guard state.withLock({ $0.isRunning }) else {
+      throw ServiceError(.unavailable, "The service is starting or stopping.", isRetryable: true)
+    }
+    try await store.ping()
+  }
+
+  /// Cancels every worker and waits until each has closed its connections.
+  package func shutdown() async {
+    let tasks = state.withLock { state in
+      state.isRunning = false
+      defer {
+        state.workers = [:]
+        state.submissions = nil
+      }
+      return state.workers.values.map(\.task) + (state.submissions.map { [$0.task] } ?? [])
+    }
+    for task in tasks { task.cancel() }
+    for task in tasks { await task.value }
+  }
+
+  // MARK: - Workers
+
+  func startWorker(_ account: ID<Account>) {
+    state.withLock { state in
+      guard state.isRunning, state.workers[account] == nil else { return }
+      let loop = services.group.next()
+      let worker = AccountWorker(account, on: loop, services)
+      let task = Task(executorPreference: loop) { await worker.run() }
+      state.workers[account] = Running(worker: worker, task: task)
+    }
+  }
+
+  /// Ends the worker of an account and waits for it.
+  func stopWorker(_ account: ID<Account>) async {
+    let running = state.withLock { $0.workers.removeValue(forKey: account) }
+    running?.task.cancel()
+    await running?.task.value
+  }
+
+  func worker(of account: ID<Account>) -> AccountWorker? {
+    state.withLock { $0.workers[account]?.worker }
+  }
+
+  func wake(_ account: ID<Account>, _ reasons: LoopSignal.Reasons) {
+    worker(of: account)?.signal.notify(reasons)
+  }
+
+  func wakeSubmissions() {
+    state.withLock { $0.submissions?.worker }?.signal.notify(.operations)
+  }
+
+  private func startSubmissions() {
+    state.withLock { state in
+      guard state.submissions == nil else { return }
+      let loop = services.group.next()
+      let worker = SubmissionWorker(on: loop, services) { [weak self] account in
+        self?.wake(account, .operations)
+      }
+      let task = Task(executorPreference: loop) { await worker.run() }
+      state.submissions = (worker, task)
+    }
+  }
+
+  /// Runs `body` on the loop of the account's connections, and back.
+  func onAccountLoop<R: Sendable>(
+    _ account: ID<Account>, _ body: @Sendable (BodyPool) async throws -> R
+  ) async throws -> R {
+    guard let worker = worker(of: account) else {
+      throw ServiceError(
+        .unavailable, "The account is not running on this service.", isRetryable: true,
+        retryAfter: 1)
+    }
+    return try await withTaskExecutorPreference(worker.loop) {
+      try await body(worker.bodies)
+    }
+  }
+
+  /// Runs `body` and turns what a back end throws into the one error that callers see.
+  func serviceErrors<R>(
+    _ account: ID<Account>, _ body: () async throws -> R
+  ) async throws(ServiceError) -> R {
+    do {
+      return try await body()
+    } catch {
+      throw serviceError(error, account)
+    }
+  }
+
+  /// The one error that callers see for what a back end threw.
+  package func serviceError(_ error: any Error, _ account: ID<Account>) -> ServiceError {
+    switch error {
+    case let error as ServiceError: error
+    case let error as IMAPError: ServiceError(error, host: services.host(of: account))
+    case is CancellationError:
+      ServiceError(.unavailable, "The request was cancelled.", isRetryable: true)
+    default: ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+    }
+  }
+}

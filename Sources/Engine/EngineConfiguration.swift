@@ -1,0 +1,50 @@
+package import Net
+
+/// The engine's bounds and waits.
+package struct EngineConfiguration: Sendable {
+  /// For connecting, TLS, greeting and login, all together.
+  package var connectTimeout: Duration = .seconds(20)
+  /// Between two looks at the mailboxes that nobody watches; nil looks only when told to.
+  package var pollInterval: Duration? = .seconds(60)
+  /// How long one IDLE lasts; servers may drop whoever is silent for 30 minutes.
+  package var idleRenewal: Duration = .seconds(25 * 60)
+  /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.
+  package var firstBatch = 50
+  /// How many messages one transaction of a sync holds.
+  package var batch = 1000
+  /// How many flags one transaction of a sync compares.
+  package var flagBatch = 5000
+  /// The wait after the first failure of an account; it doubles with each further one.
+  package var firstBackoff: Duration = .seconds(1)
+  /// The longest wait between two tries.
+  package var longestBackoff: Duration = .seconds(300)
+  /// How many connections an account may have for bodies, beside the one for commands and the one that watches.
+  package var bodyConnections = 3
+  /// How long a connection for bodies is kept when nobody reads.
+  package var bodyIdle: Duration = .seconds(60)
+  /// How many readers may wait for a connection for bodies.
+  package var bodyWaiters = 64
+  /// How long a reader waits for one.
+  package var bodyWait: Duration = .seconds(20)
+  /// The largest part, in bytes, that is turned into text in memory.
+  package var textLimit = 4 * 1024 * 1024
+  /// How many intents are replayed in one go.
+  package var operationBatch = 500
+  /// How often a submission is tried before it fails.
+  package var sendAttempts = 10
+  /// The wait after the first attempt that was put off; it doubles with each further one.
+  package var firstSendBackoff: Duration = .seconds(5)
+  package var longestSendBackoff: Duration = .seconds(3600)
+  /// How many submissions are sent at a time.
+  package var sendConcurrency = 4
+  /// How long after DATA a server may still take a message, for which a crash in between leaves it unknown.
+  package var sendDeadline: Duration = .seconds(15 * 60)
+  /// What the service calls itself to SMTP servers.
+  package var heloName = "[127.0.0.1]"
+  /// How many messages one batch job changes in a transaction.
+  package var jobBatch = 500
+  /// Where trust in certificates begins.
+  package var tlsRoots = TLSClientConfiguration.Roots.system
+
+  package init() {}
+}

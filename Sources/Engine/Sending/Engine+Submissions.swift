@@ -1,0 +1,69 @@
+import Bytes
+package import Model
+package import Store
+
+extension Engine {
+  /// Queues a message for sending; it is durable when this returns.
+  package func submit(
+    _ draft: SubmissionDraft, of account: ID<Account>
+  ) async throws(ServiceError) -> SubmissionRecord {
+    let (record, ready) = try await ready(draft, account)
+    guard record.outgoing != nil else {
+      throw ServiceError(
+        .conflict, "The account has no outgoing server; set outgoing first.")
+    }
+    let now = services.now()
+    let undoUntil = draft.undoSeconds.map {
+      Timestamp(microseconds: now.microseconds + Int64($0) * 1_000_000)
+    }
+    let submission = try await store.insertSubmission(
+      NewSubmission(
+        identityID: ready.identityID, sender: ready.sender, recipients: ready.recipients,
+        message: ready.bytes, messageID: ready.messageID, subject: ready.subject?.withoutNUL,
+        sendAt: draft.sendAt.flatMap { $0 > now ? $0 : nil }, undoUntil: undoUntil,
+        answers: draft.inReplyToMessage), of: account)
+    wakeSubmissions()
+    return submission
+  }
+
+  /// The bytes that `submit` would send.
+  package func dryRun(
+    _ draft: SubmissionDraft, of account: ID<Account>
+  ) async throws(ServiceError) -> [UInt8] {
+    try await ready(draft, account).message.bytes
+  }
+
+  /// Takes a submission back while that is possible.
+  package func cancelSubmission(
+    _ id: ID<Submission>, of account: ID<Account>
+  ) async throws(ServiceError) -> SubmissionRecord {
+    guard try await store.submission(id, of: account) != nil else {
+      throw .notFound("submission")
+    }
+    guard try await store.cancelSubmission(id, of: account),
+      let cancelled = try await store.submission(id, of: account)
+    else {
+      throw ServiceError(.conflict, "The submission is being sent, or was, and cannot be cancelled.")
+    }
+    return cancelled
+  }
+
+  private func ready(
+    _ draft: SubmissionDraft, _ account: ID<Account>
+  ) async throws(ServiceError) -> (account: Account, message: ReadyMessage) {
+    guard let record = try await store.account(account) else { throw .notFound("account") }
+    var draft = draft
+    if case .draft(let id) = draft.content {
+      let source = try await openRaw(id, of: account)
+      let (bytes, isTruncated) = try await serviceErrors(account) {
+        try await source.collect(upTo: 64 * 1024 * 1024)
+      }
+      guard !isTruncated else {
+        throw ServiceError(.bodyTooLarge, "The draft is larger than 64 MiB.")
+      }
+      draft.content = .raw(bytes)
+    }
+    let composer = MessageComposer(account: record, now: services.now())
+    return (record, try composer.compose(draft))
+  }
+}

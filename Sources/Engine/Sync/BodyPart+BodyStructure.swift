@@ -1,0 +1,59 @@
+import Bytes
+import MailProtocols
+import MIME
+
+extension BodyPart {
+  /// The tree that a server's BODYSTRUCTURE tells (RFC 3501 §7.4.2). Embedded messages are leaves.
+  ///
+  /// The size of a base64 part is what its content comes to when decoded, give or take its line ends.
+  init(_ structure: BodyStructure, path: PartPath = PartPath()) {
+    let type = "\(structure.type)/\(structure.subtype)"
+    let isMultipart = structure.isMultipart
+    let ownPath = path.numbers.isEmpty && !isMultipart ? PartPath([1]) : path
+    let contentType = ContentType(parsing: Self.field(type, structure.parameters).span)
+    let disposition = structure.disposition.flatMap { told in
+      ContentDisposition(parsing: Self.field(told.kind, told.parameters).span)
+    }
+    let encoding = TransferEncoding(name: structure.transferEncoding)
+    self.init(
+      partID: isMultipart ? nil : ownPath.description,
+      type: type,
+      size: structure.size,
+      name: disposition?.filename ?? contentType?.name,
+      charset: structure.type == "text" ? contentType?.charset ?? "us-ascii" : nil,
+      transferEncoding: encoding,
+      disposition: disposition?.type,
+      contentID: structure.contentID.map { Self.withoutBrackets($0) },
+      language: structure.languages.isEmpty ? nil : structure.languages,
+      location: structure.location.map { String(utf8: $0.span) },
+      subParts: isMultipart
+        ? structure.parts.enumerated().map { index, part in
+          BodyPart(part, path: path.appending(index + 1))
+        } : nil)
+  }
+
+  /// The parameters as a header field would have them, for the one parser of RFC 2231 and its leniencies.
+  private static func field(_ value: String, _ parameters: [BodyParameter]) -> [UInt8] {
+    var field = [UInt8](value.utf8)
+    for parameter in parameters {
+      field.append("; ")
+      field.append(text: parameter.name)
+      field.append(0x3D)
+      if parameter.name.hasSuffix("*") {
+        field += parameter.value
+      } else {
+        field.append(.quote)
+        for byte in parameter.value {
+          if byte == .quote || byte == .backslash { field.append(.backslash) }
+          field.append(byte)
+        }
+        field.append(.quote)
+      }
+    }
+    return field
+  }
+
+  private static func withoutBrackets(_ id: [UInt8]) -> String {
+    MessageIDList.parse(id.span).first ?? String(utf8: id.span)
+  }
+}

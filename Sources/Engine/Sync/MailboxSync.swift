@@ -1,0 +1,171 @@
+import Bytes
+import Logging
+import MailProtocols
+import MailTransport
+import Model
+import Net
+import Store
+
+/// One pass over one mailbox: what is new, what changed, what is gone.
+///
+/// The order matters. Messages come first, newest first, so that a page can be read while the rest
+/// comes in. Then flags, from the MODSEQ that was seen before the messages were fetched, so that no
+/// change in between is lost. Last, what vanished.
+struct MailboxSync {
+  let client: IMAPClient
+  let store: Store
+  let configuration: EngineConfiguration
+  let now: @Sendable () -> Timestamp
+  /// Called between two batches: intents do not wait for the end of a first sync.
+  let betweenBatches: () async throws -> Bool
+
+  /// The counters by which an unchanged mailbox is known without SELECT.
+  static let statusItems: [StatusItem] = [
+    .messages, .uidNext, .uidValidity, .unseen, .highestModSeq,
+  ]
+
+  /// Whether `status` says that nothing happened since the last pass.
+  static func isCurrent(_ mailbox: Mailbox, _ status: MailboxStatus, hidden: Int64) -> Bool {
+    guard mailbox.syncedDownTo == 1, let uidNext = status.uidNext,
+      Int64(uidNext.value) == mailbox.uidNext,
+      status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
+    else { return false }
+    if let modSeq = status.highestModSeq, modSeq.value > 0 {
+      return Int64(clamping: modSeq.value) == mailbox.highestModSeq
+    }
+    // Without CONDSTORE: flags other than \Seen that change alone are found when the mailbox is opened next.
+    return status.messages.map(Int64.init) == mailbox.totalMessages + hidden
+      && status.unseen.map(Int64.init) == mailbox.unreadMessages
+  }
+
+  /// Brings `mailbox` up to date.
+  func run(_ mailbox: Mailbox) async throws {
+    let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+    let selected = try await client.select(name)
+    var mailbox = try await store.beginSync(
+      of: mailbox, uidValidity: Int64(selected.uidValidity?.value ?? 0))
+    let wasComplete = mailbox.syncedDownTo == 1
+    try await fetchOld(&mailbox, selected)
+    try await fetchNew(&mailbox, selected)
+    if wasComplete { try await compareFlags(mailbox, selected) }
+    try await removeVanished(mailbox)
+    try await store.removeUnmatched(from: mailbox)
+  }
+
+  // MARK: - Messages
+
+  /// The first sync, or the rest of one that was interrupted.
+  private func fetchOld(_ mailbox: inout Mailbox, _ selected: SelectedMailbox) async throws {
+    if mailbox.syncedDownTo == 1 { return }
+    var missing: UIDSet
+    if let reached = mailbox.syncedDownTo, reached > 1 {
+      missing = try await client.search(
+        .uids(UIDSet(UID(1)...UID(UInt32(clamping: reached - 1)))))
+    } else {
+      missing = try await client.search(.all)
+      let top = missing.bounds.map { Int64($0.upperBound.value) + 1 } ?? 1
+      let uidNext = max(selected.uidNext.map { Int64($0.value) } ?? 1, top)
+      let progress = MailboxProgress(
+        uidNext: uidNext, highestModSeq: selected.highestModSeq.map { Int64(clamping: $0.value) },
+        syncedDownTo: max(uidNext, 2))
+      try await store.setProgress(progress, of: mailbox)
+      mailbox.uidNext = uidNext
+      mailbox.highestModSeq = progress.highestModSeq
+    }
+    while !missing.isEmpty {
+      missing = try await fetchDownwards(missing, mailbox)
+    }
+    try await store.setProgress(MailboxProgress(syncedDownTo: 1), of: mailbox)
+    mailbox.syncedDownTo = 1
+  }
+
+  /// Fetches `missing` newest first until the end or until intents want the connection; what is left.
+  private func fetchDownwards(_ missing: UIDSet, _ mailbox: Mailbox) async throws -> UIDSet {
+    let fetch = client.fetchSummaries(
+      missing, batchSize: configuration.batch, firstBatchSize: configuration.firstBatch)
+    while let batch = try await fetch.next() {
+      let rows = try await rows(of: batch)
+      guard let lowest = rows.compactMap(\.uid).min() else { continue }
+      try await store.merge(rows, into: mailbox, progress: MailboxProgress(syncedDownTo: lowest))
+      if try await betweenBatches() {
+        try await client.select(MailboxName(encoded: Array(mailbox.encodedName.utf8)))
+        return UIDSet(missing.uids.filter { Int64($0.value) < lowest })
+      }
+    }
+    return UIDSet()
+  }
+
+  /// What arrived since the last pass.
+  private func fetchNew(_ mailbox: inout Mailbox, _ selected: SelectedMailbox) async throws {
+    let known = mailbox.uidNext ?? 1
+    if let uidNext = selected.uidNext, Int64(uidNext.value) <= known { return }
+    // `n:*` names the last message even where its UID is below n (RFC 3501 §6.4.8).
+    let range = UIDSet(from: UID(UInt32(clamping: max(known, 1))))
+    let fetch = client.fetch(range, .summary, newestFirst: false)
+    var top = known
+    while let batch = try await fetch.next() {
+      let rows = try await rows(of: batch).filter { ($0.uid ?? 0) >= known }
+      guard let highest = rows.compactMap(\.uid).max() else { continue }
+      top = max(top, highest + 1)
+      try await store.merge(rows, into: mailbox, progress: MailboxProgress(uidNext: top))
+    }
+    let uidNext = max(top, selected.uidNext.map { Int64($0.value) } ?? 0)
+    if uidNext != mailbox.uidNext {
+      try await store.setProgress(MailboxProgress(uidNext: uidNext), of: mailbox)
+      mailbox.uidNext = uidNext
+    }
+  }
+
+  /// Rows for fetched messages; a yield now and then lets requests on the same loop through.
+  private func rows(of batch: [FetchedMessage]) async throws -> [NewMessage] {
+    var rows: [NewMessage] = []
+    rows.reserveCapacity(batch.count)
+    for (index, message) in batch.enumerated() {
+      if let row = NewMessage(message, fetchedAt: now()) { rows.append(row) }
+      if index % 32 == 31 { await Task.yield() }
+    }
+    return rows
+  }
+
+  // MARK: - Flags and deletions
+
+  private func compareFlags(_ mailbox: Mailbox, _ selected: SelectedMailbox) async throws {
+    if let current = selected.highestModSeq, let known = mailbox.highestModSeq {
+      guard Int64(clamping: current.value) > known else { return }
+      let changed = try await client.fetchFlags(
+        changedSince: ModSeq(UInt64(max(known, 0))))
+      try await apply(changed, to: mailbox, modSeq: Int64(clamping: current.value))
+    } else {
+      let all = try await client.fetchFlags(.all)
+      try await apply(all, to: mailbox, modSeq: nil)
+    }
+  }
+
+  private func apply(
+    _ flags: [(uid: UID, flags: [Flag])], to mailbox: Mailbox, modSeq: Int64?
+  ) async throws {
+    var start = 0
+    repeat {
+      let end = min(start + configuration.flagBatch, flags.count)
+      let part = flags[start..<end].map { told in
+        ServerFlags(
+          uid: Int64(told.uid.value), keywords: KeywordMap.keywords(of: told.flags),
+          isDeleted: told.flags.contains(.deleted))
+      }
+      let isLast = end == flags.count
+      try await store.applyFlags(
+        part, to: mailbox, progress: MailboxProgress(highestModSeq: isLast ? modSeq : nil))
+      start = end
+    } while start < flags.count
+  }
+
+  private func removeVanished(_ mailbox: Mailbox) async throws {
+    let known = try await store.countKnownUIDs(of: mailbox)
+    guard let exists = client.selected?.exists, Int64(exists) != known else { return }
+    let onServer = try await client.search(.all)
+    let vanished = try await store.knownUIDs(of: mailbox).filter {
+      !onServer.contains(UID(UInt32(clamping: $0)))
+    }
+    try await store.removeVanished(vanished, from: mailbox)
+  }
+}
