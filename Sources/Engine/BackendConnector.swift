@@ -1,6 +1,6 @@
 import MailProtocols
 import MailTransport
-package import Model
+import Model
 package import Net
 
 /// Opens authenticated connections to the back ends of accounts.
@@ -23,7 +23,8 @@ package struct BackendConnector: Sendable {
       throw .tls(reason: "the account's certificateSHA256 is not 64 hexadecimal digits")
     }
     return try TLSClientContext(
-      TLSClientConfiguration(roots: configuration.tlsRoots, pinnedSHA256: digest))
+      TLSClientConfiguration(roots: configuration.tlsRoots, pinnedSHA256: digest)
+    )
   }
 
   private static func digest(_ text: String) -> [UInt8]? {
@@ -47,40 +48,49 @@ package struct BackendConnector: Sendable {
 
   /// An IMAP connection that was greeted and secured.
   func greetedIMAP(_ settings: BackendSettings) async throws(ServiceError) -> IMAPClient {
+    let context: TLSClientContext
     do throws(NetError) {
-      let context = try tlsContext(for: settings)
-      do throws(IMAPError) {
-        return try await IMAPClient.connect(
-          host: settings.host, port: settings.port, tls: settings.security.mode,
-          connector: connector, tlsContext: context,
-          deadline: .after(configuration.connectTimeout))
-      } catch {
-        throw ServiceError(error, host: settings.host)
-      }
-    } catch let error as ServiceError {
-      throw error
-    } catch let error as NetError {
-      throw ServiceError(
-        error, backend: BackendFailure(protocolName: "imap", host: settings.host))
+      context = try tlsContext(for: settings)
     } catch {
-      throw ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+      throw ServiceError(
+        error,
+        backend: BackendFailure(protocolName: "imap", host: settings.host)
+      )
+    }
+    do throws(IMAPError) {
+      return try await IMAPClient.connect(
+        host: settings.host,
+        port: settings.port,
+        tls: settings.security.mode,
+        connector: connector,
+        tlsContext: context,
+        deadline: .after(configuration.connectTimeout)
+      )
+    } catch {
+      throw ServiceError(error, host: settings.host)
     }
   }
 
   /// Logs in, where the settings say how.
   func authenticate(
-    _ client: IMAPClient, _ settings: BackendSettings, secret: Secret?
+    _ client: IMAPClient,
+    _ settings: BackendSettings,
+    secret: Secret?
   ) async throws(ServiceError) {
     guard settings.authType == .password, let username = settings.username else { return }
     guard let secret else {
       client.close()
       throw ServiceError(
-        .backendAuthenticationFailed, "The account has no password; set incoming.auth.password.")
+        .backendAuthenticationFailed,
+        "The account has no password; set incoming.auth.password."
+      )
     }
     do throws(IMAPError) {
       try await client.authenticate(
-        username: username, password: secret.value,
-        deadline: .after(configuration.connectTimeout))
+        username: username,
+        password: secret.value,
+        deadline: .after(configuration.connectTimeout)
+      )
     } catch {
       client.close()
       throw ServiceError(error, host: settings.host)
@@ -93,8 +103,10 @@ package struct BackendConnector: Sendable {
     guard settings.authType == .password, let username = settings.username else { return client }
     do throws(SMTPError) {
       try await client.authenticate(
-        username: username, password: secret?.value ?? "",
-        deadline: .after(configuration.connectTimeout))
+        username: username,
+        password: secret?.value ?? "",
+        deadline: .after(configuration.connectTimeout)
+      )
     } catch {
       client.close()
       throw error
@@ -105,9 +117,14 @@ package struct BackendConnector: Sendable {
   /// An SMTP connection that was greeted and secured.
   func greetedSMTP(_ settings: BackendSettings) async throws -> SMTPClient {
     try await SMTPClient.connect(
-      host: settings.host, port: settings.port, tls: settings.security.mode,
-      connector: connector, tlsContext: try tlsContext(for: settings),
-      heloName: configuration.heloName, deadline: .after(configuration.connectTimeout))
+      host: settings.host,
+      port: settings.port,
+      tls: settings.security.mode,
+      connector: connector,
+      tlsContext: try tlsContext(for: settings),
+      heloName: configuration.heloName,
+      deadline: .after(configuration.connectTimeout)
+    )
   }
 }
 

@@ -1,5 +1,5 @@
 import Bytes
-package import Model
+import Model
 import MailProtocols
 import MailTransport
 import Net
@@ -10,51 +10,81 @@ extension ServiceError {
   /// What a caller sees of a failed IMAP command.
   init(_ error: IMAPError, host: String) {
     let backend = BackendFailure(
-      protocolName: "imap", host: host, response: error.response)
+      protocolName: "imap",
+      host: host,
+      response: error.response
+    )
     switch error {
     case .refused(let command, let response, _):
       self.init(
-        .backendRefused, "The IMAP server refused \(command): \(response)", backend: backend)
+        .backendRefused,
+        "The IMAP server refused \(command): \(response)",
+        backend: backend
+      )
     case .authenticationFailed(let response, _):
       self.init(
         .backendAuthenticationFailed,
-        "The IMAP server refused the user name or password: \(response)", backend: backend)
+        "The IMAP server refused the user name or password: \(response)",
+        backend: backend
+      )
     case .loginDisabled:
       self.init(
         .backendAuthenticationFailed,
         "The IMAP server offers no way to log in on this connection; try tls implicit or starttls.",
-        backend: backend)
+        backend: backend
+      )
     case .unsupported(let what):
       self.init(.backendUnsupported, "The IMAP server cannot do \(what).", backend: backend)
     case .notFound:
       self.init(
-        .notFound, "The message is no longer on the server, or has no such part.",
-        backend: backend)
+        .notFound,
+        "The message is no longer on the server, or has no such part.",
+        backend: backend
+      )
     case .busy:
       self.init(
-        .unavailable, "The connection to the IMAP server is busy.", isRetryable: true,
-        retryAfter: 1)
+        .unavailable,
+        "The connection to the IMAP server is busy.",
+        isRetryable: true,
+        retryAfter: 1
+      )
     case .broken(let reason):
       self.init(
-        .backendBroken, "The IMAP server broke the protocol: \(reason)", isRetryable: true,
-        backend: backend)
+        .backendBroken,
+        "The IMAP server broke the protocol: \(reason)",
+        isRetryable: true,
+        backend: backend
+      )
     case .bye(let response):
       self.init(
-        .backendBroken, "The IMAP server said goodbye: \(response)", isRetryable: true,
-        retryAfter: 5, backend: backend)
+        .backendBroken,
+        "The IMAP server said goodbye: \(response)",
+        isRetryable: true,
+        retryAfter: 5,
+        backend: backend
+      )
     case .closed:
       self.init(
-        .backendBroken, "The IMAP server closed the connection.", isRetryable: true,
-        backend: backend)
+        .backendBroken,
+        "The IMAP server closed the connection.",
+        isRetryable: true,
+        backend: backend
+      )
     case .timedOut:
       self.init(
-        .backendTimedOut, "The IMAP server did not answer in time.", isRetryable: true,
-        backend: backend)
+        .backendTimedOut,
+        "The IMAP server did not answer in time.",
+        isRetryable: true,
+        backend: backend
+      )
     case .cancelled:
       self.init(.unavailable, "The request was cancelled.", isRetryable: true)
     case .limitExceeded(let limit):
       self.init(
-        .backendBroken, "The IMAP server sent more than is allowed: \(limit).", backend: backend)
+        .backendBroken,
+        "The IMAP server sent more than is allowed: \(limit).",
+        backend: backend
+      )
     case .network(let error): self.init(error, backend: backend)
     }
   }
@@ -64,28 +94,46 @@ extension ServiceError {
     switch error {
     case .unresolved(let host, _):
       self.init(
-        .backendUnresolved, "The host name \(host) has no address.", isRetryable: true,
-        backend: backend)
+        .backendUnresolved,
+        "The host name \(host) has no address.",
+        isRetryable: true,
+        backend: backend
+      )
     case .refusedByPolicy(let host, let address):
       self.init(
         .hostNotAllowed,
         "The host \(host) has the address \(address), which this service may not reach; "
-          + "its operator can allow it by --allow-network.", backend: backend)
+          + "its operator can allow it by --allow-network.",
+        backend: backend
+      )
     case .connectFailed(let host, let port, let reason):
       self.init(
-        .backendUnreachable, "\(host) does not accept connections on port \(port): \(reason)",
-        isRetryable: true, backend: backend)
+        .backendUnreachable,
+        "\(host) does not accept connections on port \(port): \(reason)",
+        isRetryable: true,
+        backend: backend
+      )
     case .tls(let reason):
       self.init(
-        .backendTLSFailed, "TLS with \(backend.host) failed: \(reason)", backend: backend)
+        .backendTLSFailed,
+        "TLS with \(backend.host) failed: \(reason)",
+        backend: backend
+      )
     case .timedOut:
       self.init(
-        .backendTimedOut, "\(backend.host) did not answer in time.", isRetryable: true,
-        backend: backend)
+        .backendTimedOut,
+        "\(backend.host) did not answer in time.",
+        isRetryable: true,
+        backend: backend
+      )
     case .closed, .system:
       self.init(
-        .backendBroken, "The connection to \(backend.host) broke.", cause: "\(error)",
-        isRetryable: true, backend: backend)
+        .backendBroken,
+        "The connection to \(backend.host) broke.",
+        cause: "\(error)",
+        isRetryable: true,
+        backend: backend
+      )
     case .cancelled:
       self.init(.unavailable, "The request was cancelled.", isRetryable: true)
     }
@@ -98,35 +146,55 @@ extension ServiceError {
     case .refused(let reply, let stage):
       backend.note(reply)
       self.init(
-        .backendRefused, "The SMTP server refused \(stage.rawValue): \(reply.text)",
-        isRetryable: reply.isTransient, backend: backend)
+        .backendRefused,
+        "The SMTP server refused \(stage.rawValue): \(reply.text)",
+        isRetryable: reply.isTransient,
+        backend: backend
+      )
     case .authenticationFailed(let reply):
       backend.note(reply)
       self.init(
         .backendAuthenticationFailed,
         "The SMTP server refused the user name or password: \(reply.text)",
-        isRetryable: reply.isTransient, backend: backend)
+        isRetryable: reply.isTransient,
+        backend: backend
+      )
     case .invalid(let reason):
       self.init(.unprocessable, "This cannot be sent: \(reason).", backend: backend)
     case .unsupported(let what):
       self.init(
-        .backendUnsupported, "The SMTP server does not offer what this needs: \(what).",
-        backend: backend)
+        .backendUnsupported,
+        "The SMTP server does not offer what this needs: \(what).",
+        backend: backend
+      )
     case .abandoned(let error):
       self.init(
-        .unavailable, "The message was not sent.", cause: "\(error)", isRetryable: true)
+        .unavailable,
+        "The message was not sent.",
+        cause: "\(error)",
+        isRetryable: true
+      )
     case .broken(let reason):
       self.init(
-        .backendBroken, "The SMTP server broke the protocol: \(reason)", isRetryable: true,
-        backend: backend)
+        .backendBroken,
+        "The SMTP server broke the protocol: \(reason)",
+        isRetryable: true,
+        backend: backend
+      )
     case .closed:
       self.init(
-        .backendBroken, "The SMTP server closed the connection.", isRetryable: true,
-        backend: backend)
+        .backendBroken,
+        "The SMTP server closed the connection.",
+        isRetryable: true,
+        backend: backend
+      )
     case .timedOut(let stage):
       self.init(
-        .backendTimedOut, "The SMTP server did not answer in time (\(stage.rawValue)).",
-        isRetryable: true, backend: backend)
+        .backendTimedOut,
+        "The SMTP server did not answer in time (\(stage.rawValue)).",
+        isRetryable: true,
+        backend: backend
+      )
     case .network(let error): self.init(error, backend: backend)
     }
   }

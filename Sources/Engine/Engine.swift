@@ -1,7 +1,7 @@
 import Logging
 import MailTransport
 package import Model
-package import Net
+import Net
 package import Store
 import Synchronization
 
@@ -109,12 +109,16 @@ package final class Engine: Sendable {
 
   /// Runs `body` on the loop of the account's connections, and back.
   func onAccountLoop<R: Sendable>(
-    _ account: ID<Account>, _ body: @Sendable (BodyPool) async throws -> R
+    _ account: ID<Account>,
+    _ body: @Sendable (BodyPool) async throws -> R
   ) async throws -> R {
     guard let worker = worker(of: account) else {
       throw ServiceError(
-        .unavailable, "The account is not running on this service.", isRetryable: true,
-        retryAfter: 1)
+        .unavailable,
+        "The account is not running on this service.",
+        isRetryable: true,
+        retryAfter: 1
+      )
     }
     return try await withTaskExecutorPreference(worker.loop) {
       try await body(worker.bodies)
@@ -123,7 +127,8 @@ package final class Engine: Sendable {
 
   /// Runs `body` and turns what a back end throws into the one error that callers see.
   func serviceErrors<R>(
-    _ account: ID<Account>, _ body: () async throws -> R
+    _ account: ID<Account>,
+    _ body: () async throws -> R
   ) async throws(ServiceError) -> R {
     do {
       return try await body()

@@ -1,6 +1,6 @@
 package import Bytes
 package import Logging
-package import Model
+import Model
 package import Net
 package import Store
 import Synchronization
@@ -18,8 +18,12 @@ package struct EngineServices: Sendable {
   private let hosts = HostNames()
 
   package init(
-    store: Store, backends: BackendConnector, group: EventLoopGroup,
-    configuration: EngineConfiguration, now: @escaping @Sendable () -> Timestamp, logger: Logger
+    store: Store,
+    backends: BackendConnector,
+    group: EventLoopGroup,
+    configuration: EngineConfiguration,
+    now: @escaping @Sendable () -> Timestamp,
+    logger: Logger
   ) {
     self.store = store
     self.backends = backends

@@ -398,7 +398,8 @@ extension Store {
           where account_id = \(account.rawValue) and kind in ('move', 'delete')
             and state in ('pending', 'running') and uid is not null
         ) as hidden group by mailbox_id
-        """)
+        """
+      )
       var counts: [ID<Mailbox>: Int64] = [:]
       for row in 0..<rows.count { counts[ID(try rows.int64(row, 0))] = try rows.int64(row, 1) }
       return counts

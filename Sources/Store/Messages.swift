@@ -98,7 +98,8 @@ extension Store {
   ///
   /// A message whose move is still under way is where it was before; nil where no place is known.
   package func location(
-    of id: ID<Message>, in account: ID<Account>
+    of id: ID<Message>,
+    in account: ID<Account>
   ) async throws(ServiceError) -> (encodedName: String, uid: Int64)? {
     try await attempt {
       let rows = try await pool.query(
@@ -112,7 +113,8 @@ extension Store {
         ) as place
         join mailbox b on b.account_id = \(account.rawValue) and b.id = place.mailbox_id
         limit 1
-        """)
+        """
+      )
       return rows.count == 1 ? (try rows.string(0, 0), try rows.int64(0, 1)) : nil
     }
   }
@@ -121,7 +123,9 @@ extension Store {
 extension Store {
   /// Those of `messages` that no other mailbox than `mailbox` holds.
   package func messages(
-    _ messages: [ID<Message>], thatAreOnlyIn mailbox: ID<Mailbox>, of account: ID<Account>
+    _ messages: [ID<Message>],
+    thatAreOnlyIn mailbox: ID<Mailbox>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> Set<ID<Message>> {
     try await attempt {
       let rows = try await pool.query(
@@ -129,7 +133,8 @@ extension Store {
         select message_id from placement where account_id = \(account.rawValue)
           and message_id = any (\(messages.map(\.rawValue))) and not is_deleted
         group by message_id having bool_and(mailbox_id = \(mailbox.rawValue))
-        """)
+        """
+      )
       return Set(try (0..<rows.count).map { ID<Message>(try rows.int64($0, 0)) })
     }
   }

@@ -33,7 +33,9 @@ final class AccountWorker: Sendable {
   /// Runs until the task is cancelled or the account is gone.
   func run() async {
     var backoff = Backoff(
-      first: configuration.firstBackoff, longest: configuration.longestBackoff)
+      first: configuration.firstBackoff,
+      longest: configuration.longestBackoff
+    )
     while !Task.isCancelled {
       do {
         guard let account = try await store.account(account) else { return }
@@ -46,7 +48,7 @@ final class AccountWorker: Sendable {
       // A change of the settings, or a caller's :sync, tries again at once; queued intents do not.
       await waitForRetry(until: .now + delay)
     }
-    await bodies.close()
+    bodies.close()
   }
 
   private func waitForRetry(until deadline: Deadline) async {
@@ -59,12 +61,16 @@ final class AccountWorker: Sendable {
     let failure = serviceError(error)
     logger.notice(
       "account failed",
-      metadata: ["code": "\(failure.code.rawValue)", "cause": "\(failure.cause ?? "")"])
+      metadata: ["code": "\(failure.code.rawValue)", "cause": "\(failure.cause ?? "")"]
+    )
     // The database being away says nothing of the account.
     guard failure.code != .unavailable, failure.code != .internalError else { return }
     do {
       try await store.setState(
-        failure.accountState, failure: failure.failure(at: services.now()), of: account)
+        failure.accountState,
+        failure: failure.failure(at: services.now()),
+        of: account
+      )
     } catch {
       logger.warning("state not stored", metadata: ["cause": "\(error.cause ?? error.message)"])
     }
@@ -86,13 +92,17 @@ final class AccountWorker: Sendable {
     let secrets = try await store.secrets(of: account)
     let client = try await services.backends.imap(record.incoming, secret: secrets.incoming)
     defer { client.close() }
-    try await store.setCapabilities(client.capabilities.names, of: account)
+    try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
     if record.firstSyncedAt == nil {
       try await store.setState(.syncing, failure: nil, of: account)
     }
     let watcher = InboxWatcher(
-      settings: record.incoming, secret: secrets.incoming, services: services, signal: signal,
-      logger: logger)
+      settings: record.incoming,
+      secret: secrets.incoming,
+      services: services,
+      signal: signal,
+      logger: logger
+    )
     let loop = loop
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask(executorPreference: loop) { await watcher.run(on: loop) }
@@ -102,11 +112,17 @@ final class AccountWorker: Sendable {
   }
 
   private func commandLoop(
-    _ client: IMAPClient, _ record: Account, _ whenReady: () -> Void
+    _ client: IMAPClient,
+    _ record: Account,
+    _ whenReady: () -> Void
   ) async throws {
     let replay = OperationReplay(
-      client: client, store: store, account: account, configuration: configuration,
-      logger: logger)
+      client: client,
+      store: store,
+      account: account,
+      configuration: configuration,
+      logger: logger
+    )
     var reasons: LoopSignal.Reasons = .everything.union(.jobs)
     var nextPoll = Deadline.now
     while !Task.isCancelled {
@@ -142,7 +158,9 @@ final class AccountWorker: Sendable {
     for mailbox in listed { statuses[mailbox.name] = mailbox.status }
     if statuses.isEmpty {
       statuses = try await client.statuses(
-        listed.filter(\.isSelectable).map(\.name), items)
+        listed.filter(\.isSelectable).map(\.name),
+        items
+      )
     }
     let hidden = try await store.hiddenCounts(of: account)
     let sync = mailboxSync(client, replay)
@@ -174,11 +192,15 @@ final class AccountWorker: Sendable {
 
   private func mailboxSync(_ client: IMAPClient, _ replay: OperationReplay) -> MailboxSync {
     MailboxSync(
-      client: client, store: store, configuration: configuration, now: services.now,
+      client: client,
+      store: store,
+      configuration: configuration,
+      now: services.now,
       betweenBatches: { [signal] in
         guard signal.has(.operations) else { return false }
         return try await replay.run()
-      })
+      }
+    )
   }
 
   private func inboxFirst(_ mailboxes: [Mailbox]) -> [Mailbox] {

@@ -19,8 +19,12 @@ struct BatchJob {
   func run() async throws {
     guard let account = record.accountID, let request = Request(json: record.request) else {
       _ = try await store.progressJob(
-        record, state: "failed", done: record.done, total: record.total,
-        errors: ["The job's request cannot be read."])
+        record,
+        state: "failed",
+        done: record.done,
+        total: record.total,
+        errors: ["The job's request cannot be read."]
+      )
       return
     }
     var done = Int(record.done)
@@ -31,17 +35,27 @@ struct BatchJob {
       if missing > 0 { errors.append("\(missing) messages were gone.") }
       done = end
       let goesOn = try await store.progressJob(
-        record, state: "running", done: Int64(done), total: Int64(request.messages.count),
-        errors: errors)
+        record,
+        state: "running",
+        done: Int64(done),
+        total: Int64(request.messages.count),
+        errors: errors
+      )
       guard goesOn else { return }
     }
     _ = try await store.progressJob(
-      record, state: "done", done: Int64(done), total: Int64(request.messages.count),
-      errors: errors)
+      record,
+      state: "done",
+      done: Int64(done),
+      total: Int64(request.messages.count),
+      errors: errors
+    )
   }
 
   private func apply(
-    _ request: Request, _ messages: [ID<Message>], _ account: ID<Account>
+    _ request: Request,
+    _ messages: [ID<Message>],
+    _ account: ID<Account>
   ) async throws -> Int {
     if let patch = request.patch {
       return try await store.changeMessages(messages, of: account, patch).count

@@ -14,8 +14,13 @@ package struct AccountDraft: Sendable {
   package var identities: [Identity]
 
   package init(
-    name: String?, email: String, mode: AccountMode, incoming: BackendSettings,
-    incomingSecret: Secret?, outgoing: BackendSettings?, outgoingSecret: Secret?,
+    name: String?,
+    email: String,
+    mode: AccountMode,
+    incoming: BackendSettings,
+    incomingSecret: Secret?,
+    outgoing: BackendSettings?,
+    outgoingSecret: Secret?,
     identities: [Identity]
   ) {
     self.name = name
@@ -55,19 +60,32 @@ extension Engine {
       draft.identities.isEmpty
       ? [
         Identity(
-          id: "idn_1", name: draft.name, email: draft.email, replyTo: nil, isDefault: true)
+          id: "idn_1",
+          name: draft.name,
+          email: draft.email,
+          replyTo: nil,
+          isDefault: true
+        )
       ] : draft.identities
     let account = try await store.insertAccount(
-      name: draft.name ?? draft.email, email: draft.email, mode: draft.mode,
-      incoming: draft.incoming, incomingSecret: draft.incomingSecret, outgoing: draft.outgoing,
-      outgoingSecret: draft.outgoingSecret, identities: identities)
+      name: draft.name ?? draft.email,
+      email: draft.email,
+      mode: draft.mode,
+      incoming: draft.incoming,
+      incomingSecret: draft.incomingSecret,
+      outgoing: draft.outgoing,
+      outgoingSecret: draft.outgoingSecret,
+      identities: identities
+    )
     startWorker(account.id)
     return account
   }
 
   /// Changes settings; connections are made again where they matter to them.
   package func updateAccount(
-    _ id: ID<Account>, _ patch: AccountPatch, ifVersion: Int64?
+    _ id: ID<Account>,
+    _ patch: AccountPatch,
+    ifVersion: Int64?
   ) async throws(ServiceError) -> Account {
     guard var account = try await store.account(id) else { throw .notFound("account") }
     let old = account
@@ -78,7 +96,11 @@ extension Engine {
     if let incoming = patch.incoming {
       account.incoming = incoming
       try requireSecret(
-        incoming, after: old.incoming, given: patch.incomingSecret, "/incoming")
+        incoming,
+        after: old.incoming,
+        given: patch.incomingSecret,
+        "/incoming"
+      )
       try checkCleartext(incoming, "/incoming")
     }
     if let change = patch.outgoing {
@@ -93,8 +115,12 @@ extension Engine {
       }
     }
     let updated = try await store.updateAccount(
-      account, incomingSecret: patch.incomingSecret, outgoingSecret: patch.outgoingSecret,
-      erasesOutgoingSecret: account.outgoing == nil, ifVersion: ifVersion)
+      account,
+      incomingSecret: patch.incomingSecret,
+      outgoingSecret: patch.outgoingSecret,
+      erasesOutgoingSecret: account.outgoing == nil,
+      ifVersion: ifVersion
+    )
     if account.incoming != old.incoming || patch.incomingSecret != nil {
       await stopWorker(id)
       try await store.setState(.connecting, failure: nil, of: id)
@@ -118,23 +144,36 @@ extension Engine {
   // MARK: - Checks
 
   private func check(
-    _ settings: BackendSettings, secret: Secret?, _ pointer: String
+    _ settings: BackendSettings,
+    secret: Secret?,
+    _ pointer: String
   ) throws(ServiceError) {
     if settings.authType == .password {
       var fields: [FieldError] = []
       if settings.username?.isEmpty != false {
         fields.append(
           FieldError(
-            pointer: "\(pointer)/auth/username", code: "required", detail: "A user name."))
+            pointer: "\(pointer)/auth/username",
+            code: "required",
+            detail: "A user name."
+          )
+        )
       }
       if secret == nil {
         fields.append(
           FieldError(
-            pointer: "\(pointer)/auth/password", code: "required", detail: "A password."))
+            pointer: "\(pointer)/auth/password",
+            code: "required",
+            detail: "A password."
+          )
+        )
       }
       guard fields.isEmpty else {
         throw ServiceError(
-          .invalidRequest, "The back end's credentials are missing.", fields: fields)
+          .invalidRequest,
+          "The back end's credentials are missing.",
+          fields: fields
+        )
       }
     }
     try checkCleartext(settings, pointer)
@@ -142,7 +181,8 @@ extension Engine {
 
   /// A password must not cross a network in the clear unless the caller says so.
   private func checkCleartext(
-    _ settings: BackendSettings, _ pointer: String
+    _ settings: BackendSettings,
+    _ pointer: String
   ) throws(ServiceError) {
     guard settings.security == .none, settings.authType == .password, !settings.allowCleartext,
       !settings.isLoopback
@@ -152,14 +192,20 @@ extension Engine {
       "Without TLS the password would cross the network in the clear.",
       fields: [
         FieldError(
-          pointer: "\(pointer)/tls", code: "cleartext_refused",
-          detail: "implicit or starttls; or allowCleartext: true.")
-      ])
+          pointer: "\(pointer)/tls",
+          code: "cleartext_refused",
+          detail: "implicit or starttls; or allowCleartext: true."
+        )
+      ]
+    )
   }
 
   /// Settings that send the secret elsewhere need it again: a stolen token must not redirect a password.
   private func requireSecret(
-    _ settings: BackendSettings, after old: BackendSettings, given: Secret?, _ pointer: String
+    _ settings: BackendSettings,
+    after old: BackendSettings,
+    given: Secret?,
+    _ pointer: String
   ) throws(ServiceError) {
     guard settings.needsSecretAgain(after: old), settings.authType == .password, given == nil
     else { return }
@@ -168,9 +214,12 @@ extension Engine {
       "Changing where the password goes needs the password in the same request.",
       fields: [
         FieldError(
-          pointer: "\(pointer)/auth/password", code: "required",
-          detail: "The password for the changed host, port, tls or certificate.")
-      ])
+          pointer: "\(pointer)/auth/password",
+          code: "required",
+          detail: "The password for the changed host, port, tls or certificate."
+        )
+      ]
+    )
   }
 }
 

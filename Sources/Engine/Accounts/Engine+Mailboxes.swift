@@ -8,7 +8,9 @@ import Store
 extension Engine {
   /// Creates a mailbox below `parent`, or at the top.
   package func createMailbox(
-    _ account: ID<Account>, name: String, parent: ID<Mailbox>?
+    _ account: ID<Account>,
+    name: String,
+    parent: ID<Mailbox>?
   ) async throws(ServiceError) -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
     let path = try wirePath(name, parent, all)
@@ -28,9 +30,14 @@ extension Engine {
     return made
   }
 
-  /// Renames, moves or subscribes a mailbox; nil leaves. Its id and its messages' ids stay.
+  /// Renames, moves or subscribes a mailbox; nil leaves.
+  ///
+  /// Its id and its messages' ids stay.
   package func updateMailbox(
-    _ id: ID<Mailbox>, of account: ID<Account>, name: String?, parent: ID<Mailbox>??,
+    _ id: ID<Mailbox>,
+    of account: ID<Account>,
+    name: String?,
+    parent: ID<Mailbox>??,
     isSubscribed: Bool?
   ) async throws(ServiceError) -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
@@ -38,7 +45,11 @@ extension Engine {
     if let isSubscribed, isSubscribed != mailbox.isSubscribed {
       let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       try await onServer(account) { client in
-        if isSubscribed { try await client.subscribe(wire) } else { try await client.unsubscribe(wire) }
+        if isSubscribed {
+          try await client.subscribe(wire)
+        } else {
+          try await client.unsubscribe(wire)
+        }
       }
       try await store.setSubscribed(isSubscribed, id, of: account)
     }
@@ -53,7 +64,10 @@ extension Engine {
   }
 
   private func rename(
-    _ mailbox: Mailbox, to name: String, parent: ID<Mailbox>?, _ all: [Mailbox]
+    _ mailbox: Mailbox,
+    to name: String,
+    parent: ID<Mailbox>?,
+    _ all: [Mailbox]
   ) async throws(ServiceError) {
     guard mailbox.role != "inbox" else {
       throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
@@ -75,15 +89,22 @@ extension Engine {
       }
     }
     let listing = MailboxListing(
-      encodedName: String(decoding: new.encoded, as: UTF8.self), path: path, name: name,
-      parentEncodedName: nil, delimiter: mailbox.delimiter, role: mailbox.role,
-      isSubscribed: mailbox.isSubscribed, isSelectable: mailbox.isSelectable)
+      encodedName: String(decoding: new.encoded, as: UTF8.self),
+      path: path,
+      name: name,
+      parentEncodedName: nil,
+      delimiter: mailbox.delimiter,
+      role: mailbox.role,
+      isSubscribed: mailbox.isSubscribed,
+      isSelectable: mailbox.isSelectable
+    )
     try await store.renameMailbox(mailbox, to: listing, parent: parent)
   }
 
   /// Deletes a mailbox with all that it holds.
   package func deleteMailbox(
-    _ id: ID<Mailbox>, of account: ID<Account>
+    _ id: ID<Mailbox>,
+    of account: ID<Account>
   ) async throws(ServiceError) {
     let all = try await store.mailboxes(of: account).mailboxes
     guard let mailbox = all.first(where: { $0.id == id }) else { throw .notFound("mailbox") }
@@ -105,7 +126,9 @@ extension Engine {
 
   /// The decoded name of a mailbox called `name` below `parent`.
   private func wirePath(
-    _ name: String, _ parent: ID<Mailbox>?, _ all: [Mailbox]
+    _ name: String,
+    _ parent: ID<Mailbox>?,
+    _ all: [Mailbox]
   ) throws(ServiceError) -> String {
     let delimiter = all.lazy.compactMap(\.delimiter).first
     let isLegal =
@@ -114,22 +137,31 @@ extension Engine {
       && !(delimiter.map { name.contains($0) } ?? false)
     guard isLegal else {
       throw ServiceError(
-        .invalidRequest, "This is no name for a mailbox.",
+        .invalidRequest,
+        "This is no name for a mailbox.",
         fields: [
           FieldError(
-            pointer: "/name", code: "format",
+            pointer: "/name",
+            code: "format",
             detail: "1 to 200 bytes without control characters"
-              + (delimiter.map { " and without the delimiter \($0)" } ?? "") + ".")
-        ])
+              + (delimiter.map { " and without the delimiter \($0)" } ?? "") + "."
+          )
+        ]
+      )
     }
     guard let parent else { return topLevelPrefix(all) + name }
     guard let above = all.first(where: { $0.id == parent }) else {
       throw ServiceError(
-        .invalidRequest, "The parent is no mailbox of this account.",
+        .invalidRequest,
+        "The parent is no mailbox of this account.",
         fields: [
           FieldError(
-            pointer: "/parentId", code: "not_found", detail: "An id of a mailbox of this account.")
-        ])
+            pointer: "/parentId",
+            code: "not_found",
+            detail: "An id of a mailbox of this account."
+          )
+        ]
+      )
     }
     guard let delimiter else {
       throw ServiceError(.backendUnsupported, "The server has no mailboxes below others.")
@@ -148,7 +180,8 @@ extension Engine {
 
   /// Runs commands on a connection of the account that nobody else uses meanwhile.
   private func onServer<R: Sendable>(
-    _ account: ID<Account>, _ body: @Sendable (IMAPClient) async throws -> R
+    _ account: ID<Account>,
+    _ body: @Sendable (IMAPClient) async throws -> R
   ) async throws(ServiceError) -> R {
     try await serviceErrors(account) {
       try await onAccountLoop(account) { pool in

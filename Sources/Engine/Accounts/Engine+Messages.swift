@@ -12,7 +12,10 @@ package struct MessageOutcome: Sendable {
 extension Engine {
   /// Changes messages here at once and queues what the server has to be told.
   package func changeMessages(
-    _ ids: [ID<Message>], of account: ID<Account>, _ patch: MessagePatch, ifVersion: Int64? = nil
+    _ ids: [ID<Message>],
+    of account: ID<Account>,
+    _ patch: MessagePatch,
+    ifVersion: Int64? = nil
   ) async throws(ServiceError) -> [MessageOutcome] {
     let missing = try await store.changeMessages(ids, of: account, patch, ifVersion: ifVersion)
     wake(account, .operations)
@@ -21,7 +24,9 @@ extension Engine {
 
   /// Moves messages to the trash; those that are there already, or with `isPermanent` all, go for good.
   package func deleteMessages(
-    _ ids: [ID<Message>], of account: ID<Account>, isPermanent: Bool
+    _ ids: [ID<Message>],
+    of account: ID<Account>,
+    isPermanent: Bool
   ) async throws(ServiceError) -> [MessageOutcome] {
     if isPermanent {
       let missing = try await store.destroyMessages(ids, of: account)
@@ -30,13 +35,18 @@ extension Engine {
     }
     guard let trash = try await store.mailbox(role: "trash", of: account) else {
       throw ServiceError(
-        .conflict, "The account has no trash mailbox; delete for good with ?permanent=true.")
+        .conflict,
+        "The account has no trash mailbox; delete for good with ?permanent=true."
+      )
     }
     let inTrash = try await store.messages(ids, thatAreOnlyIn: trash.id, of: account)
     var patch = MessagePatch()
     patch.mailboxes = [trash.id]
     var missing = try await store.changeMessages(
-      ids.filter { !inTrash.contains($0) }, of: account, patch)
+      ids.filter { !inTrash.contains($0) },
+      of: account,
+      patch
+    )
     if !inTrash.isEmpty {
       missing.formUnion(try await store.destroyMessages(Array(inTrash), of: account))
     }
@@ -46,11 +56,17 @@ extension Engine {
 
   /// Keeps a raw message, shows it at once, and has it appended to the server.
   package func importMessage(
-    _ raw: [UInt8], into mailbox: ID<Mailbox>, of account: ID<Account>, keywords: [String],
+    _ raw: [UInt8],
+    into mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    keywords: [String],
     receivedAt: Timestamp?
   ) async throws(ServiceError) -> ID<Message> {
     let message = NewMessage(
-      raw: raw, keywords: keywords, receivedAt: receivedAt ?? services.now())
+      raw: raw,
+      keywords: keywords,
+      receivedAt: receivedAt ?? services.now()
+    )
     let id = try await store.insertImported(message, raw: raw, into: mailbox, of: account)
     wake(account, .operations)
     return id
@@ -58,19 +74,32 @@ extension Engine {
 
   /// Queues a change of all messages that a query finds.
   package func batch(
-    of account: ID<Account>, query: MessageQuery, patch: MessagePatch?, isPermanent: Bool
+    of account: ID<Account>,
+    query: MessageQuery,
+    patch: MessagePatch?,
+    isPermanent: Bool
   ) async throws(ServiceError) -> JobRecord {
     let messages = try await store.messageIDs(of: account, query, limit: 1_000_000)
-    let trash = patch == nil && !isPermanent
+    let trash =
+      patch == nil && !isPermanent
       ? try await store.mailbox(role: "trash", of: account)?.id : nil
     if patch == nil, !isPermanent, trash == nil {
       throw ServiceError(
-        .conflict, "The account has no trash mailbox; delete for good with permanent: true.")
+        .conflict,
+        "The account has no trash mailbox; delete for good with permanent: true."
+      )
     }
     let request = BatchJob.Request(
-      messages: messages, patch: patch, isPermanent: isPermanent, trash: trash)
+      messages: messages,
+      patch: patch,
+      isPermanent: isPermanent,
+      trash: trash
+    )
     let job = try await store.insertJob(
-      kind: patch == nil ? "deleteMessages" : "changeMessages", of: account, request: request.json)
+      kind: patch == nil ? "deleteMessages" : "changeMessages",
+      of: account,
+      request: request.json
+    )
     wake(account, [.jobs, .operations])
     return job
   }
@@ -79,13 +108,19 @@ extension Engine {
   package func cancelJob(_ id: ID<Job>) async throws(ServiceError) -> JobRecord {
     guard let job = try await store.job(id) else { throw .notFound("job") }
     _ = try await store.progressJob(
-      job, state: "cancelled", done: job.done, total: job.total, errors: job.errors)
+      job,
+      state: "cancelled",
+      done: job.done,
+      total: job.total,
+      errors: job.errors
+    )
     return try await store.job(id) ?? job
   }
 
   /// Tries a refused intent once more.
   package func retryOperation(
-    _ id: ID<MailOperation>, of account: ID<Account>
+    _ id: ID<MailOperation>,
+    of account: ID<Account>
   ) async throws(ServiceError) {
     guard let operation = try await store.operation(id, of: account) else {
       throw .notFound("operation")
@@ -112,7 +147,8 @@ extension Engine {
 
   /// Forgets a refused intent.
   package func discardOperation(
-    _ id: ID<MailOperation>, of account: ID<Account>
+    _ id: ID<MailOperation>,
+    of account: ID<Account>
   ) async throws(ServiceError) {
     guard try await store.operation(id, of: account) != nil else { throw .notFound("operation") }
     guard try await store.forgetOperation(id, of: account) else {
@@ -121,12 +157,14 @@ extension Engine {
   }
 
   private func outcomes(
-    _ ids: [ID<Message>], _ missing: Set<ID<Message>>
+    _ ids: [ID<Message>],
+    _ missing: Set<ID<Message>>
   ) -> [MessageOutcome] {
     ids.map { id in
       MessageOutcome(
         id: id,
-        error: missing.contains(id) ? ServiceError(.notFound, "There is no such message.") : nil)
+        error: missing.contains(id) ? ServiceError(.notFound, "There is no such message.") : nil
+      )
     }
   }
 }

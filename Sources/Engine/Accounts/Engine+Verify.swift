@@ -26,7 +26,8 @@ extension Engine {
     return steps
   }
 
-  private func verifyIncoming(_ settings: BackendSettings, _ secret: Secret?) async -> [VerifyStep] {
+  private func verifyIncoming(_ settings: BackendSettings, _ secret: Secret?) async -> [VerifyStep]
+  {
     var ladder = VerifyLadder(backend: "incoming", hasTLS: settings.security != .none)
     do {
       let client = try await services.backends.greetedIMAP(settings)
@@ -42,12 +43,14 @@ extension Engine {
       ladder.fail(error)
     } catch {
       ladder.fail(
-        ServiceError(.internalError, "An internal error occurred.", cause: "\(error)"))
+        ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+      )
     }
     return ladder.steps
   }
 
-  private func verifyOutgoing(_ settings: BackendSettings, _ secret: Secret?) async -> [VerifyStep] {
+  private func verifyOutgoing(_ settings: BackendSettings, _ secret: Secret?) async -> [VerifyStep]
+  {
     var ladder = VerifyLadder(backend: "outgoing", hasTLS: settings.security != .none)
     do {
       let client = try await services.backends.greetedSMTP(settings)
@@ -55,8 +58,10 @@ extension Engine {
       ladder.pass(through: "greeting")
       if settings.authType == .password, let username = settings.username {
         try await client.authenticate(
-          username: username, password: secret?.value ?? "",
-          deadline: .after(services.configuration.connectTimeout))
+          username: username,
+          password: secret?.value ?? "",
+          deadline: .after(services.configuration.connectTimeout)
+        )
       }
       ladder.pass(through: "capability")
       await client.quit()
@@ -64,10 +69,12 @@ extension Engine {
       ladder.fail(ServiceError(error, host: settings.host))
     } catch let error as NetError {
       ladder.fail(
-        ServiceError(error, backend: BackendFailure(protocolName: "smtp", host: settings.host)))
+        ServiceError(error, backend: BackendFailure(protocolName: "smtp", host: settings.host))
+      )
     } catch {
       ladder.fail(
-        ServiceError(.internalError, "An internal error occurred.", cause: "\(error)"))
+        ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+      )
     }
     return ladder.steps
   }
@@ -101,7 +108,9 @@ private struct VerifyLadder {
     case .backendUnreachable: step = "tcp"
     case .backendTLSFailed: step = "tls"
     case .backendAuthenticationFailed: step = "auth"
-    default: step = left.first.map { ["dns", "tcp", "tls"].contains($0) ? "greeting" : $0 } ?? "capability"
+    default:
+      step =
+        left.first.map { ["dns", "tcp", "tls"].contains($0) ? "greeting" : $0 } ?? "capability"
     }
     while let next = left.first, next != step, left.contains(step) {
       left.removeFirst()
@@ -109,7 +118,13 @@ private struct VerifyLadder {
     }
     steps.append(
       VerifyStep(
-        backend: backend, step: step, succeeded: false, message: error.message,
-        response: error.backend?.response, code: error.code))
+        backend: backend,
+        step: step,
+        succeeded: false,
+        message: error.message,
+        response: error.backend?.response,
+        code: error.code
+      )
+    )
   }
 }

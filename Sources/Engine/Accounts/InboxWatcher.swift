@@ -18,7 +18,9 @@ struct InboxWatcher: Sendable {
   func run(on loop: EventLoop) async {
     let configuration = services.configuration
     var backoff = Backoff(
-      first: configuration.firstBackoff, longest: configuration.longestBackoff)
+      first: configuration.firstBackoff,
+      longest: configuration.longestBackoff
+    )
     while !Task.isCancelled {
       do {
         guard try await watch({ backoff.reset() }) else { return }

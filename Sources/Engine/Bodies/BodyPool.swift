@@ -96,8 +96,11 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
   private func wait(until deadline: Deadline) async throws {
     guard waiters.count < configuration.bodyWaiters else {
       throw ServiceError(
-        .tooManyRequests, "Too many bodies of this account are being read.", isRetryable: true,
-        retryAfter: 5)
+        .tooManyRequests,
+        "Too many bodies of this account are being read.",
+        isRetryable: true,
+        retryAfter: 5
+      )
     }
     let signal = LoopSignal()
     waiters.append((signal, deadline))
@@ -106,8 +109,11 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
     if Task.isCancelled { throw CancellationError() }
     guard deadline > .now else {
       throw ServiceError(
-        .unavailable, "All connections for bodies of this account are busy.", isRetryable: true,
-        retryAfter: 5)
+        .unavailable,
+        "All connections for bodies of this account are busy.",
+        isRetryable: true,
+        retryAfter: 5
+      )
     }
   }
 

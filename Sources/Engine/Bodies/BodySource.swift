@@ -1,5 +1,10 @@
 import MIME
-package import Model
+import Synchronization
+
+/// Takes the next bytes; its wait holds the source back.
+///
+/// It is called on the loop that asked for them.
+package typealias BodySink = @Sendable ([UInt8]) async throws -> Void
 
 /// The bytes of a message or of one part, to be streamed.
 package struct BodySource: Sendable {
@@ -10,19 +15,23 @@ package struct BodySource: Sendable {
   /// Exact, or nil where the decoded length is not known before the end.
   package var length: Int?
   package var etag: String
-  let produce: @Sendable (_ sink: ([UInt8]) async throws -> Void) async throws -> Void
+  let produce: @Sendable (_ sink: @escaping BodySink) async throws -> Void
 
   /// Hands the bytes, or those of `range`, to `sink` piece by piece; the sink's wait holds the source back.
   ///
   /// - Throws: `ServiceError`, or what `sink` throws.
   package func stream(
-    range: Range<Int>? = nil, to sink: ([UInt8]) async throws -> Void
+    range: Range<Int>? = nil,
+    to sink: @escaping BodySink
   ) async throws {
     guard let range else { return try await produce(sink) }
-    var position = 0
+    let read = Mutex(0)
     do {
       try await produce { piece in
-        defer { position += piece.count }
+        let position = read.withLock { read in
+          defer { read += piece.count }
+          return read
+        }
         let start = max(range.lowerBound - position, 0)
         let end = min(range.upperBound - position, piece.count)
         if start < end { try await sink(Array(piece[start..<end])) }
@@ -35,17 +44,19 @@ package struct BodySource: Sendable {
 
   /// All bytes, at most `limit`.
   package func collect(upTo limit: Int) async throws -> (bytes: [UInt8], isTruncated: Bool) {
-    var bytes: [UInt8] = []
+    let gathered = Mutex<[UInt8]>([])
     do {
       try await produce { piece in
-        bytes += piece
-        if bytes.count > limit { throw EndOfRange() }
+        let count = gathered.withLock { bytes in
+          bytes += piece
+          return bytes.count
+        }
+        if count > limit { throw EndOfRange() }
       }
     } catch is EndOfRange {
-      bytes.removeLast(bytes.count - limit)
-      return (bytes, true)
+      return (gathered.withLock { Array($0.prefix(limit)) }, true)
     }
-    return (bytes, false)
+    return (gathered.withLock { $0 }, false)
   }
 }
 

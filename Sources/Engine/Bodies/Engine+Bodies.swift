@@ -1,8 +1,9 @@
 import Bytes
 import MailProtocols
 import MailTransport
-package import MIME
+import MIME
 package import Model
+import Net
 import Store
 
 /// Where a message's bytes are: here, or on the server under a UID.
@@ -18,38 +19,51 @@ private struct Whereabouts {
 extension Engine {
   /// The whole message as it was received.
   package func openRaw(
-    _ id: ID<Message>, of account: ID<Account>
+    _ id: ID<Message>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> BodySource {
     let place = try await whereabouts(id, account)
-    let produce = producer(place, account, .message) { $0 }
+    let produce = producer(place, account, .message)
     // RFC822.SIZE is wrong on some servers: the length is told only where it is ours.
     return BodySource(
-      contentType: "message/rfc822", charset: nil, filename: "\(id).eml",
-      disposition: "attachment", length: place.blob == nil ? nil : place.size,
-      etag: "\"\(id)-raw\"", produce: produce)
+      contentType: "message/rfc822",
+      charset: nil,
+      filename: "\(id).eml",
+      disposition: "attachment",
+      length: place.blob == nil ? nil : place.size,
+      etag: "\"\(id)-raw\"",
+      produce: produce
+    )
   }
 
   /// The decoded content of one part.
   package func openPart(
-    _ id: ID<Message>, of account: ID<Account>, partID: String
+    _ id: ID<Message>,
+    of account: ID<Account>,
+    partID: String
   ) async throws(ServiceError) -> BodySource {
     let place = try await whereabouts(id, account)
     guard let part = place.leaves.first(where: { $0.partID == partID }),
       let path = PartPath(partID)
     else { throw .notFound("part") }
     return BodySource(
-      contentType: part.type, charset: part.charset, filename: part.name,
+      contentType: part.type,
+      charset: part.charset,
+      filename: part.name,
       disposition: part.disposition,
       length: part.encoding.isIdentity && place.blob == nil ? part.size : nil,
       etag: "\"\(id)-\(partID)\"",
       produce: place.blob == nil
         ? producer(place, account, .part(path), decoding: part.encoding)
-        : localProducer(place, account, partID))
+        : localProducer(place, account, partID)
+    )
   }
 
   /// The texts of a message's text and HTML parts, each at most `limit` bytes before decoding.
   package func bodyValues(
-    _ id: ID<Message>, of account: ID<Account>, limit: Int
+    _ id: ID<Message>,
+    of account: ID<Account>,
+    limit: Int
   ) async throws(ServiceError) -> [BodyValue] {
     let place = try await whereabouts(id, account)
     var values: [BodyValue] = []
@@ -61,20 +75,28 @@ extension Engine {
       let text = Charset.decode(bytes.span, charset: part.charset)
       values.append(
         BodyValue(
-          partID: part.partID, value: text.text, isTruncated: isTruncated,
-          isEncodingProblem: text.problem != nil))
+          partID: part.partID,
+          value: text.text,
+          isTruncated: isTruncated,
+          isEncodingProblem: text.problem != nil
+        )
+      )
     }
     return values
   }
 
   /// The header fields in their order, values raw.
   package func header(
-    _ id: ID<Message>, of account: ID<Account>
+    _ id: ID<Message>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> [(name: String, value: String)] {
     let place = try await whereabouts(id, account)
     let source = BodySource(
-      contentType: "", length: nil, etag: "",
-      produce: producer(place, account, place.blob == nil ? .header : .message) { $0 })
+      contentType: "",
+      length: nil,
+      etag: "",
+      produce: producer(place, account, place.blob == nil ? .header : .message)
+    )
     let (bytes, _) = try await serviceErrors(account) {
       try await source.collect(upTo: MIMELimits().headerBytes)
     }
@@ -83,20 +105,27 @@ extension Engine {
   }
 
   private func whereabouts(
-    _ id: ID<Message>, _ account: ID<Account>
+    _ id: ID<Message>,
+    _ account: ID<Account>
   ) async throws(ServiceError) -> Whereabouts {
     let page = try await store.message(id, of: account)
     guard page.count == 1 else { throw .notFound("message") }
     let row = page.row(0)
     let leaves = StoredPart.leaves(of: row.bodyStructure)
     var place = Whereabouts(
-      blob: row.blobID, size: Int(row.size), leaves: leaves,
-      textParts: Self.textParts(leaves, row.textBody, row.htmlBody))
+      blob: row.blobID,
+      size: Int(row.size),
+      leaves: leaves,
+      textParts: Self.textParts(leaves, row.textBody, row.htmlBody)
+    )
     if place.blob == nil {
       guard let source = try await store.location(of: id, in: account) else {
         throw ServiceError(
-          .conflict, "The message is on its way between mailboxes; try again shortly.",
-          isRetryable: true, retryAfter: 1)
+          .conflict,
+          "The message is on its way between mailboxes; try again shortly.",
+          isRetryable: true,
+          retryAfter: 1
+        )
       }
       place.mailbox = MailboxName(encoded: Array(source.encodedName.utf8))
       place.uid = UID(UInt32(clamping: source.uid))
@@ -105,7 +134,9 @@ extension Engine {
   }
 
   private static func textParts(
-    _ leaves: [StoredPart], _ text: Span<UInt8>, _ html: Span<UInt8>
+    _ leaves: [StoredPart],
+    _ text: Span<UInt8>,
+    _ html: Span<UInt8>
   ) -> [StoredPart] {
     var ids: Set<String> = []
     for json in [text.array, html.array] where !json.isEmpty {
@@ -117,12 +148,13 @@ extension Engine {
 
   // MARK: - Producers
 
-  private typealias Produce =
-    @Sendable (_ sink: ([UInt8]) async throws -> Void) async throws -> Void
+  private typealias Produce = @Sendable (_ sink: @escaping BodySink) async throws -> Void
 
   /// Reads a section from the server, or the whole message kept here.
   private func producer(
-    _ place: Whereabouts, _ account: ID<Account>, _ section: BodySection,
+    _ place: Whereabouts,
+    _ account: ID<Account>,
+    _ section: BodySection,
     decoding encoding: TransferEncoding = .binary
   ) -> Produce {
     if let blob = place.blob {
@@ -138,6 +170,7 @@ extension Engine {
       guard let mailbox = place.mailbox, let uid = place.uid else {
         throw ServiceError.notFound("message")
       }
+      let home = EventLoop.current
       try await onAccountLoop(account) { pool in
         try await pool.withClient { client in
           if client.selected?.name != mailbox { try await client.examine(mailbox) }
@@ -146,26 +179,31 @@ extension Engine {
           while let piece = try await fetch.next() {
             var decoded: [UInt8] = []
             decoder.receive(piece.span, into: &decoded)
-            if !decoded.isEmpty { try await sink(decoded) }
+            if !decoded.isEmpty { try await Self.hand(decoded, to: sink, on: home) }
           }
           var rest: [UInt8] = []
           decoder.finish(into: &rest)
-          if !rest.isEmpty { try await sink(rest) }
+          if !rest.isEmpty { try await Self.hand(rest, to: sink, on: home) }
         }
       }
     }
   }
 
-  private func producer(
-    _ place: Whereabouts, _ account: ID<Account>, _ section: BodySection,
-    _ identity: ([UInt8]) -> [UInt8]
-  ) -> Produce {
-    producer(place, account, section, decoding: .binary)
+  /// Calls `sink` on the loop of whoever reads: its socket belongs there.
+  private static func hand(
+    _ piece: [UInt8],
+    to sink: @escaping BodySink,
+    on home: EventLoop?
+  ) async throws {
+    guard let home else { return try await sink(piece) }
+    try await withTaskExecutorPreference(home) { try await sink(piece) }
   }
 
   /// One part of a message kept here.
   private func localProducer(
-    _ place: Whereabouts, _ account: ID<Account>, _ partID: String
+    _ place: Whereabouts,
+    _ account: ID<Account>,
+    _ partID: String
   ) -> Produce {
     { [store] sink in
       guard let blob = place.blob else { throw ServiceError.notFound("message") }

@@ -25,11 +25,15 @@ struct StoredPart {
     } else if let partID = value["partId"]?.stringValue {
       leaves.append(
         StoredPart(
-          partID: partID, type: value["type"]?.stringValue ?? "application/octet-stream",
-          size: Int(value["size"]?.intValue ?? 0), name: value["name"]?.stringValue,
+          partID: partID,
+          type: value["type"]?.stringValue ?? "application/octet-stream",
+          size: Int(value["size"]?.intValue ?? 0),
+          name: value["name"]?.stringValue,
           charset: value["charset"]?.stringValue,
           disposition: value["disposition"]?.stringValue,
-          encoding: TransferEncoding(name: value["transferEncoding"]?.stringValue ?? "7bit")))
+          encoding: TransferEncoding(name: value["transferEncoding"]?.stringValue ?? "7bit")
+        )
+      )
     }
   }
 }

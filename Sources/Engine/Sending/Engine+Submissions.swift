@@ -5,12 +5,15 @@ package import Store
 extension Engine {
   /// Queues a message for sending; it is durable when this returns.
   package func submit(
-    _ draft: SubmissionDraft, of account: ID<Account>
+    _ draft: SubmissionDraft,
+    of account: ID<Account>
   ) async throws(ServiceError) -> SubmissionRecord {
     let (record, ready) = try await ready(draft, account)
     guard record.outgoing != nil else {
       throw ServiceError(
-        .conflict, "The account has no outgoing server; set outgoing first.")
+        .conflict,
+        "The account has no outgoing server; set outgoing first."
+      )
     }
     let now = services.now()
     let undoUntil = draft.undoSeconds.map {
@@ -18,24 +21,34 @@ extension Engine {
     }
     let submission = try await store.insertSubmission(
       NewSubmission(
-        identityID: ready.identityID, sender: ready.sender, recipients: ready.recipients,
-        message: ready.bytes, messageID: ready.messageID, subject: ready.subject?.withoutNUL,
-        sendAt: draft.sendAt.flatMap { $0 > now ? $0 : nil }, undoUntil: undoUntil,
-        answers: draft.inReplyToMessage), of: account)
+        identityID: ready.identityID,
+        sender: ready.sender,
+        recipients: ready.recipients,
+        message: ready.bytes,
+        messageID: ready.messageID,
+        subject: ready.subject?.withoutNUL,
+        sendAt: draft.sendAt.flatMap { $0 > now ? $0 : nil },
+        undoUntil: undoUntil,
+        answers: draft.inReplyToMessage
+      ),
+      of: account
+    )
     wakeSubmissions()
     return submission
   }
 
   /// The bytes that `submit` would send.
   package func dryRun(
-    _ draft: SubmissionDraft, of account: ID<Account>
+    _ draft: SubmissionDraft,
+    of account: ID<Account>
   ) async throws(ServiceError) -> [UInt8] {
     try await ready(draft, account).message.bytes
   }
 
   /// Takes a submission back while that is possible.
   package func cancelSubmission(
-    _ id: ID<Submission>, of account: ID<Account>
+    _ id: ID<Submission>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> SubmissionRecord {
     guard try await store.submission(id, of: account) != nil else {
       throw .notFound("submission")
@@ -43,13 +56,17 @@ extension Engine {
     guard try await store.cancelSubmission(id, of: account),
       let cancelled = try await store.submission(id, of: account)
     else {
-      throw ServiceError(.conflict, "The submission is being sent, or was, and cannot be cancelled.")
+      throw ServiceError(
+        .conflict,
+        "The submission is being sent, or was, and cannot be cancelled."
+      )
     }
     return cancelled
   }
 
   private func ready(
-    _ draft: SubmissionDraft, _ account: ID<Account>
+    _ draft: SubmissionDraft,
+    _ account: ID<Account>
   ) async throws(ServiceError) -> (account: Account, message: ReadyMessage) {
     guard let record = try await store.account(account) else { throw .notFound("account") }
     var draft = draft

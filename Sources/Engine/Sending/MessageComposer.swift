@@ -34,29 +34,41 @@ struct MessageComposer {
     if let id {
       guard let identity = account.identities.first(where: { $0.id == id }) else {
         throw ServiceError(
-          .unprocessable, "The account has no such identity.",
+          .unprocessable,
+          "The account has no such identity.",
           fields: [
             FieldError(
-              pointer: "/identityId", code: "not_found",
-              detail: "An id among the account's identities.")
-          ])
+              pointer: "/identityId",
+              code: "not_found",
+              detail: "An id among the account's identities."
+            )
+          ]
+        )
       }
       return identity
     }
     return account.identities.first(where: \.isDefault) ?? account.identities.first
       ?? Identity(
-        id: "idn_1", name: account.name, email: account.email, replyTo: nil, isDefault: true)
+        id: "idn_1",
+        name: account.name,
+        email: account.email,
+        replyTo: nil,
+        isDefault: true
+      )
   }
 
   private func build(
-    _ composed: ComposedMessage, _ draft: SubmissionDraft
+    _ composed: ComposedMessage,
+    _ draft: SubmissionDraft
   ) throws(ServiceError) -> ReadyMessage {
     let identity = try identity(draft.identityID)
     let seed = try random()
     let domain = identity.email.split(separator: "@").last.map(String.init) ?? "localhost"
-    let messageID = "\(Hex.encode(seed.prefix(16).span.extracting(0..<16)))@\(domain)"
+    let messageID = "\(Hex.encode(seed.span.extracting(0..<16)))@\(domain)"
     var builder = MessageBuilder(
-      date: MIMEDate(seconds: now.seconds), messageID: messageID)
+      date: MIMEDate(seconds: now.seconds),
+      messageID: messageID
+    )
     builder.from = composed.from ?? [Address(name: identity.name, email: identity.email)]
     builder.to = composed.to
     builder.cc = composed.cc
@@ -82,43 +94,63 @@ struct MessageComposer {
     }
     let addressed = (composed.to + composed.cc + composed.bcc).map(\.email)
     return ReadyMessage(
-      bytes: bytes, sender: draft.envelopeSender ?? identity.email,
+      bytes: bytes,
+      sender: draft.envelopeSender ?? identity.email,
       recipients: try recipients(draft.envelopeRecipients ?? addressed),
-      messageID: messageID, subject: composed.subject, identityID: identity.id)
+      messageID: messageID,
+      subject: composed.subject,
+      identityID: identity.id
+    )
   }
 
   private func part(
-    _ attachment: ComposedMessage.Attachment, _ index: Int
+    _ attachment: ComposedMessage.Attachment,
+    _ index: Int
   ) throws(ServiceError) -> MessageBuilder.Attachment {
     guard let type = ContentType(parsing: [UInt8](attachment.contentType.utf8).span) else {
       throw ServiceError(
-        .unprocessable, "An attachment's media type cannot be read.",
+        .unprocessable,
+        "An attachment's media type cannot be read.",
         fields: [
           FieldError(
-            pointer: "/attachments/\(index)/type", code: "format",
-            detail: "A media type such as application/pdf.")
-        ])
+            pointer: "/attachments/\(index)/type",
+            code: "format",
+            detail: "A media type such as application/pdf."
+          )
+        ]
+      )
     }
     return MessageBuilder.Attachment(
-      name: attachment.filename, contentType: type, contentID: attachment.contentID,
-      isInline: attachment.isInline, content: attachment.content)
+      name: attachment.filename,
+      contentType: type,
+      contentID: attachment.contentID,
+      isInline: attachment.isInline,
+      content: attachment.content
+    )
   }
 
   /// A message that the caller built: it is sent as it is, without its Bcc.
-  private func check(_ bytes: [UInt8], _ draft: SubmissionDraft) throws(ServiceError) -> ReadyMessage {
+  private func check(_ bytes: [UInt8], _ draft: SubmissionDraft) throws(ServiceError)
+    -> ReadyMessage
+  {
     let header = MessageParser.parse(bytes).header
     let identity = try identity(draft.identityID)
     let addressed = ["To", "Cc", "Bcc"].flatMap { header.addresses($0) ?? [] }.map(\.email)
     guard header.addresses("From")?.isEmpty == false else {
       throw ServiceError(
-        .unprocessable, "The message has no From field with an address.",
-        fields: [FieldError(pointer: "", code: "required", detail: "A From field.")])
+        .unprocessable,
+        "The message has no From field with an address.",
+        fields: [FieldError(pointer: "", code: "required", detail: "A From field.")]
+      )
     }
     return ReadyMessage(
-      bytes: BccField.remove(from: bytes, header), sender: draft.envelopeSender ?? identity.email,
+      bytes: BccField.remove(from: bytes, header),
+      sender: draft.envelopeSender ?? identity.email,
       recipients: try recipients(draft.envelopeRecipients ?? addressed),
-      messageID: header.messageIDs("Message-ID")?.first, subject: header.text("Subject"),
-      identityID: identity.id)
+      messageID: header.messageIDs("Message-ID")?.first,
+      subject: header.text("Subject"),
+      identityID: identity.id
+    )
   }
 
   private func recipients(_ addresses: [String]) throws(ServiceError) -> [String] {
@@ -126,12 +158,16 @@ struct MessageComposer {
     let unique = addresses.filter { seen.insert($0).inserted }
     guard !unique.isEmpty, unique.count <= Self.recipientLimit else {
       throw ServiceError(
-        .unprocessable, "A submission needs 1 to \(Self.recipientLimit) recipients.",
+        .unprocessable,
+        "A submission needs 1 to \(Self.recipientLimit) recipients.",
         fields: [
           FieldError(
-            pointer: "/to", code: unique.isEmpty ? "required" : "range",
-            detail: "At least one address in to, cc or bcc, at most \(Self.recipientLimit).")
-        ])
+            pointer: "/to",
+            code: unique.isEmpty ? "required" : "range",
+            detail: "At least one address in to, cc or bcc, at most \(Self.recipientLimit)."
+          )
+        ]
+      )
     }
     for address in unique { try checkAddress(address) }
     return unique
@@ -144,12 +180,16 @@ struct MessageComposer {
       } && address.contains("@")
     guard isSafe else {
       throw ServiceError(
-        .unprocessable, "An address cannot be sent to.",
+        .unprocessable,
+        "An address cannot be sent to.",
         fields: [
           FieldError(
-            pointer: "/to", code: "forbidden_character",
-            detail: "Addresses as local@domain, without blanks, brackets or control characters.")
-        ])
+            pointer: "/to",
+            code: "forbidden_character",
+            detail: "Addresses as local@domain, without blanks, brackets or control characters."
+          )
+        ]
+      )
     }
   }
 
@@ -165,13 +205,27 @@ struct MessageComposer {
 extension ServiceError {
   /// What a caller sees of a message that cannot be built.
   fileprivate init(_ error: MessageBuildError) {
+    let problem: (field: String, code: String, detail: String)
+    switch error {
+    case .forbiddenCharacter(let field):
+      problem = (field, "forbidden_character", "Text without CR, LF or NUL.")
+    case .invalidAddress(let field):
+      problem = (field, "format", "An address as local@domain (RFC 5322).")
+    case .invalidMessageID(let field):
+      problem = (field, "format", "A message ID as left@right, without brackets.")
+    case .invalidFieldName(let field):
+      problem = (field, "format", "A header field's name that the service does not write itself.")
+    case .invalidContentType(let field):
+      problem = (field, "format", "A media type such as application/pdf.")
+    case .missingAuthor: problem = ("from", "required", "At least one author.")
+    }
     self.init(
-      .unprocessable, "The message cannot be built: \(error).",
+      .unprocessable,
+      "The message cannot be built: /\(problem.field) is not as it must be.",
       fields: [
-        FieldError(
-          pointer: "/\(error.field)", code: "forbidden_character",
-          detail: "Text without CR, LF or NUL, and well-formed names.")
-      ])
+        FieldError(pointer: "/\(problem.field)", code: problem.code, detail: problem.detail)
+      ]
+    )
   }
 }
 

@@ -25,7 +25,10 @@ struct SubmissionAttempt {
     let now = services.now()
     guard
       let number = try await store.beginAttempt(
-        submission, now: now, deadline: deadline(from: now))
+        submission,
+        now: now,
+        deadline: deadline(from: now)
+      )
     else { return nil }
     do {
       let result = try await transfer(number)
@@ -35,7 +38,9 @@ struct SubmissionAttempt {
     } catch let error as NetError {
       let host = try await account().outgoing?.host ?? ""
       return try await putOff(
-        ServiceError(error, backend: BackendFailure(protocolName: "smtp", host: host)), number)
+        ServiceError(error, backend: BackendFailure(protocolName: "smtp", host: host)),
+        number
+      )
     } catch let error as ServiceError where error.code != .unavailable {
       return try await putOff(error, number)
     }
@@ -69,7 +74,10 @@ struct SubmissionAttempt {
     let envelope = SMTPEnvelope(sender: submission.sender, recipients: pending)
     let result = try await client.send(envelope, message: SMTPMessage(message)) {
       try await store.markDataBegun(
-        number, of: submission, deadline: deadline(from: services.now()))
+        number,
+        of: submission,
+        deadline: deadline(from: services.now())
+      )
     }
     await client.quit()
     return result
@@ -96,15 +104,22 @@ struct SubmissionAttempt {
     let isUnknown = records.contains { $0.state == "unknown" }
     let state = canRetry ? "queued" : isAnyAccepted ? "sent" : "failed"
     try await store.endAttempt(
-      number, of: submission,
+      number,
+      of: submission,
       outcome: canRetry ? "deferred" : isUnknown ? "unknown" : isAnyAccepted ? "sent" : "refused",
-      response: result.outcome.text, recipients: records, state: state,
-      nextAttemptAt: canRetry ? nextAttempt(after: number) : nil, lastError: problem)
+      response: result.outcome.text,
+      recipients: records,
+      state: state,
+      nextAttemptAt: canRetry ? nextAttempt(after: number) : nil,
+      lastError: problem
+    )
     return Outcome(isSent: state == "sent")
   }
 
   private func recipient(
-    _ address: String, _ answer: SMTPRecipientResult, _ outcome: SMTPResult.Outcome
+    _ address: String,
+    _ answer: SMTPRecipientResult,
+    _ outcome: SMTPResult.Outcome
   ) -> RecipientRecord {
     let reply: SMTPReply
     let state: String
@@ -125,8 +140,12 @@ struct SubmissionAttempt {
       state = "pending"
     }
     return RecipientRecord(
-      address: address, state: state, code: reply.code,
-      enhancedStatus: reply.enhancedStatus?.description, reply: reply.text)
+      address: address,
+      state: state,
+      code: reply.code,
+      enhancedStatus: reply.enhancedStatus?.description,
+      reply: reply.text
+    )
   }
 
   private func record(_ error: SMTPError, _ number: Int) async throws -> Outcome {
@@ -145,33 +164,51 @@ struct SubmissionAttempt {
       return try await fail(failure, number)
     }
     try await store.endAttempt(
-      number, of: submission, outcome: "deferred",
-      response: failure.backend?.response ?? failure.message, recipients: [], state: "queued",
-      nextAttemptAt: nextAttempt(after: number), lastError: failure.message)
+      number,
+      of: submission,
+      outcome: "deferred",
+      response: failure.backend?.response ?? failure.message,
+      recipients: [],
+      state: "queued",
+      nextAttemptAt: nextAttempt(after: number),
+      lastError: failure.message
+    )
     return Outcome(isSent: false)
   }
 
   private func fail(_ failure: ServiceError, _ number: Int) async throws -> Outcome {
     let records = pending.map { address in
       RecipientRecord(
-        address: address, state: "refused", enhancedStatus: failure.backend?.enhancedStatus,
-        reply: failure.backend?.response ?? failure.message)
+        address: address,
+        state: "refused",
+        enhancedStatus: failure.backend?.enhancedStatus,
+        reply: failure.backend?.response ?? failure.message
+      )
     }
     try await store.endAttempt(
-      number, of: submission, outcome: "refused",
-      response: failure.backend?.response ?? failure.message, recipients: records,
-      state: "failed", nextAttemptAt: nil, lastError: failure.message)
+      number,
+      of: submission,
+      outcome: "refused",
+      response: failure.backend?.response ?? failure.message,
+      recipients: records,
+      state: "failed",
+      nextAttemptAt: nil,
+      lastError: failure.message
+    )
     return Outcome(isSent: false)
   }
 
   private func nextAttempt(after number: Int) -> Timestamp {
     let configuration = services.configuration
     let delay = Backoff.delay(
-      after: number - 1, first: configuration.firstSendBackoff,
-      longest: configuration.longestSendBackoff)
+      after: number - 1,
+      first: configuration.firstSendBackoff,
+      longest: configuration.longestSendBackoff
+    )
     return Timestamp(
       microseconds: services.now().microseconds + delay.components.seconds * 1_000_000
-        + delay.components.attoseconds / 1_000_000_000_000)
+        + delay.components.attoseconds / 1_000_000_000_000
+    )
   }
 }
 

@@ -13,7 +13,11 @@ package struct ComposedMessage: Sendable {
     package var content: [UInt8]
 
     package init(
-      filename: String?, contentType: String, isInline: Bool, contentID: String?, content: [UInt8]
+      filename: String?,
+      contentType: String,
+      isInline: Bool,
+      contentID: String?,
+      content: [UInt8]
     ) {
       self.filename = filename
       self.contentType = contentType

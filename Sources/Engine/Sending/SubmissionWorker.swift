@@ -15,7 +15,8 @@ final class SubmissionWorker: Sendable {
   private let wakeAccount: @Sendable (ID<Account>) -> Void
 
   init(
-    on loop: EventLoop, _ services: EngineServices,
+    on loop: EventLoop,
+    _ services: EngineServices,
     wakeAccount: @escaping @Sendable (ID<Account>) -> Void
   ) {
     self.loop = loop
@@ -36,7 +37,9 @@ final class SubmissionWorker: Sendable {
         }
       } catch {
         services.logger.warning(
-          "submissions not read", metadata: ["cause": "\(error.cause ?? error.message)"])
+          "submissions not read",
+          metadata: ["cause": "\(error.cause ?? error.message)"]
+        )
         deadline = .now + .seconds(1)
       }
       _ = await signal.wait(until: deadline, on: loop)
@@ -46,7 +49,9 @@ final class SubmissionWorker: Sendable {
   /// Sends what is due; whether anything was.
   private func sendDue() async throws(ServiceError) -> Bool {
     let due = try await services.store.dueSubmissions(
-      at: services.now(), limit: services.configuration.sendConcurrency * 8)
+      at: services.now(),
+      limit: services.configuration.sendConcurrency * 8
+    )
     guard !due.isEmpty else { return false }
     let loop = loop
     return await withTaskGroup(of: Bool.self) { group in
@@ -76,7 +81,8 @@ final class SubmissionWorker: Sendable {
     } catch {
       services.logger.warning(
         "submission attempt not recorded",
-        metadata: ["submission": "\(submission.id)", "cause": "\(error)"])
+        metadata: ["submission": "\(submission.id)", "cause": "\(error)"]
+      )
       return false
     }
   }

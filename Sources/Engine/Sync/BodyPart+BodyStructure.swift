@@ -3,7 +3,9 @@ import MailProtocols
 import MIME
 
 extension BodyPart {
-  /// The tree that a server's BODYSTRUCTURE tells (RFC 3501 §7.4.2). Embedded messages are leaves.
+  /// The tree that a server's BODYSTRUCTURE tells (RFC 3501 §7.4.2).
+  ///
+  /// Embedded messages are leaves.
   ///
   /// The size of a base64 part is what its content comes to when decoded, give or take its line ends.
   init(_ structure: BodyStructure, path: PartPath = PartPath()) {
@@ -29,7 +31,8 @@ extension BodyPart {
       subParts: isMultipart
         ? structure.parts.enumerated().map { index, part in
           BodyPart(part, path: path.appending(index + 1))
-        } : nil)
+        } : nil
+    )
   }
 
   /// The parameters as a header field would have them, for the one parser of RFC 2231 and its leniencies.

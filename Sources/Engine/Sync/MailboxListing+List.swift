@@ -27,7 +27,8 @@ extension MailboxListing {
         delimiter: delimiter,
         role: role,
         isSubscribed: mailbox.attributes.contains(.subscribed),
-        isSelectable: mailbox.isSelectable)
+        isSelectable: mailbox.isSelectable
+      )
     }
   }
 
@@ -44,7 +45,8 @@ extension MailboxListing {
   ]
 
   private static func guess(
-    _ mailbox: ListedMailbox, unless told: Set<MailboxAttribute>
+    _ mailbox: ListedMailbox,
+    unless told: Set<MailboxAttribute>
   ) -> String? {
     guard let name = mailbox.components.last?.lowercased(), mailbox.components.count <= 2,
       let attribute = names[name], !told.contains(attribute), mailbox.isSelectable

@@ -43,7 +43,9 @@ struct MailboxSync {
     let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
     let selected = try await client.select(name)
     var mailbox = try await store.beginSync(
-      of: mailbox, uidValidity: Int64(selected.uidValidity?.value ?? 0))
+      of: mailbox,
+      uidValidity: Int64(selected.uidValidity?.value ?? 0)
+    )
     let wasComplete = mailbox.syncedDownTo == 1
     try await fetchOld(&mailbox, selected)
     try await fetchNew(&mailbox, selected)
@@ -60,14 +62,17 @@ struct MailboxSync {
     var missing: UIDSet
     if let reached = mailbox.syncedDownTo, reached > 1 {
       missing = try await client.search(
-        .uids(UIDSet(UID(1)...UID(UInt32(clamping: reached - 1)))))
+        .uids(UIDSet(UID(1)...UID(UInt32(clamping: reached - 1))))
+      )
     } else {
       missing = try await client.search(.all)
       let top = missing.bounds.map { Int64($0.upperBound.value) + 1 } ?? 1
       let uidNext = max(selected.uidNext.map { Int64($0.value) } ?? 1, top)
       let progress = MailboxProgress(
-        uidNext: uidNext, highestModSeq: selected.highestModSeq.map { Int64(clamping: $0.value) },
-        syncedDownTo: max(uidNext, 2))
+        uidNext: uidNext,
+        highestModSeq: selected.highestModSeq.map { Int64(clamping: $0.value) },
+        syncedDownTo: max(uidNext, 2)
+      )
       try await store.setProgress(progress, of: mailbox)
       mailbox.uidNext = uidNext
       mailbox.highestModSeq = progress.highestModSeq
@@ -82,7 +87,10 @@ struct MailboxSync {
   /// Fetches `missing` newest first until the end or until intents want the connection; what is left.
   private func fetchDownwards(_ missing: UIDSet, _ mailbox: Mailbox) async throws -> UIDSet {
     let fetch = client.fetchSummaries(
-      missing, batchSize: configuration.batch, firstBatchSize: configuration.firstBatch)
+      missing,
+      batchSize: configuration.batch,
+      firstBatchSize: configuration.firstBatch
+    )
     while let batch = try await fetch.next() {
       let rows = try await rows(of: batch)
       guard let lowest = rows.compactMap(\.uid).min() else { continue }
@@ -133,7 +141,8 @@ struct MailboxSync {
     if let current = selected.highestModSeq, let known = mailbox.highestModSeq {
       guard Int64(clamping: current.value) > known else { return }
       let changed = try await client.fetchFlags(
-        changedSince: ModSeq(UInt64(max(known, 0))))
+        changedSince: ModSeq(UInt64(max(known, 0)))
+      )
       try await apply(changed, to: mailbox, modSeq: Int64(clamping: current.value))
     } else {
       let all = try await client.fetchFlags(.all)
@@ -142,19 +151,26 @@ struct MailboxSync {
   }
 
   private func apply(
-    _ flags: [(uid: UID, flags: [Flag])], to mailbox: Mailbox, modSeq: Int64?
+    _ flags: [(uid: UID, flags: [Flag])],
+    to mailbox: Mailbox,
+    modSeq: Int64?
   ) async throws {
     var start = 0
     repeat {
       let end = min(start + configuration.flagBatch, flags.count)
       let part = flags[start..<end].map { told in
         ServerFlags(
-          uid: Int64(told.uid.value), keywords: KeywordMap.keywords(of: told.flags),
-          isDeleted: told.flags.contains(.deleted))
+          uid: Int64(told.uid.value),
+          keywords: KeywordMap.keywords(of: told.flags),
+          isDeleted: told.flags.contains(.deleted)
+        )
       }
       let isLast = end == flags.count
       try await store.applyFlags(
-        part, to: mailbox, progress: MailboxProgress(highestModSeq: isLast ? modSeq : nil))
+        part,
+        to: mailbox,
+        progress: MailboxProgress(highestModSeq: isLast ? modSeq : nil)
+      )
       start = end
     } while start < flags.count
   }

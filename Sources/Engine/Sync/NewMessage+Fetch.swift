@@ -28,9 +28,13 @@ extension NewMessage {
       size: Int64(fetched.size ?? 0),
       identity: identity,
       threadID: ThreadID.of(
-        messageID: messageIDs.first, inReplyTo: inReplyTo, references: references,
-        fallback: identity + [UInt8](uid.description.utf8)),
-      hasAttachment: views?.hasAttachment ?? false)
+        messageID: messageIDs.first,
+        inReplyTo: inReplyTo,
+        references: references,
+        fallback: identity + [UInt8](uid.description.utf8)
+      ),
+      hasAttachment: views?.hasAttachment ?? false
+    )
     self.messageID = messageIDs.first?.withoutNUL
     self.messageIDs = AddressJSON.array(messageIDs)
     self.inReplyTo = AddressJSON.array(inReplyTo)
@@ -84,12 +88,20 @@ extension NewMessage {
     let views = BodyViews(of: structure)
     let identity = Array(Digest.sha256(raw).prefix(16))
     self.init(
-      uid: nil, keywords: keywords.sorted(), isDeleted: false, receivedAt: receivedAt,
-      size: Int64(raw.count), identity: identity,
+      uid: nil,
+      keywords: keywords.sorted(),
+      isDeleted: false,
+      receivedAt: receivedAt,
+      size: Int64(raw.count),
+      identity: identity,
       threadID: ThreadID.of(
-        messageID: messageIDs.first, inReplyTo: inReplyTo, references: references,
-        fallback: identity),
-      hasAttachment: views.hasAttachment)
+        messageID: messageIDs.first,
+        inReplyTo: inReplyTo,
+        references: references,
+        fallback: identity
+      ),
+      hasAttachment: views.hasAttachment
+    )
     messageID = messageIDs.first?.withoutNUL
     self.messageIDs = AddressJSON.array(messageIDs)
     self.inReplyTo = AddressJSON.array(inReplyTo)

@@ -34,7 +34,9 @@ extension OperationReplay {
 
   /// UID MOVE or UID COPY.
   func transfer(
-    _ group: [OperationRecord], from mailbox: MailboxName, to target: MailboxName
+    _ group: [OperationRecord],
+    from mailbox: MailboxName,
+    to target: MailboxName
   ) async throws {
     let targets = try await targets(of: group, in: mailbox, goneReason: nil)
     guard !targets.isEmpty else { return }
@@ -85,7 +87,9 @@ extension OperationReplay {
       var position = 0
       let date = InternalDate(secondsSince1970: operation.createdAt.seconds)
       let told = try await client.append(
-        count: Int(size), to: mailbox, flags: KeywordMap.flags(of: operation.addKeywords),
+        count: Int(size),
+        to: mailbox,
+        flags: KeywordMap.flags(of: operation.addKeywords),
         internalDate: date
       ) {
         defer { position += 1 }
@@ -99,7 +103,8 @@ extension OperationReplay {
   }
 
   private func findAppended(
-    _ operation: OperationRecord, _ mailbox: MailboxName
+    _ operation: OperationRecord,
+    _ mailbox: MailboxName
   ) async throws -> Int64? {
     guard let messageID = operation.messageID else { return nil }
     try await client.select(mailbox)
@@ -116,7 +121,9 @@ extension OperationReplay {
   /// An intent whose message is gone is refused with `goneReason`, or done where there is none: a
   /// move's message was moved by somebody else and is found where it is now by the next sync.
   private func targets(
-    of group: [OperationRecord], in mailbox: MailboxName, goneReason: String?
+    of group: [OperationRecord],
+    in mailbox: MailboxName,
+    goneReason: String?
   ) async throws -> [Target] {
     if client.selected?.name != mailbox || client.selected?.isReadOnly != false {
       try await client.select(mailbox)

@@ -29,7 +29,8 @@ struct OperationReplay {
       let names = Dictionary(
         uniqueKeysWithValues: mailboxes.map {
           ($0.id, MailboxName(encoded: Array($0.encodedName.utf8)))
-        })
+        }
+      )
       for group in Self.groups(due) {
         try await replay(group, names)
       }
@@ -52,7 +53,8 @@ struct OperationReplay {
   }
 
   private func replay(
-    _ group: [OperationRecord], _ names: [ID<Mailbox>: MailboxName]
+    _ group: [OperationRecord],
+    _ names: [ID<Mailbox>: MailboxName]
   ) async throws {
     guard let first = group.first else { return }
     try await store.markRunning(group.map(\.id), of: account)

@@ -7,7 +7,10 @@ import Crypto
 enum ThreadID {
   /// The thread id of a message with these fields; `fallback` where it has no Message-ID at all.
   static func of(
-    messageID: String?, inReplyTo: [String], references: [String], fallback: [UInt8]
+    messageID: String?,
+    inReplyTo: [String],
+    references: [String],
+    fallback: [UInt8]
   ) -> Int64 {
     let root = references.first ?? inReplyTo.first ?? messageID
     let digest = Digest.sha256(root.map { [UInt8]($0.utf8) } ?? fallback)

@@ -155,6 +155,11 @@ extension IMAPCommand {
     IMAPCommand("UID FETCH", kind: .body) { $0.text(" \(uid) (UID \(section.item))") }
   }
 
+  /// UID FETCH of the flags that changed since `modSeq` (RFC 7162 §3.1.4.1).
+  package static func fetchFlags(changedSince modSeq: ModSeq) -> IMAPCommand {
+    IMAPCommand("UID FETCH") { $0.text(" 1:* (UID FLAGS) (CHANGEDSINCE \(modSeq))") }
+  }
+
   /// UID STORE; the answer to a silent one does not repeat the flags.
   package static func store(
     _ uids: UIDSet,
