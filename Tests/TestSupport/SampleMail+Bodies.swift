@@ -38,7 +38,8 @@ extension SampleMail {
       return "Content-Type: text/plain; charset=\(charset.name)\r\n"
         + "Content-Transfer-Encoding: base64\r\n\r\n\(charset.base64)\r\n"
     case .forwarded:
-      let inner = String(decoding: message(index, kind: .mixed), as: UTF8.self)
+      // Another number, since a boundary inside must differ from the one around it.
+      let inner = String(decoding: message(index + 1_000_000, kind: .mixed), as: UTF8.self)
       return multipart("mixed", boundary)
         + part(boundary, "Content-Type: text/plain", "See below.\r\n")
         + part(boundary, "Content-Type: message/rfc822\r\nContent-Disposition: inline", inner)

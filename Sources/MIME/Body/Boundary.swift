@@ -4,8 +4,9 @@ import Bytes
 enum Boundary {
   /// The boundary that a line is: which of those open, and whether it closes its multipart.
   ///
-  /// The innermost wins. White space behind it is allowed; anything else is not, so that a boundary
-  /// that begins with another's text is not taken for it.
+  /// The outermost wins, for a part can't reach beyond the one around it. White space behind it is
+  /// allowed; anything else is not, so that a boundary that begins with another's text is not taken
+  /// for it.
   static func match(
     _ bytes: Span<UInt8>,
     _ line: Range<Int>,
@@ -16,7 +17,7 @@ enum Boundary {
     var end = line.upperBound
     while end > line.lowerBound, bytes[end - 1].isFieldSpace { end -= 1 }
     let text = min(line.lowerBound + 2, end)..<end
-    for (level, boundary) in open.enumerated().reversed() {
+    for (level, boundary) in open.enumerated() {
       let extra = text.count - boundary.count
       guard extra == 0 || extra == 2, starts(bytes, text, with: boundary) else { continue }
       if extra == 0 { return (level, false) }

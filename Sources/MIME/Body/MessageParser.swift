@@ -83,6 +83,8 @@ private struct EntityParser {
     } else {
       stop = scanToBoundary()
     }
+    // A multipart that could not be taken apart is a leaf, and has a leaf's section number.
+    if parts[id].content == .leaf { parts[id].path = place.leafPath }
     stop.contentEnd = max(stop.contentEnd, bodyStart)
     parts[id].bodyRange = bodyStart..<stop.contentEnd
     return stop
@@ -165,6 +167,10 @@ private struct EntityParser {
     var stop = first
     var children: [Int] = []
     while stop.level == level, !stop.isClosing {
+      if let doubled = boundaryHere() {
+        stop = doubled
+        continue
+      }
       guard parts.count < limits.parts else {
         if !defects.contains(where: { $0.kind == .tooManyParts }) { report(.tooManyParts, id) }
         stop = scanToBoundary()
@@ -217,6 +223,18 @@ private struct EntityParser {
   }
 
   // MARK: Lines
+
+  /// Goes behind the boundary line that comes next, if one does.
+  ///
+  /// A boundary right behind another parts nothing: doubled ones are met where mail is edited.
+  private mutating func boundaryHere() -> Stop? {
+    guard position < bytes.count else { return nil }
+    let line = Line(in: bytes.span, at: position)
+    guard let (level, isClosing) = Boundary.match(bytes.span, line.content, in: boundaries)
+    else { return nil }
+    defer { position = line.end }
+    return Stop(level: level, isClosing: isClosing, contentEnd: position)
+  }
 
   /// Goes on to behind the next line that is an open boundary, or to the end.
   private mutating func scanToBoundary() -> Stop {

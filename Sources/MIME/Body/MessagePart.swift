@@ -20,7 +20,7 @@ package struct MessagePart: Sendable {
   ///
   /// Only leaves and embedded messages have one of their own: a multipart has that of its place,
   /// which is empty for the root and the message's for the root of an embedded one.
-  package let path: String
+  package internal(set) var path: String
   /// The header.
   package let header: HeaderFields
   /// The content type, or the implicit one.

@@ -27,10 +27,7 @@ extension ParsedMessage {
     } else {
       body.size = part.decodedSize()
       // A multipart that could not be taken apart is shown as the text it is.
-      if body.isMultipart {
-        body.type = "text/plain"
-        if part.path.isEmpty { body.partID = "1" }
-      }
+      if body.isMultipart { body.type = "text/plain" }
     }
     body.isSizeDecoded = true
     if part.isText { body.charset = part.contentType.charset ?? "us-ascii" }

@@ -81,7 +81,7 @@ private struct DateScanner {
       return
     }
     let digits = reader.position - start
-    if reader.next == 0x3A, time == nil {
+    if time == nil, reader.colonFollows() {
       readTime(hour: value, &reader)
     } else if digits >= 3, year == nil, reader.next == 0x2D || reader.next == 0x2F, month == nil {
       year = Self.fullYear(value, digits: digits)
@@ -127,7 +127,8 @@ private struct DateScanner {
     reader.skipWhitespace()
     guard let minute = reader.number().flatMap({ Int(exactly: $0) }) else { return }
     var second = 0
-    if reader.consume(0x3A) {
+    if reader.colonFollows() {
+      reader.skip(1)
       reader.skipWhitespace()
       second = reader.number().flatMap { Int(exactly: $0) } ?? 0
       if reader.next == 0x2E || reader.next == 0x2C {
@@ -200,5 +201,16 @@ private struct DateScanner {
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
     let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
     return Int64(era * 146_097 + dayOfEra - 719_468)
+  }
+}
+
+extension ByteReader {
+  /// Goes to the colon that comes next, perhaps behind blanks (RFC 5322 §4.3); false where none does.
+  fileprivate mutating func colonFollows() -> Bool {
+    let start = position
+    skipWhitespace()
+    if next == 0x3A { return true }
+    seek(to: start)
+    return false
   }
 }

@@ -1,0 +1,31 @@
+import MIME
+import Testing
+
+/// Checks what holds for every parsed message, however broken the bytes were.
+func checkInvariants(of message: ParsedMessage, at location: SourceLocation = #_sourceLocation) {
+  for (index, part) in message.parts.enumerated() {
+    #expect(part.id == index, sourceLocation: location)
+    #expect(part.bodyRange.upperBound <= part.source.count, sourceLocation: location)
+    #expect(part.headerRange.upperBound <= part.bodyRange.lowerBound, sourceLocation: location)
+    if let parent = part.parent { #expect(parent < index, sourceLocation: location) }
+    if case .multipart = part.content { continue }
+    #expect(message.part(at: part.path)?.id == index, sourceLocation: location)
+    #expect(part.decodedSize() == part.decodedContent().content.count, sourceLocation: location)
+    if part.isText { _ = part.decodedText() }
+  }
+  let structure = message.bodyStructure
+  let views = BodyViews(of: structure)
+  #expect(
+    leaves(of: structure).allSatisfy { leaf in
+      [views.textBody, views.htmlBody, views.attachments].contains { $0.contains(leaf) }
+    },
+    "Every leaf is shown somewhere.",
+    sourceLocation: location
+  )
+  #expect(message.preview().unicodeScalars.count <= 256, sourceLocation: location)
+}
+
+/// The parts below `part` that have content of their own.
+func leaves(of part: BodyPart) -> [BodyPart] {
+  part.subParts.map { $0.flatMap(leaves) } ?? [part]
+}
