@@ -66,7 +66,8 @@ import Testing
     #expect(span.firstIndex(of: 0x78, from: 5) == 5)
     #expect(span.firstIndex(of: 0x78, from: 6) == nil)
     #expect(span.firstIndex(of: 0x61, from: -1) == nil)
-    #expect(([] as [UInt8]).span.firstIndex(of: 0) == nil)
+    let none: [UInt8] = []
+    #expect(none.span.firstIndex(of: 0) == nil)
   }
 
   @Test func `texts are compared and trimmed`() {
@@ -74,11 +75,14 @@ import Testing
     let trimmed = value.span.trimmingBlanks
     let isName = value.span.extracting(trimmed).equalsIgnoringCase("content-type")
     #expect(isName)
-    #expect([UInt8](" \t ".utf8).span.trimmingBlanks.isEmpty)
+    let blanks = [UInt8](" \t ".utf8)
+    #expect(blanks.span.trimmingBlanks.isEmpty)
   }
 
   @Test func `ill-formed UTF-8 is repaired`() {
-    #expect(String(utf8: ([0x61, 0xFF, 0x62] as [UInt8]).span) == "a\u{FFFD}b")
-    #expect(String(utf8: [UInt8]("ä".utf8).span) == "ä")
+    let broken: [UInt8] = [0x61, 0xFF, 0x62]
+    #expect(String(utf8: broken.span) == "a\u{FFFD}b")
+    let good = [UInt8]("ä".utf8)
+    #expect(String(utf8: good.span) == "ä")
   }
 }

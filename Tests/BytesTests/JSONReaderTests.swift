@@ -117,7 +117,8 @@ import Testing
     try Mutations.run("json", of: inputs) { input in
       guard let value = try? JSONReader.parse(input.span) else { return }
       let encoded = value.encoded
-      #expect(try JSONReader.parse(encoded.span) == value)
+      let again = try JSONReader.parse(encoded.span)
+      #expect(again == value)
     }
   }
 }
