@@ -190,8 +190,9 @@ package struct JSONReader {
     let start = reader.position
     let isNegative = reader.consume(0x2D)
     let integer = reader.take { $0.isASCIIDigit }
-    guard !integer.isEmpty, integer.count == 1 || reader.bytes[integer.lowerBound] != 0x30 else {
-      throw fail(.badNumber, reader)
+    guard !integer.isEmpty else { throw fail(.badNumber, reader) }
+    guard integer.count == 1 || reader.bytes[integer.lowerBound] != 0x30 else {
+      throw JSONError(reason: .badNumber, offset: start)
     }
     var isInteger = true
     if reader.consume(0x2E) {
