@@ -1,0 +1,15 @@
+package import Postgres
+
+/// The steps of the schema, in order; each is a file in `Migrations/`.
+package enum Migrations {
+  /// All steps.
+  package static var all: [Migration] {
+    [
+      Migration(
+        number: 1,
+        name: "initial",
+        sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self)
+      )
+    ]
+  }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import HTTPTransport
+import Logging
+import Net
+
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Runs the service until SIGTERM or SIGINT."
+  )
+
+  @OptionGroup var options: SettingsOptions
+
+  @Option(help: "HOST:PORT or unix:PATH (RESTANTE_LISTEN; default 127.0.0.1:8080).")
+  var listen: String?
+
+  @Option(
+    name: .customLong("allow-network"),
+    help: "A network, such as 10.0.0.0/8, that back ends may be in (RESTANTE_ALLOW_NETWORK).")
+  var allowNetwork: [String] = []
+
+  @Option(help: "PEM certificates to trust in place of the system's (RESTANTE_CA_FILE).")
+  var caFile: String?
+
+  func run() async throws {
+    var settings = try options.settings()
+    settings.listen = listen ?? settings.listen
+    settings.caFile = caFile ?? settings.caFile
+    settings.allowedNetworks += allowNetwork
+    guard let address = settings.listenAddress else {
+      throw ValidationError("\(settings.listen) is no address; write HOST:PORT with a literal IP.")
+    }
+    var logger = Logger(label: "restante") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .info
+    let signals = StopSignals()
+    let wiring = try await Wiring(settings, logger: logger)
+    do {
+      try await serve(wiring, at: address, signals)
+    } catch {
+      await wiring.close()
+      throw error
+    }
+    await wiring.close()
+  }
+
+  private func serve(
+    _ wiring: Wiring, at address: SocketAddress, _ signals: StopSignals
+  ) async throws {
+    let applied = try await wiring.migrate()
+    if !applied.isEmpty {
+      wiring.logger.info("schema brought up to date", metadata: ["steps": "\(applied)"])
+    }
+    let engine = try wiring.engine()
+    let server = try await HTTPServer(
+      listener: address, group: wiring.group, handler: wiring.handler(engine))
+    let tokenPath = wiring.settings.dataDirectory + "/admin.token"
+    let store = wiring.store
+    let loop = wiring.group.next()
+    let isNew = try await Task(executorPreference: loop) {
+      let isNew = try await AdminToken.ensure(store, path: tokenPath)
+      try await engine.start()
+      return isNew
+    }.value
+    if isNew { print("The administrator's token is in \(tokenPath).") }
+    print("Restante \(Version.text) answers at \(server.localAddress).")
+    fflush(nil)
+    async let serving: Void = server.run()
+    async let supervising: Void? = wiring.cluster?.supervise()
+    await signals.wait()
+    wiring.logger.info("stopping")
+    await server.shutdown(deadline: .after(.seconds(5)))
+    await engine.shutdown()
+    try await serving
+  }
+}
+
+/// SIGTERM and SIGINT, turned into one wait.
+final class StopSignals: Sendable {
+  private let stream: AsyncStream<Void>
+  private let sources: [any DispatchSourceSignal]
+
+  init() {
+    let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+    self.stream = stream
+    signal(SIGPIPE, SIG_IGN)
+    sources = [SIGTERM, SIGINT].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { continuation.yield() }
+      source.resume()
+      return source
+    }
+  }
+
+  /// Returns when one of them came.
+  func wait() async {
+    for await _ in stream { return }
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import Bytes
+import Foundation
+import Net
+
+/// What the service runs with: a flag wins over the environment, that over the file, that over the default.
+struct Settings {
+  /// `HOST:PORT`, or `unix:PATH`.
+  var listen = "127.0.0.1:8080"
+  var dataDirectory = Self.defaultDataDirectory
+  /// A libpq connection string or URI; nil runs a PostgreSQL of the service's own.
+  var databaseURL: String?
+  var keyFile: String?
+  /// PEM certificates to trust beside none; nil trusts the system's.
+  var caFile: String?
+  /// Networks that back ends may be in though the outbound policy refuses them.
+  var allowedNetworks: [String] = []
+  /// Seconds between two looks at mailboxes that nobody watches.
+  var pollSeconds: Int?
+
+  private static var defaultDataDirectory: String {
+    if geteuid() == 0 { return "/var/lib/restante" }
+    return NSHomeDirectory() + "/.local/share/restante"
+  }
+
+  /// The listening address; nil where `listen` is none.
+  var listenAddress: SocketAddress? {
+    if listen.hasPrefix("unix:") { return .unix(path: String(listen.dropFirst(5))) }
+    guard let colon = listen.lastIndex(of: ":"),
+      let port = UInt16(listen[listen.index(after: colon)...])
+    else { return nil }
+    var host = String(listen[..<colon])
+    if host == "localhost" { host = "127.0.0.1" }
+    if host == "*" || host.isEmpty { host = "0.0.0.0" }
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    return SocketAddress(ip: host, port: port)
+  }
+}
+
+/// The flags that all commands with a database share.
+struct SettingsOptions: ParsableArguments {
+  @Option(name: .customLong("data"), help: "The data directory (RESTANTE_DATA).")
+  var dataDirectory: String?
+
+  @Option(help: "A JSON file with the members of the README's configuration table.")
+  var config: String?
+
+  /// The settings of these flags, the environment, the file and the defaults.
+  func settings(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws
+    -> Settings
+  {
+    var settings = Settings()
+    if let config { try settings.read(file: config) }
+    settings.listen = environment["RESTANTE_LISTEN"] ?? settings.listen
+    settings.dataDirectory = environment["RESTANTE_DATA"] ?? settings.dataDirectory
+    settings.databaseURL = environment["DATABASE_URL"] ?? settings.databaseURL
+    settings.keyFile = environment["RESTANTE_KEY_FILE"] ?? settings.keyFile
+    settings.caFile = environment["RESTANTE_CA_FILE"] ?? settings.caFile
+    if let networks = environment["RESTANTE_ALLOW_NETWORK"] {
+      settings.allowedNetworks += networks.split(separator: ",").map {
+        $0.trimmingCharacters(in: .whitespaces)
+      }
+    }
+    settings.dataDirectory = dataDirectory ?? settings.dataDirectory
+    if settings.databaseURL?.isEmpty == true { settings.databaseURL = nil }
+    return settings
+  }
+}
+
+extension Settings {
+  fileprivate mutating func read(file: String) throws {
+    let value: JSONValue
+    do {
+      let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
+      value = try JSONReader.parse(bytes.span)
+    } catch let error as JSONError {
+      throw ValidationError("\(file) is not JSON: \(error.reason) at byte \(error.offset).")
+    } catch {
+      throw ValidationError("\(file) cannot be read: \(error.localizedDescription)")
+    }
+    guard case .object(let members) = value else {
+      throw ValidationError("\(file) must hold a JSON object.")
+    }
+    for member in members { try take(member, file) }
+  }
+
+  private mutating func take(_ member: JSONValue.Member, _ file: String) throws {
+    func text() throws -> String {
+      guard let text = member.value.stringValue else {
+        throw ValidationError("\(file): \(member.name) must be a string.")
+      }
+      return text
+    }
+    switch member.name {
+    case "listen": listen = try text()
+    case "data": dataDirectory = try text()
+    case "databaseUrl": databaseURL = try text()
+    case "keyFile": keyFile = try text()
+    case "caFile": caFile = try text()
+    case "pollSeconds":
+      guard let seconds = member.value.intValue, seconds > 0 else {
+        throw ValidationError("\(file): pollSeconds must be a positive number.")
+      }
+      pollSeconds = Int(seconds)
+    case "allowNetwork":
+      guard let networks = member.value.arrayValue?.compactMap(\.stringValue) else {
+        throw ValidationError("\(file): allowNetwork must be an array of networks.")
+      }
+      allowedNetworks += networks
+    default: throw ValidationError("\(file): there is no setting called \(member.name).")
+    }
+  }
+}
