@@ -1,5 +1,4 @@
 import Model
-import Store
 
 /// What the token of one call allows.
 struct Access: Sendable {

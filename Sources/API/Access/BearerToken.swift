@@ -1,5 +1,5 @@
-package import Bytes
-import Crypto
+import Bytes
+package import Crypto
 import HTTP
 
 /// The secret that a caller shows: `rst_` and 32 random bytes in base64url.

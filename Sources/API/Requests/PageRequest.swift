@@ -39,6 +39,9 @@ struct FieldSelection: Sendable {
   var isAll: Bool { names == nil }
 
   /// Whether the member is wanted.
+  func contains(_ name: String) -> Bool { names?.contains(name) ?? true }
+
+  /// Whether the member is wanted.
   func contains(_ name: StaticString) -> Bool {
     guard let names else { return true }
     return names.contains(name.description)

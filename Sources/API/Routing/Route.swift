@@ -5,7 +5,8 @@ import Model
 /// One operation of the API: where it is found, what it needs, what answers it.
 struct Route: Sendable {
   /// What answers a call.
-  typealias Handler = @Sendable (Endpoints, Call) async throws(ServiceError) -> HTTPResponse
+  typealias Handler =
+    @Sendable (Endpoints) -> (Call) async throws(ServiceError) -> HTTPResponse
 
   /// How an `Idempotency-Key` is taken.
   enum Idempotency: Sendable {
