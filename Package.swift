@@ -80,6 +80,7 @@ let package = Package(
         "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
+      resources: [.embedInCode("openapi.yaml")],
       swiftSettings: strict
     ),
     .executableTarget(

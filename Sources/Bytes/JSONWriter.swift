@@ -86,6 +86,20 @@ package struct JSONWriter: ~Copyable {
     needsComma = false
   }
 
+  /// A member's name of UTF-8 text; its value comes next.
+  package mutating func key(_ name: Span<UInt8>) {
+    string(name)
+    bytes.append(0x3A)
+    needsComma = false
+  }
+
+  /// A member's name of ASCII bytes that `body` appends and that need no escape; its value comes next.
+  package mutating func unescapedKey(_ body: (inout [UInt8]) -> Void) {
+    unescapedString(body)
+    bytes.append(0x3A)
+    needsComma = false
+  }
+
   /// A string of UTF-8 text.
   ///
   /// Ill-formed UTF-8 is written as it stands: callers hold valid text.

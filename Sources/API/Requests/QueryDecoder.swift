@@ -1,0 +1,131 @@
+import Bytes
+import HTTP
+import HTTPTransport
+import Model
+
+/// Reads the query parameters of a request strictly: `finish` throws every fault and names every parameter
+/// that nobody asked for.
+struct QueryDecoder {
+  private var parameters: [(name: String, value: String)]
+  private var asked: [String] = []
+  let faults = Faults()
+
+  /// A decoder of the query of `request`.
+  init(_ request: HTTPRequest) throws(ServiceError) {
+    do throws(HTTPTargetError) {
+      parameters = try request.query
+    } catch {
+      throw ServiceError(.invalidRequest, "The query holds a broken escape.")
+    }
+  }
+
+  /// A decoder of these parameters.
+  init(_ parameters: [(name: String, value: String)]) { self.parameters = parameters }
+
+  /// A text; nil where the parameter is absent.
+  mutating func string(_ name: String, length: ClosedRange<Int> = 0...8192) -> String? {
+    asked.append(name)
+    var found: String?
+    for parameter in parameters where parameter.name == name {
+      if found != nil {
+        faults.add("?\(name)", .repeated, "It may come once only.")
+        return nil
+      }
+      found = parameter.value
+    }
+    guard let found else { return nil }
+    guard length.contains(found.utf8.count) else {
+      let bounds = "\(length.lowerBound) to \(length.upperBound) bytes are allowed."
+      faults.add("?\(name)", .length, bounds)
+      return nil
+    }
+    return found
+  }
+
+  /// Every value of a parameter that may come more than once.
+  mutating func strings(
+    _ name: String, count: Int, length: ClosedRange<Int> = 0...8192
+  ) -> [String] {
+    asked.append(name)
+    let found = parameters.filter { $0.name == name }.map(\.value)
+    if found.count > count { faults.add("?\(name)", .range, "At most \(count) are allowed.") }
+    for value in found where !length.contains(value.utf8.count) {
+      let bounds = "\(length.lowerBound) to \(length.upperBound) bytes are allowed."
+      faults.add("?\(name)", .length, bounds)
+    }
+    return found
+  }
+
+  /// `true` or `false`.
+  mutating func bool(_ name: String) -> Bool? {
+    switch string(name) {
+    case nil: return nil
+    case "true": return true
+    case "false": return false
+    default:
+      faults.add("?\(name)", .format, "true or false is wanted.")
+      return nil
+    }
+  }
+
+  /// A whole number in `range`.
+  mutating func int(_ name: String, in range: ClosedRange<Int64>) -> Int64? {
+    guard let text = string(name) else { return nil }
+    guard let number = Int64(text) else {
+      faults.add("?\(name)", .format, "A whole number is wanted.")
+      return nil
+    }
+    guard range.contains(number) else {
+      faults.add("?\(name)", .range, "\(range.lowerBound) to \(range.upperBound) is allowed.")
+      return nil
+    }
+    return number
+  }
+
+  /// An instant in RFC 3339; a `+` that was not escaped, and so reads as a space, is taken for one.
+  mutating func time(_ name: String) -> Timestamp? {
+    guard let text = string(name) else { return nil }
+    var bytes = Array(text.utf8)
+    if let space = bytes.lastIndex(of: .space), space > 10 { bytes[space] = 0x2B }
+    guard let time = Timestamp(rfc3339: bytes.span) else {
+      faults.add("?\(name)", .format, "A time as 2026-11-22T10:00:00Z is wanted.")
+      return nil
+    }
+    return time
+  }
+
+  /// One of the names of `Value`.
+  mutating func choice<Value: RawRepresentable & CaseIterable>(
+    _ name: String, as type: Value.Type = Value.self
+  ) -> Value? where Value.RawValue == String {
+    guard let text = string(name) else { return nil }
+    guard let choice = Value(rawValue: text) else {
+      let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+      faults.add("?\(name)", .format, "One of \(names) is wanted.")
+      return nil
+    }
+    return choice
+  }
+
+  /// Names with commas between, each one of `known`.
+  mutating func names(_ name: String, known: [String]) -> Set<String>? {
+    guard let text = string(name) else { return nil }
+    var names: Set<String> = []
+    for part in text.split(separator: ",") {
+      guard known.contains(String(part)) else {
+        faults.add("?\(name)", .format, "\"\(part)\" is none of \(known.joined(separator: ", ")).")
+        continue
+      }
+      names.insert(String(part))
+    }
+    return names
+  }
+
+  /// Throws what is wrong, every parameter that was not asked for included.
+  func finish() throws(ServiceError) {
+    for parameter in parameters where !asked.contains(parameter.name) {
+      faults.add("?\(parameter.name)", .unknown, "There is no such parameter.")
+    }
+    try faults.check()
+  }
+}

@@ -1,0 +1,107 @@
+import Bytes
+import Model
+
+/// The shape of an account; no secret is part of it.
+enum AccountJSON {
+  static let members = [
+    "id", "name", "email", "mode", "incoming", "outgoing", "identities", "state", "health",
+    "lastError", "lastSyncAt", "firstSyncedAt", "capabilities", "createdAt",
+  ]
+
+  /// The tag changes with the settings and with what the service found out about the account.
+  static func tag(_ account: Account) -> ETag {
+    let sync = account.lastSyncAt?.microseconds ?? 0
+    let failure = account.lastError?.at.microseconds ?? 0
+    let state = account.state.rawValue
+    let first = account.firstSyncedAt == nil ? 0 : 1
+    return ETag("\(account.version)-\(state)-\(sync)-\(failure)-\(first)")
+  }
+
+  static func write(_ account: Account, _ fields: FieldSelection, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("id", fields) { $0.id(account.id) }
+      json.member("name", fields) { $0.string(account.name) }
+      json.member("email", fields) { $0.string(account.email) }
+      json.member("mode", fields) { $0.string(account.mode.rawValue) }
+      json.member("incoming", fields) { write(account.incoming, to: &$0) }
+      json.member("outgoing", fields) { json in
+        if let outgoing = account.outgoing { write(outgoing, to: &json) } else { json.null() }
+      }
+      json.member("identities", fields) { json in
+        json.array { json in
+          for identity in account.identities { write(identity, to: &json) }
+        }
+      }
+      writeState(account, fields, to: &json)
+      json.member("createdAt", fields) { $0.time(account.createdAt) }
+    }
+  }
+
+  private static func writeState(
+    _ account: Account, _ fields: FieldSelection, to json: inout JSONWriter
+  ) {
+    json.member("state", fields) { $0.string(account.state.rawValue) }
+    json.member("health", fields) { $0.string(health(account).rawValue) }
+    json.member("lastError", fields) { json in
+      if let failure = account.lastError { write(failure, to: &json) } else { json.null() }
+    }
+    json.member("lastSyncAt", fields) { $0.time(account.lastSyncAt) }
+    json.member("firstSyncedAt", fields) { $0.time(account.firstSyncedAt) }
+    json.member("capabilities", fields) { json in
+      json.object { json in
+        json.member("imap") { $0.strings(account.capabilities) }
+      }
+    }
+  }
+
+  /// How an account does, in one word.
+  private enum Health: String {
+    case good, degraded, bad
+  }
+
+  private static func health(_ account: Account) -> Health {
+    switch account.state {
+    case .connecting, .syncing, .ready: account.lastError == nil ? .good : .degraded
+    case .unreachable: .degraded
+    case .authenticationFailed: .bad
+    }
+  }
+
+  private static func write(_ settings: BackendSettings, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("protocol") { $0.string(settings.kind.rawValue) }
+      json.member("host") { $0.string(settings.host) }
+      json.member("port") { $0.int(settings.port) }
+      json.member("tls") { $0.string(settings.security.rawValue) }
+      json.member("allowCleartext") { $0.bool(settings.allowCleartext) }
+      json.member("certificateSHA256") { $0.string(settings.certificateSHA256) }
+      json.member("auth") { json in
+        json.object { json in
+          json.member("type") { $0.string(settings.authType.rawValue) }
+          if let username = settings.username {
+            json.member("username") { $0.string(username) }
+          }
+        }
+      }
+    }
+  }
+
+  private static func write(_ identity: Identity, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("id") { $0.string(identity.id) }
+      json.member("name") { $0.string(identity.name) }
+      json.member("email") { $0.string(identity.email) }
+      json.member("replyTo") { $0.string(identity.replyTo) }
+      json.member("isDefault") { $0.bool(identity.isDefault) }
+    }
+  }
+
+  private static func write(_ failure: AccountFailure, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("code") { $0.string(failure.code.rawValue) }
+      json.member("detail") { $0.string(failure.message) }
+      json.member("response") { $0.string(failure.response) }
+      json.member("at") { $0.time(failure.at) }
+    }
+  }
+}

@@ -1,0 +1,257 @@
+import Bytes
+import Engine
+import Model
+
+/// Reads the settings of an account from a request's body.
+enum AccountSettings {
+  /// A new account.
+  static func draft(_ body: JSONValue) throws(ServiceError) -> AccountDraft {
+    let faults = Faults()
+    var object = ObjectDecoder(body, faults: faults)
+    let name = object.string("name", length: 0...255)
+    let email = object.string("email", .required, length: 3...254)
+    if let email { TextRules.checkAddress(email, at: "/email", faults: faults) }
+    if let name { TextRules.checkLine(name, at: "/name", faults: faults) }
+    let mode: AccountMode? = object.choice("mode")
+    let wantsDiscovery = !object.has("incoming")
+    let incoming = object.object("incoming").flatMap { side($0, .incoming, of: nil) }
+    let outgoing = object.object("outgoing").flatMap { side($0, .outgoing, of: nil) }
+    let identities = identities(&object)
+    object.finish()
+    try faults.check()
+    guard let incoming, let email else { throw missingIncoming(wantsDiscovery) }
+    return AccountDraft(
+      name: name,
+      email: email,
+      mode: mode ?? .online,
+      incoming: incoming.settings,
+      incomingSecret: incoming.secret,
+      outgoing: outgoing?.settings,
+      outgoingSecret: outgoing?.secret,
+      identities: identities ?? []
+    )
+  }
+
+  private static func missingIncoming(_ wantsDiscovery: Bool) -> ServiceError {
+    guard wantsDiscovery else {
+      return ServiceError(
+        .invalidRequest, "/incoming: It must not be null.",
+        fields: [
+          FieldError(
+            pointer: "/incoming", code: FaultCode.type.rawValue, detail: "It must not be null.")
+        ])
+    }
+    return ServiceError(
+      .discoveryUnavailable,
+      "Settings are not discovered yet: name the incoming server.",
+      fields: [
+        FieldError(pointer: "/incoming", code: FaultCode.required.rawValue, detail: "It is missing.")
+      ])
+  }
+
+  /// A merge patch of `account`.
+  static func patch(
+    _ body: JSONValue, of account: Account
+  ) throws(ServiceError) -> AccountPatch {
+    let faults = Faults()
+    var object = ObjectDecoder(body, faults: faults)
+    var patch = AccountPatch()
+    switch object.change("name", { $0.string("name", length: 0...255) }) {
+    case .unchanged: break
+    case .cleared: patch.name = ""
+    case .set(let name):
+      TextRules.checkLine(name, at: "/name", faults: faults)
+      patch.name = name
+    }
+    if object.has("email"), let email = object.string("email", .required, length: 3...254) {
+      TextRules.checkAddress(email, at: "/email", faults: faults)
+      patch.email = email
+    }
+    if object.has("mode") { patch.mode = object.choice("mode", .required) }
+    if object.has("incoming"), let decoder = object.object("incoming", .required),
+      let side = side(decoder, .incoming, of: account.incoming)
+    {
+      patch.incoming = side.settings
+      patch.incomingSecret = side.secret
+    }
+    switch object.change("outgoing", { $0.object("outgoing") }) {
+    case .unchanged: break
+    case .cleared: patch.outgoing = .some(nil)
+    case .set(let decoder):
+      if let side = side(decoder, .outgoing, of: account.outgoing) {
+        patch.outgoing = side.settings
+        patch.outgoingSecret = side.secret
+      }
+    }
+    if object.has("identities") { patch.identities = identities(&object) ?? [] }
+    object.finish()
+    try faults.check()
+    return patch
+  }
+}
+
+// MARK: - One side
+
+extension AccountSettings {
+  /// Which server of an account.
+  enum Role {
+    case incoming, outgoing
+
+    /// The protocols that are spoken, and those that a caller may know of but that are not.
+    var protocols: (spoken: BackendSettings.Kind, planned: [String]) {
+      switch self {
+      case .incoming: (.imap, ["pop3", "nntp", "local"])
+      case .outgoing: (.smtp, ["direct"])
+      }
+    }
+
+    func port(_ security: BackendSettings.Security) -> UInt16 {
+      switch (self, security) {
+      case (.incoming, .implicit): 993
+      case (.incoming, _): 143
+      case (.outgoing, .implicit): 465
+      case (.outgoing, _): 587
+      }
+    }
+  }
+
+  /// The settings of one server and its secret, where the request holds one.
+  struct Side {
+    var settings: BackendSettings
+    var secret: Secret?
+  }
+
+  /// Reads one side; what a patch does not name stays as in `old`.
+  private static func side(
+    _ decoder: ObjectDecoder, _ role: Role, of old: BackendSettings?
+  ) -> Side? {
+    var object = decoder
+    let faults = object.faults
+    checkProtocol(&object, role)
+    let host = object.string("host", old == nil ? .required : .optional, length: 1...253)
+    if let host {
+      TextRules.checkLine(host, at: object.pointer(to: "host"), faults: faults)
+    }
+    let security = object.choice("tls", as: BackendSettings.Security.self) ?? old?.security
+    let port = object.int("port", in: 1...65535).map { UInt16($0) } ?? old?.port
+    let allowCleartext = object.bool("allowCleartext") ?? old?.allowCleartext ?? false
+    let pin = certificate(&object, old)
+    let auth = auth(&object, old)
+    object.finish()
+    guard let host = host ?? old?.host else { return nil }
+    let effective = security ?? .implicit
+    let settings = BackendSettings(
+      kind: role.protocols.spoken,
+      host: host,
+      port: port ?? role.port(effective),
+      security: effective,
+      authType: auth.type,
+      username: auth.username,
+      allowCleartext: allowCleartext,
+      certificateSHA256: pin
+    )
+    return Side(settings: settings, secret: auth.secret)
+  }
+
+  private static func checkProtocol(_ object: inout ObjectDecoder, _ role: Role) {
+    guard let name = object.string("protocol") else { return }
+    let protocols = role.protocols
+    if name == protocols.spoken.rawValue { return }
+    let pointer = object.pointer(to: "protocol")
+    if protocols.planned.contains(name) {
+      object.faults.addValue(pointer, .unsupported, "\(name) is not spoken yet.")
+    } else {
+      object.faults.add(pointer, .format, "\(protocols.spoken.rawValue) is wanted.")
+    }
+  }
+
+  private static func certificate(
+    _ object: inout ObjectDecoder, _ old: BackendSettings?
+  ) -> String? {
+    switch object.change(
+      "certificateSHA256", { $0.string("certificateSHA256", length: 64...64) })
+    {
+    case .unchanged: return old?.certificateSHA256
+    case .cleared: return nil
+    case .set(let text):
+      guard text.utf8.allSatisfy({ $0.hexValue != nil }) else {
+        let pointer = object.pointer(to: "certificateSHA256")
+        object.faults.addValue(pointer, .format, "64 hexadecimal digits are wanted.")
+        return nil
+      }
+      return text.lowercased()
+    }
+  }
+
+  /// How to sign in, and with what.
+  private struct Auth {
+    var type: BackendSettings.AuthType
+    var username: String?
+    var secret: Secret?
+  }
+
+  private static func auth(_ object: inout ObjectDecoder, _ old: BackendSettings?) -> Auth {
+    switch object.change("auth", { $0.object("auth") }) {
+    case .unchanged:
+      return Auth(type: old?.authType ?? .none, username: old?.username)
+    case .cleared:
+      return Auth(type: .none)
+    case .set(var auth):
+      let type = authType(&auth) ?? old.map { $0.authType == .none ? .password : $0.authType }
+      let username = auth.string("username", length: 1...512) ?? old?.username
+      let password = auth.string("password", length: 0...4096)
+      if let username {
+        TextRules.checkLine(username, at: auth.pointer(to: "username"), faults: auth.faults)
+      }
+      if let password {
+        TextRules.checkLine(password, at: auth.pointer(to: "password"), faults: auth.faults)
+      }
+      auth.finish()
+      let effective = type ?? .password
+      guard effective == .password else { return Auth(type: .none) }
+      if username == nil {
+        auth.faults.add(auth.pointer(to: "username"), .required, "It is missing.")
+      }
+      if old == nil, password == nil {
+        auth.faults.add(auth.pointer(to: "password"), .required, "It is missing.")
+      }
+      return Auth(type: .password, username: username, secret: password.map { Secret($0) })
+    }
+  }
+
+  private static func authType(_ auth: inout ObjectDecoder) -> BackendSettings.AuthType? {
+    guard let name = auth.string("type") else { return nil }
+    if let type = BackendSettings.AuthType(rawValue: name) { return type }
+    let pointer = auth.pointer(to: "type")
+    if ["oauth2", "gssapi"].contains(name) {
+      auth.faults.addValue(pointer, .unsupported, "\(name) is not supported yet.")
+    } else {
+      auth.faults.add(pointer, .format, "password or none is wanted.")
+    }
+    return nil
+  }
+
+  private static func identities(_ object: inout ObjectDecoder) -> [Identity]? {
+    guard let items = object.array("identities", count: 0...50) else { return nil }
+    let faults = object.faults
+    var identities: [Identity] = []
+    for (pointer, value) in items {
+      var item = ObjectDecoder(value, at: pointer, faults: faults)
+      let id = item.string("id", length: 1...64) ?? "idn_\(identities.count + 1)"
+      let name = item.string("name", length: 0...998)
+      let email = item.string("email", .required, length: 3...254)
+      let replyTo = item.string("replyTo", length: 3...254)
+      let isDefault = item.bool("isDefault") ?? false
+      item.finish()
+      if let name { TextRules.checkLine(name, at: "\(pointer)/name", faults: faults) }
+      if let email { TextRules.checkAddress(email, at: "\(pointer)/email", faults: faults) }
+      if let replyTo { TextRules.checkAddress(replyTo, at: "\(pointer)/replyTo", faults: faults) }
+      if identities.contains(where: { $0.id == id }) {
+        faults.addValue("\(pointer)/id", .conflict, "Two identities have this id.")
+      }
+      identities.append(
+        Identity(id: id, name: name, email: email ?? "", replyTo: replyTo, isDefault: isDefault))
+    }
+    return identities
+  }
+}

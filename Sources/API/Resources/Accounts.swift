@@ -1,0 +1,97 @@
+import Bytes
+import Engine
+import HTTP
+import HTTPTransport
+import Model
+import Store
+
+extension Endpoints {
+  /// `GET /v1/accounts`
+  func listAccounts(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    var query = try call.query()
+    let request = PageRequest(&query, known: AccountJSON.members)
+    try query.finish()
+    let visible = call.access.accounts
+    let list = "accounts"
+    let after = try position(request, list: list, of: Account.self)
+    let found = try await store.accounts(
+      visibleTo: visible, after: after, limit: request.limit + 1)
+    let (items, next) = page(found, request, list: list) { $0.id }
+    var answer = Page(next: next)
+    if request.wantsTotal { answer.total = try await store.countAccounts(visibleTo: visible) }
+    return answer.response(to: call) { json in
+      for account in items { AccountJSON.write(account, request.fields, to: &json) }
+    }
+  }
+
+  /// `POST /v1/accounts`
+  func createAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    let draft = try AccountSettings.draft(body)
+    try call.access.requireAllAccounts()
+    let account = try await engine.createAccount(draft)
+    return answer(account, status: .created, location: "/v1/accounts/\(account.id)")
+  }
+
+  /// `POST /v1/accounts:verify`
+  func verifyAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    let draft = try AccountSettings.draft(body)
+    let steps = try await engine.verify(draft)
+    return .json { VerificationJSON.write(steps, to: &$0) }
+  }
+
+  /// `GET /v1/accounts/{accountId}`
+  func getAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    var query = try call.query()
+    let fields = FieldSelection(&query, known: AccountJSON.members)
+    try query.finish()
+    let account = try await account(call)
+    let tag = AccountJSON.tag(account)
+    if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
+    return answer(account, fields: fields)
+  }
+
+  /// `PATCH /v1/accounts/{accountId}`
+  func updateAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    let account = try await account(call)
+    let conditions = try call.preconditions()
+    try conditions.requireMatch(AccountJSON.tag(account))
+    let patch = try AccountSettings.patch(body, of: account)
+    let changed = try await engine.updateAccount(
+      account.id, patch, ifVersion: conditions.ifMatch == nil ? nil : account.version)
+    return answer(changed)
+  }
+
+  /// `DELETE /v1/accounts/{accountId}`
+  func deleteAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    let account = try await account(call)
+    try call.preconditions().requireMatch(AccountJSON.tag(account))
+    try await engine.deleteAccount(account.id)
+    return .noContent
+  }
+
+  /// `POST /v1/accounts/{accountId}:sync`
+  func syncAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    let account = try await account(call)
+    try await engine.syncNow(account.id)
+    return answer(account, status: .accepted)
+  }
+
+  private func answer(
+    _ account: Account,
+    fields: FieldSelection = .all,
+    status: HTTPStatus = .ok,
+    location: String? = nil
+  ) -> HTTPResponse {
+    .json(status: status, tag: AccountJSON.tag(account), location: location) {
+      AccountJSON.write(account, fields, to: &$0)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Bytes
+import Engine
+import HTTP
+import HTTPTransport
+import Model
+import Store
+
+extension Endpoints {
+  /// `GET /v1/accounts/{accountId}/operations`
+  func listOperations(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    let account = try call.accountID()
+    var query = try call.query()
+    let request = PageRequest(&query, known: OperationJSON.members)
+    try query.finish()
+    let list = "operations/\(account)"
+    let after = try position(request, list: list, of: MailOperation.self)
+    let state = try await store.feedState(of: account)
+    let found = try await store.operations(of: account, after: after, limit: request.limit + 1)
+    let (items, next) = page(found, request, list: list) { $0.id }
+    var answer = Page(next: next, state: state.description)
+    if request.wantsTotal { answer.total = try await store.countOperations(of: account) }
+    return answer.response(to: call) { json in
+      for item in items { OperationJSON.write(item, request.fields, to: &json) }
+    }
+  }
+
+  /// `POST /v1/accounts/{accountId}/operations/{operationId}:retry`
+  func retryOperation(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    try await engine.retryOperation(
+      try call.id(1, of: MailOperation.self), of: try call.accountID())
+    return HTTPResponse(status: .accepted)
+  }
+
+  /// `POST /v1/accounts/{accountId}/operations/{operationId}:discard`
+  func discardOperation(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    try await engine.discardOperation(
+      try call.id(1, of: MailOperation.self), of: try call.accountID())
+    return .noContent
+  }
+}
+
+/// The shape of a change on its way to the server.
+enum OperationJSON {
+  static let members = [
+    "id", "kind", "state", "messageId", "mailboxId", "targetMailboxId", "addKeywords",
+    "removeKeywords", "attempts", "lastError", "createdAt",
+  ]
+
+  static func write(
+    _ record: OperationRecord, _ fields: FieldSelection, to json: inout JSONWriter
+  ) {
+    json.object { json in
+      json.member("id", fields) { $0.id(record.id) }
+      json.member("kind", fields) { $0.string(record.kind) }
+      json.member("state", fields) { $0.string(record.state) }
+      json.member("messageId", fields) { $0.id(record.message) }
+      json.member("mailboxId", fields) { $0.id(record.mailbox) }
+      json.member("targetMailboxId", fields) { $0.id(record.targetMailbox) }
+      json.member("addKeywords", fields) { $0.strings(record.addKeywords) }
+      json.member("removeKeywords", fields) { $0.strings(record.removeKeywords) }
+      json.member("attempts", fields) { $0.int(record.attempts) }
+      json.member("lastError", fields) { $0.string(record.lastError) }
+      json.member("createdAt", fields) { $0.time(record.createdAt) }
+    }
+  }
+}

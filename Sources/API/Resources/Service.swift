@@ -1,0 +1,112 @@
+import Bytes
+import Crypto
+import Engine
+import HTTP
+import HTTPTransport
+import Model
+import Store
+
+extension Endpoints {
+  /// `GET /v1/jobs/{jobId}`
+  func getJob(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    var query = try call.query()
+    let fields = FieldSelection(&query, known: JobJSON.members)
+    try query.finish()
+    guard let job = try await store.job(try call.id(0, of: Job.self)) else { throw .notFound }
+    if let account = job.accountID {
+      guard call.access.allows(account) else { throw .notFound }
+    } else {
+      try call.access.requireAllAccounts()
+    }
+    let tag = ETag("\(job.state)-\(job.done)-\(job.errors.count)")
+    if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
+    return .json(tag: tag) { JobJSON.write(job, fields, to: &$0) }
+  }
+
+  /// `GET /v1/capabilities`
+  func getCapabilities(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    return .json { json in
+      json.object { json in
+        json.member("version") { $0.string(configuration.version) }
+        json.member("incoming") { $0.strings(["imap"]) }
+        json.member("outgoing") { $0.strings(["smtp"]) }
+        json.member("auth") { $0.strings(BackendSettings.AuthType.allCases.map(\.rawValue)) }
+        json.member("modes") { $0.strings(AccountMode.allCases.map(\.rawValue)) }
+        json.member("limits") { writeLimits(&$0) }
+      }
+    }
+  }
+
+  private func writeLimits(_ json: inout JSONWriter) {
+    let limits = configuration.limits
+    json.object { json in
+      json.member("jsonBytes") { $0.int(limits.jsonBytes) }
+      json.member("messageBytes") { $0.int(limits.messageBytes) }
+      json.member("batchMessages") { $0.int(limits.batchMessages) }
+      json.member("recipients") { $0.int(limits.recipients) }
+      json.member("bodyValueBytes") { $0.int(limits.bodyValueBytes) }
+      json.member("pageItems") { $0.int(PageRequest.maximumLimit) }
+    }
+  }
+
+  /// `GET /healthz`
+  func getHealth(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    Self.ok
+  }
+
+  /// `GET /readyz`
+  func getReadiness(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    guard await engine.isReady else {
+      throw ServiceError(
+        .unavailable, "The service is not ready.", isRetryable: true, retryAfter: 1)
+    }
+    return Self.ok
+  }
+
+  private static let ok: HTTPResponse = {
+    var response = HTTPResponse.json(Array(#"{"status":"ok"}"#.utf8))
+    response.fields.set("Cache-Control", "no-store")
+    return response
+  }()
+
+  /// `GET /openapi.yaml`
+  func getOpenAPI(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    let tag = OpenAPI.tag
+    if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
+    var fields = HTTPFields()
+    fields.append("Content-Type", constant: "application/yaml")
+    fields.append("Cache-Control", constant: "no-cache")
+    fields.append("ETag", tag.field)
+    return HTTPResponse(status: .ok, fields: fields, body: .bytes(OpenAPI.document))
+  }
+}
+
+/// The contract as it is served: the file `openapi.yaml` of the project's root, built in.
+enum OpenAPI {
+  static let document = PackageResources.openapi_yaml
+
+  static let tag = ETag(String(Hex.encode(Digest.sha256(document.span).span).prefix(16)))
+}
+
+/// The shape of a job.
+enum JobJSON {
+  static let members = [
+    "id", "accountId", "kind", "state", "done", "total", "errors", "createdAt",
+  ]
+
+  static func write(
+    _ job: JobRecord, _ fields: FieldSelection = .all, to json: inout JSONWriter
+  ) {
+    json.object { json in
+      json.member("id", fields) { $0.id(job.id) }
+      json.member("accountId", fields) { $0.id(job.accountID) }
+      json.member("kind", fields) { $0.string(job.kind) }
+      json.member("state", fields) { $0.string(job.state) }
+      json.member("done", fields) { $0.int(job.done) }
+      json.member("total", fields) { $0.int(job.total) }
+      json.member("errors", fields) { $0.strings(job.errors) }
+      json.member("createdAt", fields) { $0.time(job.createdAt) }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import HTTP
+
+/// Every route of the API; a test holds the table against `openapi.yaml`.
+extension Route {
+  static let all: [Route] = accounts + mailboxes + messages + submissions + changes + service
+
+  private static let accounts: [Route] = [
+    Route(.get, "/v1/accounts", .read, Endpoints.listAccounts),
+    Route(.post, "/v1/accounts", .admin, Endpoints.createAccount),
+    Route(.post, "/v1/accounts:verify", .admin, idempotency: Idempotency.none, Endpoints.verifyAccount),
+    Route(.get, "/v1/accounts/{accountId}", .read, Endpoints.getAccount),
+    Route(.patch, "/v1/accounts/{accountId}", .admin, Endpoints.updateAccount),
+    Route(.delete, "/v1/accounts/{accountId}", .admin, Endpoints.deleteAccount),
+    Route(.post, "/v1/accounts/{accountId}:sync", .write, Endpoints.syncAccount),
+  ]
+
+  private static let mailboxes: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/mailboxes", .read, Endpoints.listMailboxes),
+    Route(.post, "/v1/accounts/{accountId}/mailboxes", .write, Endpoints.createMailbox),
+    Route(.get, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .read, Endpoints.getMailbox),
+    Route(.patch, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .write, Endpoints.updateMailbox),
+    Route(.delete, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .write, Endpoints.deleteMailbox),
+  ]
+
+  private static let messages: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/messages", .read, Endpoints.listMessages),
+    Route(.post, "/v1/accounts/{accountId}/messages", .write, Endpoints.importMessage),
+    Route(.post, "/v1/accounts/{accountId}/messages:batch", .write, Endpoints.batchMessages),
+    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}", .read, Endpoints.getMessage),
+    Route(.patch, "/v1/accounts/{accountId}/messages/{messageId}", .write, Endpoints.updateMessage),
+    Route(.delete, "/v1/accounts/{accountId}/messages/{messageId}", .write, Endpoints.deleteMessage),
+    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}/raw", .read, Endpoints.getMessageRaw),
+    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}/parts/{partId}", .read, Endpoints.getMessagePart),
+  ]
+
+  private static let submissions: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/submissions", .read, Endpoints.listSubmissions),
+    Route(.post, "/v1/accounts/{accountId}/submissions", .send, Endpoints.createSubmission),
+    Route(.get, "/v1/accounts/{accountId}/submissions/{submissionId}", .read, Endpoints.getSubmission),
+    Route(.delete, "/v1/accounts/{accountId}/submissions/{submissionId}", .send, Endpoints.cancelSubmission),
+    Route(.post, "/v1/accounts/{accountId}/submissions/{submissionId}:cancel", .send, Endpoints.cancelSubmission),
+  ]
+
+  private static let changes: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/changes", .read, Endpoints.listChanges),
+    Route(.get, "/v1/accounts/{accountId}/operations", .read, Endpoints.listOperations),
+    Route(.post, "/v1/accounts/{accountId}/operations/{operationId}:retry", .write, Endpoints.retryOperation),
+    Route(.post, "/v1/accounts/{accountId}/operations/{operationId}:discard", .write, Endpoints.discardOperation),
+  ]
+
+  private static let service: [Route] = [
+    Route(.get, "/v1/tokens", .admin, Endpoints.listTokens),
+    Route(.post, "/v1/tokens", .admin, idempotency: .secret, Endpoints.createToken),
+    Route(.get, "/v1/tokens/{tokenId}", .admin, Endpoints.getToken),
+    Route(.delete, "/v1/tokens/{tokenId}", .admin, Endpoints.deleteToken),
+    Route(.get, "/v1/jobs/{jobId}", .read, Endpoints.getJob),
+    Route(.get, "/v1/capabilities", .any, Endpoints.getCapabilities),
+    Route(.get, "/healthz", nil, Endpoints.getHealth),
+    Route(.get, "/readyz", nil, Endpoints.getReadiness),
+    Route(.get, "/openapi.yaml", nil, Endpoints.getOpenAPI),
+  ]
+}
