@@ -31,13 +31,15 @@ enum PrivateFile {
   /// Writes a file of mode 600, whole or not at all.
   static func write(_ text: String, to path: String) throws {
     let temporary = path + ".new"
-    unlink(temporary)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    _ = unsafe unlink(temporary)
+    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw FileError(path: path, errno: errno) }
     defer { close(descriptor) }
     let bytes = [UInt8](text.utf8)
-    let count = unsafe bytes.withUnsafeBytes { unsafe Foundation.write(descriptor, $0.baseAddress, $0.count) }
-    guard count == bytes.count, fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe Foundation.write(descriptor, $0.baseAddress, $0.count)
+    }
+    guard count == bytes.count, fsync(descriptor) == 0, unsafe rename(temporary, path) == 0 else {
       throw FileError(path: path, errno: errno)
     }
   }

@@ -1,9 +1,11 @@
 import ArgumentParser
 import Dispatch
+import Engine
 import Foundation
 import HTTPTransport
 import Logging
 import Net
+import Postgres
 
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -67,17 +69,20 @@ struct ServeCommand: AsyncParsableCommand {
     print("Restante \(Version.text) answers at \(server.localAddress).")
     fflush(nil)
     async let serving: Void = server.run()
-    async let supervising: Void? = wiring.cluster?.supervise()
+    let cluster = wiring.cluster
+    let supervision = Task { await cluster?.supervise() }
     await signals.wait()
     wiring.logger.info("stopping")
+    supervision.cancel()
     await server.shutdown(deadline: .after(.seconds(5)))
     await engine.shutdown()
+    await supervision.value
     try await serving
   }
 }
 
 /// SIGTERM and SIGINT, turned into one wait.
-final class StopSignals: Sendable {
+final class StopSignals: @unchecked Sendable {  // Its sources are made once and only held.
   private let stream: AsyncStream<Void>
   private let sources: [any DispatchSourceSignal]
 

@@ -3,6 +3,7 @@ import Bytes
 import Crypto
 import Logging
 import Model
+import Net
 import Store
 
 struct TokenCommand: AsyncParsableCommand {

@@ -145,10 +145,10 @@ struct OutgoingContent {
         continue
       }
       message.attachments.append(
-        Attachment(
+        ComposedMessage.Attachment(
           filename: name,
           contentType: type ?? "application/octet-stream",
-          disposition: disposition == .inline ? .inline : .attachment,
+          isInline: disposition == .inline,
           contentID: contentID,
           content: content
         ))

@@ -159,10 +159,11 @@ extension Endpoints {
     let job: JobRecord
     switch change {
     case .patch(let patch):
-      job = try await engine.batch(of: account, query: query, patch: patch)
+      job = try await engine.batch(
+        of: account, query: query, patch: patch, isPermanent: false)
     case .delete(let deletion):
       job = try await engine.batch(
-        of: account, query: query, deletePermanently: deletion == .permanent)
+        of: account, query: query, patch: nil, isPermanent: deletion == .permanent)
     }
     return .json(status: .accepted, location: "/v1/jobs/\(job.id)") { JobJSON.write(job, to: &$0) }
   }

@@ -181,7 +181,7 @@ extension Endpoints {
   }
 
   private static func part(
-    _ attachment: Attachment
+    _ attachment: ComposedMessage.Attachment
   ) throws(MessageBuildError) -> MessageBuilder.Attachment {
     let bytes = Array(attachment.contentType.utf8)
     guard let type = ContentType(parsing: bytes.span) else {
@@ -191,7 +191,7 @@ extension Endpoints {
       name: attachment.filename,
       contentType: type,
       contentID: attachment.contentID,
-      isInline: attachment.disposition == .inline,
+      isInline: attachment.isInline,
       content: attachment.content
     )
   }

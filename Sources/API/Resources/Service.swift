@@ -57,10 +57,7 @@ extension Endpoints {
 
   /// `GET /readyz`
   func getReadiness(_ call: Call) async throws(ServiceError) -> HTTPResponse {
-    guard await engine.isReady else {
-      throw ServiceError(
-        .unavailable, "The service is not ready.", isRetryable: true, retryAfter: 1)
-    }
+    try await engine.checkReadiness()
     return Self.ok
   }
 

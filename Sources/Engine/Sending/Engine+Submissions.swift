@@ -1,4 +1,5 @@
 import Bytes
+import MIME
 package import Model
 package import Store
 
@@ -80,7 +81,38 @@ extension Engine {
       }
       draft.content = .raw(bytes)
     }
+    if case .composed(var composed) = draft.content, let answered = draft.inReplyToMessage {
+      try await refer(&composed, to: answered, of: account)
+      draft.content = .composed(composed)
+    }
     let composer = MessageComposer(account: record, now: services.now())
     return (record, try composer.compose(draft))
+  }
+
+  /// In-Reply-To and References for an answer (RFC 5322 §3.6.4), unless the caller gave its own.
+  private func refer(
+    _ composed: inout ComposedMessage, to answered: ID<Message>, of account: ID<Account>
+  ) async throws(ServiceError) {
+    let page = try await store.message(answered, of: account)
+    guard page.count == 1 else {
+      throw ServiceError(
+        .unprocessable, "The message that this one answers is not there.",
+        fields: [
+          FieldError(
+            pointer: "/inReplyTo", code: "not_found", detail: "An id of a message of this account.")
+        ])
+    }
+    guard composed.inReplyTo.isEmpty, composed.references.isEmpty else { return }
+    let row = page.row(0)
+    let answeredIDs = Self.texts(row.messageIDs)
+    composed.inReplyTo = answeredIDs.filter { MessageBuilder.isMessageID($0) }
+    composed.references = (Self.texts(row.references) + answeredIDs).filter {
+      MessageBuilder.isMessageID($0)
+    }
+  }
+
+  private static func texts(_ json: Span<UInt8>) -> [String] {
+    guard !json.isEmpty, let value = try? JSONReader.parse(json) else { return [] }  // Our column.
+    return value.arrayValue?.compactMap(\.stringValue) ?? []
   }
 }
