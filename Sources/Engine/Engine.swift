@@ -107,21 +107,27 @@ package final class Engine: Sendable {
     }
   }
 
-  /// Runs `body` on the loop of the account's connections, and back.
-  func onAccountLoop<R: Sendable>(
-    _ account: ID<Account>,
-    _ body: @Sendable (BodyPool) async throws -> R
-  ) async throws -> R {
+  /// A task on the loop of the account's connections; whoever makes it awaits it.
+  func accountTask<R: Sendable>(
+    _ account: ID<Account>, _ body: @escaping @Sendable (BodyPool) async throws -> R
+  ) throws -> Task<R, any Error> {
     guard let worker = worker(of: account) else {
       throw ServiceError(
-        .unavailable,
-        "The account is not running on this service.",
-        isRetryable: true,
-        retryAfter: 1
-      )
+        .unavailable, "The account is not running on this service.", isRetryable: true,
+        retryAfter: 1)
     }
-    return try await withTaskExecutorPreference(worker.loop) {
-      try await body(worker.bodies)
+    return Task(executorPreference: worker.loop) { try await body(worker.bodies) }
+  }
+
+  /// Runs `body` on the loop of the account's connections; the caller goes on where it was.
+  func onAccountLoop<R: Sendable>(
+    _ account: ID<Account>, _ body: @escaping @Sendable (BodyPool) async throws -> R
+  ) async throws -> R {
+    let task = try accountTask(account, body)
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      task.cancel()
     }
   }
 

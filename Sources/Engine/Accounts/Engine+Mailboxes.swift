@@ -181,7 +181,7 @@ extension Engine {
   /// Runs commands on a connection of the account that nobody else uses meanwhile.
   private func onServer<R: Sendable>(
     _ account: ID<Account>,
-    _ body: @Sendable (IMAPClient) async throws -> R
+    _ body: @escaping @Sendable (IMAPClient) async throws -> R
   ) async throws(ServiceError) -> R {
     try await serviceErrors(account) {
       try await onAccountLoop(account) { pool in

@@ -3,7 +3,6 @@ import MailProtocols
 import MailTransport
 import MIME
 package import Model
-import Net
 import Store
 
 /// Where a message's bytes are: here, or on the server under a UID.
@@ -170,33 +169,47 @@ extension Engine {
       guard let mailbox = place.mailbox, let uid = place.uid else {
         throw ServiceError.notFound("message")
       }
-      let home = EventLoop.current
-      try await onAccountLoop(account) { pool in
-        try await pool.withClient { client in
-          if client.selected?.name != mailbox { try await client.examine(mailbox) }
-          var decoder = TransferDecoder(encoding)
-          let fetch = client.fetchBody(uid, section)
-          while let piece = try await fetch.next() {
-            var decoded: [UInt8] = []
-            decoder.receive(piece.span, into: &decoded)
-            if !decoded.isEmpty { try await Self.hand(decoded, to: sink, on: home) }
+      let handoff = PieceHandoff()
+      let reading = try accountTask(account) { pool in
+        do {
+          try await pool.withClient { client in
+            if client.selected?.name != mailbox { try await client.examine(mailbox) }
+            try await Self.read(client.fetchBody(uid, section), encoding, into: handoff)
           }
-          var rest: [UInt8] = []
-          decoder.finish(into: &rest)
-          if !rest.isEmpty { try await Self.hand(rest, to: sink, on: home) }
+          handoff.finish(nil)
+        } catch {
+          handoff.finish(error)
         }
+      }
+      try await withTaskCancellationHandler {
+        do {
+          while let piece = try await handoff.next() { try await sink(piece) }
+        } catch {
+          handoff.cancel()
+          reading.cancel()
+          _ = await reading.result
+          throw error
+        }
+      } onCancel: {
+        handoff.cancel()
+        reading.cancel()
       }
     }
   }
 
-  /// Calls `sink` on the loop of whoever reads: its socket belongs there.
-  private static func hand(
-    _ piece: [UInt8],
-    to sink: @escaping BodySink,
-    on home: EventLoop?
+  /// Decodes what `fetch` reads and hands it over.
+  private static func read(
+    _ fetch: BodyFetch, _ encoding: TransferEncoding, into handoff: PieceHandoff
   ) async throws {
-    guard let home else { return try await sink(piece) }
-    try await withTaskExecutorPreference(home) { try await sink(piece) }
+    var decoder = TransferDecoder(encoding)
+    while let piece = try await fetch.next() {
+      var decoded: [UInt8] = []
+      decoder.receive(piece.span, into: &decoded)
+      if !decoded.isEmpty { try await handoff.send(decoded) }
+    }
+    var rest: [UInt8] = []
+    decoder.finish(into: &rest)
+    if !rest.isEmpty { try await handoff.send(rest) }
   }
 
   /// One part of a message kept here.

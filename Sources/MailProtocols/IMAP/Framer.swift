@@ -64,6 +64,8 @@ struct IMAPFramer {
   mutating func next() throws(IMAPFramingError) -> Frame? {
     if streaming > 0 { return literalPiece() }
     while true {
+      // A held literal of which not all is here: nothing in it is a line end.
+      guard searched <= buffer.count else { return nil }
       guard let lineEnd = buffer.span.firstIndex(of: .lf, from: searched) else {
         searched = buffer.count
         guard buffer.count - start <= limits.response else {
