@@ -38,7 +38,7 @@ package struct IMAPSession: Sendable {
   }
 
   /// What a session tells its driver.
-  package enum Event: Sendable {
+  package enum Event: Hashable, Sendable {
     case greeting(StatusResponse)
     case untagged(UntaggedResponse)
     case completed(Tag, StatusResponse)
