@@ -83,7 +83,7 @@ extension ByteReader {
     if next?.isASCIIDigit == true { return try numberedResponse(limits: limits) }
     if let status = statusResponse() { return .condition(status) }
     if next == 0x5B {
-      // Leniency `missingCondition`: Exchange 2003 sends `* [COPYUID …]` without OK.
+      // Leniency `missingCondition`: a code without its OK, as in `* [COPYUID …]`.
       return .condition(StatusResponse(.ok, code: responseCode()))
     }
     let start = position

@@ -129,7 +129,7 @@ import Testing
   @Test func `extra spaces do not matter`() throws {
     let message = try Wire.message(#" UID  3  FLAGS  ( \Seen  a )  RFC822.SIZE  4 "#)
     #expect(message.uid == 3)
-    #expect(message.flags == try [.seen, #require(Flag("a"))])
+    #expect(message.flags?.map(\.name) == ["\\Seen", "a"])
     #expect(message.size == 4)
   }
 

@@ -143,6 +143,14 @@ import Testing
     #expect(try feed(&session, "A1 OK\r\n") == [.completed(tag, StatusResponse(.ok))])
   }
 
+  @Test(arguments: ["[COPYUID 55 31 6]", "* [COPYUID 55 31 6]", "* OK [COPYUID 55 31 6]"])
+  func `a response code that lacks what goes before it is read`(line: String) throws {
+    var session = try greeted()
+    let events = try feed(&session, line + "\r\n")
+    let copyUID = CopyUID(uidValidity: 55, pairs: [.init(source: 31, destination: 6)])
+    #expect(events == [.untagged(.condition(StatusResponse(.ok, code: .copyUID(copyUID))))])
+  }
+
   @Test func `BYE ends the session`() throws {
     var session = try greeted()
     _ = try feed(&session, "* BYE shutting down\r\n")
