@@ -235,14 +235,17 @@ struct IMAPFaultTests {
     let take: [ScriptedServer.Step] = isImmediate ? [] : [.send("+ go\r\n")]
     let server = try ScriptedServer(
       [.send("* PREAUTH [CAPABILITY \(capability)] hi\r\n"), .expect("APPEND")] + take
-        + [.expect("0123456789"), .send("A1 OK [APPENDUID 7 8] done\r\n"), .hang])
+        + [.expect("0123456789"), .send("A1 OK [APPENDUID 7 8] done\r\n"), .hang]
+    )
     let fixture = try IMAPFixture()
     let appended = try await fixture.run {
       let client = try await fixture.connect(server.port)
       return try await client.append(Array("0123456789".utf8), to: .inbox)
     }
     #expect(appended == AppendUID(uidValidity: 7, uid: 8))
-    #expect(server.transcripts == ["A1 APPEND \"INBOX\" {10\(isImmediate ? "+" : "")}\r\n0123456789\r\n"])
+    #expect(
+      server.transcripts == ["A1 APPEND \"INBOX\" {10\(isImmediate ? "+" : "")}\r\n0123456789\r\n"]
+    )
   }
 
   @Test func `a source that fails in mid-append closes the connection`() async throws {
