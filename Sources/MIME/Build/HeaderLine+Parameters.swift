@@ -9,7 +9,9 @@ extension HeaderLine {
   mutating func append(_ parameters: [MIMEParameter]) {
     for parameter in parameters {
       let value = Array(parameter.value.utf8)
-      let isPrintable = value.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
+      // Readers decode encoded words even here, where RFC 2047 §5 forbids them.
+      let isPrintable =
+        value.allSatisfy { $0 >= 0x20 && $0 < 0x7F } && !parameter.value.contains("=?")
       if isPrintable, value.count <= Self.longestValue {
         let isToken = !value.isEmpty && value.allSatisfy(\.isTokenCharacter)
         let text = isToken ? parameter.value : parameter.value.quotedString

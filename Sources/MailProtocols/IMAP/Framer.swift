@@ -63,9 +63,7 @@ struct IMAPFramer {
   /// The next frame; nil if more bytes are needed.
   mutating func next() throws(IMAPFramingError) -> Frame? {
     if streaming > 0 { return literalPiece() }
-    while true {
-      // A held literal of which not all is here: nothing in it is a line end.
-      guard searched <= buffer.count else { return nil }
+    while lineStart <= buffer.count {  // A literal that is held may not have come whole yet.
       guard let lineEnd = buffer.span.firstIndex(of: .lf, from: searched) else {
         searched = buffer.count
         guard buffer.count - start <= limits.response else {
@@ -85,8 +83,8 @@ struct IMAPFramer {
       }
       lineStart = next + literal.count
       searched = lineStart
-      guard lineStart <= buffer.count else { return nil }
     }
+    return nil
   }
 
   private mutating func finish(at end: Int) -> Frame? {

@@ -82,6 +82,10 @@ extension ByteReader {
     skipBlanks()
     if next?.isASCIIDigit == true { return try numberedResponse(limits: limits) }
     if let status = statusResponse() { return .condition(status) }
+    if next == 0x5B {
+      // Leniency `missingCondition`: a code without its OK, as in `* [COPYUID …]`.
+      return .condition(StatusResponse(.ok, code: responseCode()))
+    }
     let start = position
     let name = String(utf8: slice(take(while: \.isIMAPWord))).uppercased()
     skipBlanks()

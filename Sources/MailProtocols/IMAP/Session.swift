@@ -38,7 +38,7 @@ package struct IMAPSession: Sendable {
   }
 
   /// What a session tells its driver.
-  package enum Event: Sendable {
+  package enum Event: Hashable, Sendable {
     case greeting(StatusResponse)
     case untagged(UntaggedResponse)
     case completed(Tag, StatusResponse)
@@ -176,11 +176,13 @@ package struct IMAPSession: Sendable {
 
   /// The next event; nil if more bytes are needed.
   package mutating func next() throws(IMAPProtocolError) -> Event? {
-    if case .literal(let count)? = output.first?.item, !literalWasAnnounced {
-      literalWasAnnounced = true
-      return .wantsLiteral(count: count)
-    }
-    while let frame = try nextFrame() {
+    while true {
+      // Looked at each time: the continuation just read may have made it the first in the queue.
+      if case .literal(let count)? = output.first?.item, !literalWasAnnounced {
+        literalWasAnnounced = true
+        return .wantsLiteral(count: count)
+      }
+      guard let frame = try nextFrame() else { return nil }
       switch frame {
       case .literal(let piece):
         // Nobody asked for it: a literal too great to hold, in an answer that holds others.
@@ -190,7 +192,6 @@ package struct IMAPSession: Sendable {
         if let event = try event(of: range) { return event }
       }
     }
-    return nil
   }
 
   private mutating func nextFrame() throws(IMAPProtocolError) -> IMAPFramer.Frame? {
@@ -228,6 +229,9 @@ package struct IMAPSession: Sendable {
       }
     case 0x2B:
       return .continuation
+    case 0x5B:
+      // Leniency `bareResponseCode`: Exchange answers MOVE by `[COPYUID …]` without `* OK`.
+      return .untagged(.condition(StatusResponse(.ok, code: reader.responseCode())))
     case nil:
       return .malformed(reader.syntaxError("response"))
     default:

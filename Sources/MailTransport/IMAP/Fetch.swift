@@ -69,7 +69,6 @@ extension IMAPClient {
   ) -> MessageFetch {
     MessageFetch(
       client: self,
-      uids: uids,
       items: items,
       chunks: Self.chunks(uids, batchSize, firstBatchSize, newestFirst)
     )
@@ -118,16 +117,24 @@ extension IMAPClient {
 
 /// The answers to a fetch, batch by batch.
 package final class MessageFetch {
+  /// A command under way, and what it was answered so far.
+  ///
+  /// Servers may begin to answer a command before the one before it has ended (Dovecot does), so a
+  /// message belongs to the command that named its UID.
+  private struct Command {
+    let tag: IMAPSession.Tag
+    let uids: UIDSet
+    var messages: [FetchedMessage] = []
+  }
+
   private let client: IMAPClient
-  private let uids: UIDSet
   private let items: FetchItems
   private var chunks: ArraySlice<UIDSet>
-  private var pending: [IMAPSession.Tag] = []
+  private var pending: [Command] = []
   private var hasBegun = false
 
-  init(client: IMAPClient, uids: UIDSet, items: FetchItems, chunks: [UIDSet]) {
+  init(client: IMAPClient, items: FetchItems, chunks: [UIDSet]) {
     self.client = client
-    self.uids = uids
     self.items = items
     self.chunks = chunks[...]
   }
@@ -160,19 +167,14 @@ package final class MessageFetch {
   }
 
   private func readBatch() async throws(IMAPError) -> [FetchedMessage] {
-    var batch: [FetchedMessage] = []
     while true {
       fill()
       switch try await client.nextEvent(.now + client.timeouts.silence) {
-      case .untagged(.fetch(let message)):
-        if let uid = message.uid, uids.contains(uid), items.isAnswered(by: message) {
-          batch.append(message)
-        } else {
-          client.note(.fetch(message))
-        }
+      case .untagged(.fetch(let message)): take(message)
       case .untagged(let response): client.note(response)
       case .completed(let tag, let status):
-        pending.removeAll { $0 == tag }
+        guard let index = pending.firstIndex(where: { $0.tag == tag }) else { continue }
+        let batch = pending.remove(at: index).messages
         // NO after some of the messages: others expunged them meanwhile (RFC 2180 §4.1.2).
         guard status.condition == .ok || !batch.isEmpty else {
           throw IMAPError(status, to: "UID FETCH")
@@ -184,9 +186,17 @@ package final class MessageFetch {
     }
   }
 
+  private func take(_ message: FetchedMessage) {
+    guard let uid = message.uid, items.isAnswered(by: message),
+      let index = pending.firstIndex(where: { $0.uids.contains(uid) })
+    else { return client.note(.fetch(message)) }
+    pending[index].messages.append(message)
+  }
+
   private func fill() {
     while pending.count < Self.window, let chunk = chunks.popFirst() {
-      pending.append(client.session.send(.fetch(chunk, items.text)))
+      let tag = client.session.send(.fetch(chunk, items.text))
+      pending.append(Command(tag: tag, uids: chunk))
     }
   }
 }
@@ -196,7 +206,11 @@ extension MessageFetch: UnfinishedFetch {
     chunks = []
     while !pending.isEmpty {
       switch try await client.nextEvent(deadline) {
-      case .completed(let tag, _): pending.removeAll { $0 == tag }
+      case .completed(let tag, _): pending.removeAll { $0.tag == tag }
+      case .untagged(let response):
+        // Answers to the fetch are dropped; what came unasked is not.
+        if case .fetch(let message) = response, items.isAnswered(by: message) { continue }
+        client.note(response)
       default: continue
       }
     }

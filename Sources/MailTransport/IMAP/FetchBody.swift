@@ -129,8 +129,14 @@ extension BodyFetch: UnfinishedFetch {
   func drain(_ deadline: Deadline) async throws(IMAPError) {
     state = .ended
     while true {
-      guard case .completed(let ended, _) = try await client.nextEvent(deadline) else { continue }
-      if ended == tag { return }
+      switch try await client.nextEvent(deadline) {
+      case .completed(let ended, _):
+        if ended == tag { return }
+      case .untagged(let response):
+        if case .fetch(let message) = response, message.uid == uid { continue }
+        client.note(response)
+      default: continue
+      }
     }
   }
 }

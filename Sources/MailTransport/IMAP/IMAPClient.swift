@@ -157,7 +157,11 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
     while true {
       if let event = try takeEvent() { return event }
       let output = session.takeOutput()
-      if !output.isEmpty { try await write(output, deadline) }
+      guard output.isEmpty else {
+        // A literal that needs no leave may be next in the queue: look again before reading.
+        try await write(output, deadline)
+        continue
+      }
       session.receive(try await read(deadline))
     }
   }

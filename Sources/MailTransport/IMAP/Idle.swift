@@ -2,6 +2,9 @@ import MailProtocols
 package import Net
 
 extension IMAPClient {
+  /// Whether a task waits in IDLE.
+  package var isIdling: Bool { session.isIdling }
+
   /// Waits in IDLE (RFC 2177) until something happens, and returns what did.
   ///
   /// Ends without an event when `deadline` passes or `endIdle` is called. The deadline is to be at
