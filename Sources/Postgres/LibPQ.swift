@@ -44,6 +44,6 @@ enum LibPQ {
   }
 
   static func oneLine(_ text: String) -> String {
-    text.split(separator: "\n").joined(separator: "; ")
+    text.split { $0 == "\n" || $0 == "\t" }.joined(separator: " ")
   }
 }

@@ -49,7 +49,10 @@ final class LoopPool: @unchecked Sendable {  // Touched only on its loop.
     if openCount == 0, connectingCount == 0, isPausing { throw .unavailable(reason: lastFailure) }
     if waiters.count >= configuration.waitLimit { throw .poolExhausted }
     let limit = ContinuousClock.now + configuration.waitTimeout
-    return try await wait(until: deadline.map { min($0, limit) } ?? limit).get()
+    if let deadline, deadline < limit {
+      return try await wait(until: deadline, late: .timedOut).get()
+    }
+    return try await wait(until: limit, late: nil).get()
   }
 
   /// Takes back a connection that `acquire` gave out.
@@ -94,8 +97,10 @@ final class LoopPool: @unchecked Sendable {  // Touched only on its loop.
 
   private var isPausing: Bool { retryAt.map { ContinuousClock.now < $0 } ?? false }
 
+  /// Waits in line; `late` is thrown at the deadline, by default what the pool knows.
   private func wait(
-    until deadline: Deadline
+    until deadline: Deadline,
+    late: PostgresError?
   ) async -> Result<PostgresConnection, PostgresError> {
     let waiter = Waiter()
     let loop = loop
@@ -103,7 +108,9 @@ final class LoopPool: @unchecked Sendable {  // Touched only on its loop.
       await withCheckedContinuation { continuation in
         waiter.continuation = continuation
         waiter.timer = loop.schedule(at: deadline) { [self] in
-          giveUp(waiter, openCount > 0 ? .poolExhausted : .unavailable(reason: lastFailure))
+          let reason =
+            openCount > 0 ? .poolExhausted : PostgresError.unavailable(reason: lastFailure)
+          giveUp(waiter, late ?? reason)
         }
         waiters.append(waiter)
         grow()

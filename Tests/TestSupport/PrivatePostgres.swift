@@ -100,6 +100,11 @@ package final class PrivatePostgres: Sendable {
   ///
   /// It waits for the end of a FIFO whose only writer is this process.
   package static func watch(_ directory: TemporaryDirectory, _ cluster: EmbeddedCluster) throws {
+    // At an orderly end the server goes before its directory, which was registered earlier.
+    ExitCleanup.add { [weak cluster] in
+      guard let pid = cluster?.processID, kill(pid, SIGQUIT) == 0 else { return }
+      for _ in 0..<300 where waitpid(pid, nil, WNOHANG) == 0 { usleep(10_000) }
+    }
     let fifo = directory.file("alive")
     guard unsafe mkfifo(fifo, 0o600) == 0, unsafe open(fifo, O_RDWR | O_CLOEXEC) >= 0 else {
       throw TestSupportError.failed("mkfifo \(fifo)")

@@ -113,17 +113,35 @@ package final class EmbeddedCluster: Sendable {
     let lock = try StartLock(dataDirectory, deadline: deadline)
     defer { lock.release() }
     if !ClusterFiles.exists(cluster) { try initialise(as: user, deadline) }
-    if let running = try settledServer(deadline) {
-      process.withLock { $0 = Process(pid: running.pid, isChild: false) }
-      let info = connectionInfo(directory: running.socketDirectory, database: "postgres")
-      try waitUntilReady(info, deadline)
-      return try database(in: running.socketDirectory, deadline)
+    while let running = try settledServer(deadline) {
+      if let info = try takeOver(running, deadline) { return info }
     }
     let directory = try socketDirectory(for: user)
     try clearLeftovers(in: directory, deadline)
     try launch(as: user, socketDirectory: directory)
-    try waitUntilReady(connectionInfo(directory: directory, database: "postgres"), deadline)
+    guard try waitUntilReady(in: directory, deadline) else {
+      process.withLock { $0 = nil }
+      throw .failed(step: "starting PostgreSQL", output: ClusterFiles.tail(log))
+    }
     return try database(in: directory, deadline)
+  }
+
+  /// Uses a server that runs already; nil where it turns out to be dying.
+  private func takeOver(
+    _ running: Postmaster,
+    _ deadline: Deadline
+  ) throws(EmbeddedClusterError) -> String? {
+    process.withLock { process in
+      // Our own child stays one, so that its end is collected.
+      if process?.pid != running.pid { process = Process(pid: running.pid, isChild: false) }
+    }
+    guard try waitUntilReady(in: running.socketDirectory, deadline) else { return nil }
+    do throws(EmbeddedClusterError) {
+      return try database(in: running.socketDirectory, deadline)
+    } catch {
+      if isGone { return nil }
+      throw error
+    }
   }
 
   private func launch(
@@ -138,16 +156,18 @@ package final class EmbeddedCluster: Sendable {
     process.withLock { $0 = Process(pid: pid, isChild: true) }
   }
 
-  /// Waits until the server takes connections; throws when it ends instead.
-  private func waitUntilReady(_ info: String, _ deadline: Deadline) throws(EmbeddedClusterError) {
+  /// Waits until the server takes connections; false when it ends instead.
+  private func waitUntilReady(
+    in directory: String,
+    _ deadline: Deadline
+  ) throws(EmbeddedClusterError) -> Bool {
+    let info = connectionInfo(directory: directory, database: "postgres")
     while unsafe PQping(info) != PQPING_OK {
-      if isGone {
-        process.withLock { $0 = nil }
-        throw .failed(step: "starting PostgreSQL", output: ClusterFiles.tail(log))
-      }
+      if isGone { return false }
       if ContinuousClock.now >= deadline { throw .timedOut(step: "starting PostgreSQL") }
       ChildProcess.pause()
     }
+    return true
   }
 
   private func stopBlocking(_ deadline: Deadline) {
