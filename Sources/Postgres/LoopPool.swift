@@ -19,7 +19,7 @@ final class LoopPool: @unchecked Sendable {  // Touched only on its loop.
   private var waiters: [Waiter] = []
   private var failureCount = 0
   private var retryAt: Deadline?
-  private var lastFailure = "no connection was tried yet"
+  private var lastFailure = "the server has not answered yet"
   private var isClosed = false
   private var closers: [CheckedContinuation<Void, Never>] = []
 
