@@ -51,7 +51,7 @@ import Testing
   /// Functions that a protocol demands and documents.
   private static let witnesses: Set<Substring> = [
     "<", "==", "hash", "encode", "enqueue", "next", "makeAsyncIterator", "makeIterator", "run",
-    "validate", "read", "write", "close", "encodeArray",
+    "validate", "read", "write", "close", "encodeArray", "respond", "protocolError",
   ]
 
   /// Whether a line declares a `package` type or function that no protocol documents already.
