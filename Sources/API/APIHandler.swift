@@ -18,7 +18,10 @@ package struct APIHandler: HTTPHandler {
 
   /// A handler over these parts.
   package init(
-    store: Store, engine: Engine, configuration: APIConfiguration, logger: Logger
+    store: Store,
+    engine: Engine,
+    configuration: APIConfiguration,
+    logger: Logger
   ) {
     endpoints = Endpoints(store: store, engine: engine, configuration: configuration)
     self.logger = logger
@@ -33,8 +36,7 @@ package struct APIHandler: HTTPHandler {
       if ProblemTable.entry(for: error.code).status.rawValue >= 500 { log(error, id: id) }
       response = problem(error, request, id: id)
     }
-    response.fields.append("Request-Id", id)
-    response.fields.append("X-Content-Type-Options", constant: "nosniff")
+    response = response.identified(by: id)
     log(request, response, id: id)
     return response
   }
@@ -44,8 +46,7 @@ package struct APIHandler: HTTPHandler {
     let id = requestIDs.next()
     var response = Problem(error: error, instance: nil, requestID: id).response()
     response.status = status
-    response.fields.append("Request-Id", id)
-    return response
+    return response.identified(by: id)
   }
 
   private func problem(_ error: ServiceError, _ request: HTTPRequest, id: String) -> HTTPResponse {
@@ -55,7 +56,8 @@ package struct APIHandler: HTTPHandler {
   // MARK: - The way of a request
 
   private func answer(
-    _ request: HTTPRequest, id: String
+    _ request: HTTPRequest,
+    id: String
   ) async throws(ServiceError) -> HTTPResponse {
     let segments: [String]
     do throws(HTTPTargetError) {
@@ -77,7 +79,9 @@ package struct APIHandler: HTTPHandler {
 
   /// OPTIONS says what there is; any other method is told.
   private func methodAnswer(
-    _ request: HTTPRequest, allow: [HTTPMethod], id: String
+    _ request: HTTPRequest,
+    allow: [HTTPMethod],
+    id: String
   ) -> HTTPResponse {
     let methods = allow.map(\.rawValue).joined(separator: ", ")
     var response: HTTPResponse
@@ -92,7 +96,8 @@ package struct APIHandler: HTTPHandler {
   }
 
   private func perform(
-    _ route: Route, _ call: Call
+    _ route: Route,
+    _ call: Call
   ) async throws(ServiceError) -> HTTPResponse {
     guard route.idempotency != .none, let key = try Idempotency.key(call.request.fields) else {
       return try await route.handler(endpoints)(call)
@@ -101,12 +106,21 @@ package struct APIHandler: HTTPHandler {
     let body = try await call.body(upTo: limit)
     let replayable = Call(
       request: HTTPRequest(
-        head: call.request.head, body: HTTPRequestBody(body),
-        remoteAddress: call.request.remoteAddress, receivedAt: call.request.receivedAt),
-      parameters: call.parameters, access: call.access, requestID: call.requestID)
+        head: call.request.head,
+        body: HTTPRequestBody(body),
+        remoteAddress: call.request.remoteAddress,
+        receivedAt: call.request.receivedAt
+      ),
+      parameters: call.parameters,
+      access: call.access,
+      requestID: call.requestID
+    )
     let idempotency = Idempotency(
-      store: endpoints.store, token: call.access.tokenID, key: key,
-      holdsSecret: route.idempotency == .secret)
+      store: endpoints.store,
+      token: call.access.tokenID,
+      key: key,
+      holdsSecret: route.idempotency == .secret
+    )
     return try await idempotency.run(
       fingerprint: Idempotency.fingerprint(call.request, body: body)
     ) { () async throws(ServiceError) in
@@ -120,14 +134,17 @@ package struct APIHandler: HTTPHandler {
 
   /// What the request may do; throws unless that is what the route needs.
   private func access(
-    _ request: HTTPRequest, for route: Route
+    _ request: HTTPRequest,
+    for route: Route
   ) async throws(ServiceError) -> Access {
     guard let scope = route.scope else {
       return Access(tokenID: ID(0), scopes: [], accounts: [])
     }
     guard let digest = BearerToken.digest(from: request.fields) else {
       throw ServiceError(
-        .unauthenticated, "Send a token as \"Authorization: Bearer …\".")
+        .unauthenticated,
+        "Send a token as \"Authorization: Bearer …\"."
+      )
     }
     let access = try await access(digest: digest, now: request.receivedAt)
     try access.require(scope)
@@ -135,7 +152,8 @@ package struct APIHandler: HTTPHandler {
   }
 
   private func access(
-    digest: [UInt8], now: ContinuousClock.Instant
+    digest: [UInt8],
+    now: ContinuousClock.Instant
   ) async throws(ServiceError) -> Access {
     if let known = endpoints.tokens.access(for: digest, now: now) { return known }
     let clock = Timestamp.now()
@@ -145,7 +163,10 @@ package struct APIHandler: HTTPHandler {
       throw ServiceError(.unauthenticated, "The token is unknown, expired or revoked.")
     }
     let access = Access(
-      tokenID: record.id, scopes: record.scopes, accounts: record.accounts)
+      tokenID: record.id,
+      scopes: record.scopes,
+      accounts: record.accounts
+    )
     let remaining = record.expiresAt.map {
       Duration.microseconds($0.microseconds - clock.microseconds)
     }
@@ -168,7 +189,8 @@ package struct APIHandler: HTTPHandler {
         "path": "\(request.path)",
         "status": "\(response.status)",
         "microseconds": "\(elapsed / .microseconds(1))",
-      ])
+      ]
+    )
   }
 
   /// What a failure of ours or of a back end came from.
@@ -182,6 +204,7 @@ package struct APIHandler: HTTPHandler {
         "code": "\(error.code.rawValue)",
         "detail": "\(error.message)",
         "cause": "\(error.cause ?? "")",
-      ])
+      ]
+    )
   }
 }

@@ -23,7 +23,9 @@ struct Idempotency {
       (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
     guard isGood, fields.values(of: "idempotency-key").count == 1 else {
       throw ServiceError(
-        .invalidRequest, "Idempotency-Key is 1 to 255 printable ASCII characters, once.")
+        .invalidRequest,
+        "Idempotency-Key is 1 to 255 printable ASCII characters, once."
+      )
     }
     return key
   }
@@ -52,11 +54,16 @@ struct Idempotency {
     case .fresh: return try await first(work, failure: failure)
     case .running:
       throw ServiceError(
-        .idempotencyInProgress, "The first request with this key still runs.", isRetryable: true,
-        retryAfter: 1)
+        .idempotencyInProgress,
+        "The first request with this key still runs.",
+        isRetryable: true,
+        retryAfter: 1
+      )
     case .reused:
       throw ServiceError(
-        .idempotencyKeyReused, "This key came before with another request.")
+        .idempotencyKeyReused,
+        "This key came before with another request."
+      )
     case .done(let status, let type, let location, let body):
       return try Self.replay(status: status, type: type, location: location, body: body)
     }
@@ -64,7 +71,8 @@ struct Idempotency {
 
   /// Does the work; keeps what the caller has to live with, gives the key back after what may pass.
   private func first(
-    _ work: () async throws(ServiceError) -> HTTPResponse, failure: (ServiceError) -> HTTPResponse
+    _ work: () async throws(ServiceError) -> HTTPResponse,
+    failure: (ServiceError) -> HTTPResponse
   ) async throws(ServiceError) -> HTTPResponse {
     let response: HTTPResponse
     do throws(ServiceError) {
@@ -101,19 +109,25 @@ struct Idempotency {
   }
 
   private static func replay(
-    status: Int, type: String?, location: String?, body: [UInt8]?
+    status: Int,
+    type: String?,
+    location: String?,
+    body: [UInt8]?
   ) throws(ServiceError) -> HTTPResponse {
     guard let body else {
       throw ServiceError(
         .idempotencyNotReplayable,
-        "The first request made \(location ?? "a resource"); its answer held a secret.")
+        "The first request made \(location ?? "a resource"); its answer held a secret."
+      )
     }
     var fields = HTTPFields()
     if let type { fields.append("Content-Type", type) }
     if let location { fields.append("Location", location) }
     fields.append("Idempotent-Replayed", constant: "true")
     return HTTPResponse(
-      status: HTTPStatus(rawValue: status), fields: fields,
-      body: body.isEmpty ? .empty : .bytes(body))
+      status: HTTPStatus(rawValue: status),
+      fields: fields,
+      body: body.isEmpty ? .empty : .bytes(body)
+    )
   }
 }

@@ -248,6 +248,8 @@ extension HTTPConnection {
     } catch is HTTPEncodingError {
       await replaceUnsendable(plan)
       return false
+    } catch let replacement as HTTPResponseReplacement {
+      return await send(replacement.response, plan: plan)
     } catch {
       return false  // The client is gone, or the stream failed half-way: only closing is left.
     }
@@ -292,9 +294,17 @@ extension HTTPConnection {
     case .bytes(let bytes):
       try await stream.write(head, bytes, deadline: deadline)
     case .stream(let length, let produce):
-      try await stream.write(head, deadline: deadline)
-      let writer = HTTPResponseWriter(self, length: length, isChunked: plan.isChunked(length))
-      try await produce(writer)
+      let writer = HTTPResponseWriter(
+        self,
+        head: head,
+        length: length,
+        isChunked: plan.isChunked(length)
+      )
+      do {
+        try await produce(writer)
+      } catch is HTTPResponseReplacement where writer.hasBegun {
+        return false  // Too late to say anything else.
+      }
       return try await writer.finish()
     }
     return true

@@ -38,6 +38,17 @@ package enum HTTPResponseBody: Sendable {
   case stream(length: Int?, @Sendable (HTTPResponseWriter) async throws -> Void)
 }
 
+/// Thrown by a streamed body before its first byte: this response takes the place of the one begun.
+///
+/// A source that fails when it is opened can so still be told by its status.
+package struct HTTPResponseReplacement: Error {
+  /// What is sent instead; its body is no stream.
+  package let response: HTTPResponse
+
+  /// A replacement by `response`.
+  package init(_ response: HTTPResponse) { self.response = response }
+}
+
 /// Answers requests.
 package protocol HTTPHandler: Sendable {
   /// The answer to `request`; runs on the connection's loop and must not leave it for long.

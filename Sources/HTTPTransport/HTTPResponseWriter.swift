@@ -12,16 +12,22 @@ package enum HTTPWriteError: Error, Equatable, Sendable {
 /// Writes the body of one streamed response.
 package final class HTTPResponseWriter: @unchecked Sendable {  // Stays on its connection's loop.
   private let connection: HTTPConnection
+  /// What goes out before the first bytes, together with them.
+  private var head: [UInt8]?
   private let length: Int?
   private let isChunked: Bool
   private var written = 0
   private var failure: HTTPWriteError?
 
-  init(_ connection: HTTPConnection, length: Int?, isChunked: Bool) {
+  init(_ connection: HTTPConnection, head: [UInt8], length: Int?, isChunked: Bool) {
     self.connection = connection
+    self.head = head
     self.length = length
     self.isChunked = isChunked
   }
+
+  /// Whether the head of the response was sent.
+  var hasBegun: Bool { head == nil }
 
   /// Whether the server is shutting down, so that an endless stream should end.
   package var isDraining: Bool { connection.isDraining }
@@ -43,14 +49,21 @@ package final class HTTPResponseWriter: @unchecked Sendable {  // Stays on its c
   /// Ends the body; false where it broke off, or is shorter than was said, so that we must close.
   func finish() async throws(HTTPWriteError) -> Bool {
     guard failure == nil, written == length ?? written else { return false }
-    if isChunked { try await put(ResponseEncoder.lastChunk) }
+    if isChunked {
+      try await put(ResponseEncoder.lastChunk)
+    } else if head != nil {
+      try await put([])
+    }
     failure = .closed
     return true
   }
 
   private func put(_ bytes: [UInt8]) async throws(HTTPWriteError) {
     do throws(NetError) {
+      let head = self.head ?? []
+      self.head = nil
       try await connection.stream.write(
+        head,
         bytes,
         deadline: .after(connection.limits.writeTimeout)
       )

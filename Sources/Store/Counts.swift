@@ -4,11 +4,22 @@ import Postgres
 /// What `total=true` asks of the lists that are read by id.
 extension Store {
   /// How many accounts a token may see (nil: all).
-  package func countAccounts(visibleTo visible: [ID<Account>]?) async throws(ServiceError) -> Int64 {
+  package func countAccounts(visibleTo visible: [ID<Account>]?) async throws(ServiceError) -> Int64
+  {
     try await count(
       """
       select count(*) from account
       where \(visible == nil) or id = any(\((visible ?? []).map(\.rawValue)))
+      """
+    )
+  }
+
+  /// How many jobs a token may see (nil: all).
+  package func countJobs(visibleTo visible: [ID<Account>]?) async throws(ServiceError) -> Int64 {
+    try await count(
+      """
+      select count(*) from job
+      where \(visible == nil) or account_id = any(\((visible ?? []).map(\.rawValue)))
       """
     )
   }

@@ -51,6 +51,25 @@ extension Store {
     }
   }
 
+  /// Jobs of the accounts that a token may see (nil: all), newest first, before `after`.
+  package func jobs(
+    visibleTo visible: [ID<Account>]?,
+    after: ID<Job>? = nil,
+    limit: Int
+  ) async throws(ServiceError) -> [JobRecord] {
+    try await attempt {
+      let rows = try await pool.query(
+        Self.jobColumns
+          + """
+           where id < \(after?.rawValue ?? .max)
+             and (\(visible == nil) or account_id = any(\((visible ?? []).map(\.rawValue))))
+           order by id desc limit \(Int64(limit))
+          """
+      )
+      return try (0..<rows.count).map { try job(rows, $0) }
+    }
+  }
+
   /// Jobs of the account that a restart has to go on with, oldest first.
   package func unfinishedJobs(of account: ID<Account>) async throws(ServiceError) -> [JobRecord] {
     try await attempt {

@@ -8,7 +8,9 @@ import Testing
 
 @Suite("Tokens and scopes") struct AccessTests {
   private func access(
-    _ scopes: Set<String>, accounts: [ID<Account>]? = nil, id: Int64 = 1
+    _ scopes: Set<String>,
+    accounts: [ID<Account>]? = nil,
+    id: Int64 = 1
   ) -> Access {
     Access(tokenID: ID(id), scopes: scopes, accounts: accounts)
   }

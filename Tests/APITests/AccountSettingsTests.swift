@@ -72,12 +72,29 @@ import Testing
 
   private func account() -> Account {
     let settings = BackendSettings(
-      kind: .imap, host: "imap.example.org", port: 993, security: .implicit, authType: .password,
-      username: "ada")
+      kind: .imap,
+      host: "imap.example.org",
+      port: 993,
+      security: .implicit,
+      authType: .password,
+      username: "ada"
+    )
     return Account(
-      id: ID(1), name: "Ada", email: "ada@example.org", mode: .online, incoming: settings,
-      outgoing: nil, identities: [], state: .ready, lastError: nil, lastSyncAt: nil,
-      firstSyncedAt: nil, capabilities: [], createdAt: Timestamp(seconds: 0), version: 1)
+      id: ID(1),
+      name: "Ada",
+      email: "ada@example.org",
+      mode: .online,
+      incoming: settings,
+      outgoing: nil,
+      identities: [],
+      state: .ready,
+      lastError: nil,
+      lastSyncAt: nil,
+      firstSyncedAt: nil,
+      capabilities: [],
+      createdAt: Timestamp(seconds: 0),
+      version: 1
+    )
   }
 
   private func patch(_ text: String) throws -> AccountPatch {

@@ -22,7 +22,9 @@ import Testing
   @Test func `a cursor gives back its values`() throws {
     let cursor = coder.encode(values, list: "l")
     #expect(try coder.decode(cursor, list: "l") == values)
-    #expect(cursor.utf8.allSatisfy { $0.isASCIIDigit || $0.isASCIILetter || $0 == 0x2D || $0 == 0x5F })
+    #expect(
+      cursor.utf8.allSatisfy { $0.isASCIIDigit || $0.isASCIILetter || $0 == 0x2D || $0 == 0x5F }
+    )
   }
 
   @Test func `a cursor of another list is refused`() {

@@ -18,8 +18,10 @@ import Testing
     ("image/png", true), ("text/plain", true), ("text/html", false), ("image/svg+xml", false),
     ("application/pdf", false), ("text/css", false),
   ])
-  func `only images without script and plain text are shown in place`(type: String, isHarmless: Bool)
-  {
+  func `only images without script and plain text are shown in place`(
+    type: String,
+    isHarmless: Bool
+  ) {
     #expect(MailContent.isHarmless(MailContent.contentType(type, charset: nil).media) == isHarmless)
   }
 
@@ -30,7 +32,9 @@ import Testing
     ("TEXT/Plain", nil, "text/plain"),
   ])
   func `the type that a message claims is checked`(
-    claimed: String, charset: String?, expected: String
+    claimed: String,
+    charset: String?,
+    expected: String
   ) {
     #expect(MailContent.contentType(claimed, charset: charset).field == expected)
   }

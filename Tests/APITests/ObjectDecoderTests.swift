@@ -61,7 +61,9 @@ import Testing
     (#"{"inner":{"a/b":"","x~y":1}}"#, "/inner/x~0y", "unknown"),
   ])
   func `a fault of shape is 400 with its pointer`(
-    text: String, pointer: String, code: String
+    text: String,
+    pointer: String,
+    code: String
   ) throws {
     let result = try faults(text)
     #expect(result.found == [Fault(pointer: pointer, code: code)])
@@ -78,7 +80,8 @@ import Testing
     let result = try faults(#"{"account":"x","name":1,"flag":2,"nope":3}"#)
     #expect(result.code == "invalid_request")
     #expect(
-      result.found.map(\.pointer) == ["/name", "/flag", "/nope", "/account"])
+      result.found.map(\.pointer) == ["/name", "/flag", "/nope", "/account"]
+    )
   }
 
   @Test func `the number of faults told is bounded`() throws {

@@ -9,7 +9,9 @@ import Testing
 
   init() {
     lines = String(decoding: OpenAPI.document, as: UTF8.self).split(
-      separator: "\n", omittingEmptySubsequences: false)
+      separator: "\n",
+      omittingEmptySubsequences: false
+    )
   }
 
   /// The lines of a top-level section.

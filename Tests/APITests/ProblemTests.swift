@@ -14,8 +14,10 @@ import Testing
 
   @Test func `a problem says what, where and whether to try again`() throws {
     let error = ServiceError(
-      .invalidRequest, "Two things are wrong.",
-      fields: [FieldError(pointer: "/a", code: "type", detail: "A string is wanted.")])
+      .invalidRequest,
+      "Two things are wrong.",
+      fields: [FieldError(pointer: "/a", code: "type", detail: "A string is wanted.")]
+    )
     let response = Problem(error: error, instance: "/v1/x", requestID: "r1").response()
     let json = try body(response)
     #expect(response.status == .badRequest)
@@ -48,8 +50,10 @@ import Testing
 
   @Test func `a mail server's words stand in a member of their own`() throws {
     let error = ServiceError(
-      .backendRefused, "Refused.",
-      backend: BackendFailure(protocolName: "imap", host: "mail.example", response: "NO [CANNOT]"))
+      .backendRefused,
+      "Refused.",
+      backend: BackendFailure(protocolName: "imap", host: "mail.example", response: "NO [CANNOT]")
+    )
     let json = try body(Problem(error: error, instance: nil, requestID: "r").response())
     #expect(json["status"]?.intValue == 502)
     #expect(json["origin"]?.stringValue == "backend")

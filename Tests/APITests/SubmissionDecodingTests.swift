@@ -9,7 +9,9 @@ import Testing
 @Suite("What to send") struct SubmissionDecodingTests {
   private func decode(_ text: String) throws -> SubmissionDraft {
     try SubmissionDecoding.json(
-      try JSONReader.parse(Array(text.utf8).span), limits: APILimits())
+      try JSONReader.parse(Array(text.utf8).span),
+      limits: APILimits()
+    ).draft
   }
 
   private func error(_ text: String) throws -> ServiceError? {
@@ -87,7 +89,9 @@ import Testing
     (#"{"to":[{"email":"a@x.y"}],"references":["a b"]}"#, "/references/0", "unprocessable"),
   ])
   func `what cannot be sent is named by its pointer`(
-    text: String, pointer: String, code: String
+    text: String,
+    pointer: String,
+    code: String
   ) throws {
     let error = try error(text)
     #expect(error?.code.rawValue == code)

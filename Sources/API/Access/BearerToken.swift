@@ -12,7 +12,9 @@ package struct BearerToken: Sendable {
   /// A new secret.
   package static func generate() throws(CryptoError) -> BearerToken {
     let random = try Random.bytes(32)
-    return BearerToken(secret: prefix + String(decoding: Base64.url.encode(random.span), as: UTF8.self))
+    return BearerToken(
+      secret: prefix + String(decoding: Base64.url.encode(random.span), as: UTF8.self)
+    )
   }
 
   /// What is stored of the secret.

@@ -34,7 +34,10 @@ final class TokenCache: Sendable {
 
   /// Remembers what the token with `digest` allows, for the lifetime or until it ends.
   func insert(
-    _ access: Access, for digest: [UInt8], endsIn remaining: Duration?, now: ContinuousClock.Instant
+    _ access: Access,
+    for digest: [UInt8],
+    endsIn remaining: Duration?,
+    now: ContinuousClock.Instant
   ) {
     let deadline = now.advanced(by: min(lifetime, remaining ?? lifetime))
     entries.withLock { entries in

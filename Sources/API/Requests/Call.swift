@@ -97,6 +97,9 @@ extension ServiceError {
       }
     let detail = "\(reason), at byte \(error.offset)."
     self.init(
-      .jsonMalformed, detail, fields: [FieldError(pointer: "", code: "format", detail: detail)])
+      .jsonMalformed,
+      detail,
+      fields: [FieldError(pointer: "", code: "format", detail: detail)]
+    )
   }
 }

@@ -95,7 +95,9 @@ struct Preconditions {
   }
 
   private static func list(
-    _ fields: HTTPFields, _ name: StaticString, _ title: String
+    _ fields: HTTPFields,
+    _ name: StaticString,
+    _ title: String
   ) throws(ServiceError) -> ETagList? {
     guard let text = fields.list(name) else { return nil }
     let bytes = Array(text.utf8)

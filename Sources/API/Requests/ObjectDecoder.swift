@@ -29,6 +29,8 @@ struct ObjectDecoder {
   }
 
   private let members: [JSONValue.Member]
+  /// Whether the value is an object; where it is not, that is the one fault to tell.
+  private let isObject: Bool
   private var asked: Set<String> = []
   /// The pointer to the object.
   let pointer: String
@@ -40,8 +42,10 @@ struct ObjectDecoder {
     self.faults = faults
     if case .object(let members) = value {
       self.members = members
+      isObject = true
     } else {
       members = []
+      isObject = false
       faults.add(pointer, .type, "An object is wanted.")
     }
   }
@@ -56,7 +60,9 @@ struct ObjectDecoder {
   mutating func value(_ name: String, _ need: Need = .optional) -> JSONValue? {
     asked.insert(name)
     if let member = members.first(where: { $0.name == name }) { return member.value }
-    if need == .required { faults.add(pointer(to: name), .required, "It is missing.") }
+    if need == .required, isObject {
+      faults.add(pointer(to: name), .required, "It is missing.")
+    }
     return nil
   }
 
@@ -70,7 +76,9 @@ struct ObjectDecoder {
 
   /// A string whose UTF-8 is as long as `length` says.
   mutating func string(
-    _ name: String, _ need: Need = .optional, length: ClosedRange<Int> = 0...1_000_000
+    _ name: String,
+    _ need: Need = .optional,
+    length: ClosedRange<Int> = 0...1_000_000
   ) -> String? {
     guard let value = present(name, need) else { return nil }
     return Self.string(value, at: pointer(to: name), length: length, faults: faults)
@@ -88,7 +96,9 @@ struct ObjectDecoder {
 
   /// A whole number in `range`.
   mutating func int(
-    _ name: String, _ need: Need = .optional, in range: ClosedRange<Int64>
+    _ name: String,
+    _ need: Need = .optional,
+    in range: ClosedRange<Int64>
   ) -> Int64? {
     guard let value = present(name, need) else { return nil }
     guard let number = value.intValue else {
@@ -97,7 +107,10 @@ struct ObjectDecoder {
     }
     guard range.contains(number) else {
       faults.add(
-        pointer(to: name), .range, "\(range.lowerBound) to \(range.upperBound) is allowed.")
+        pointer(to: name),
+        .range,
+        "\(range.lowerBound) to \(range.upperBound) is allowed."
+      )
       return nil
     }
     return number
@@ -116,7 +129,9 @@ struct ObjectDecoder {
 
   /// One of the names of `Value`.
   mutating func choice<Value: RawRepresentable & CaseIterable>(
-    _ name: String, _ need: Need = .optional, as type: Value.Type = Value.self
+    _ name: String,
+    _ need: Need = .optional,
+    as type: Value.Type = Value.self
   ) -> Value? where Value.RawValue == String {
     guard let text = string(name, need) else { return nil }
     guard let choice = Value(rawValue: text) else {
@@ -129,7 +144,9 @@ struct ObjectDecoder {
 
   /// An id of `Noun`.
   mutating func id<Noun: Identified>(
-    _ name: String, _ need: Need = .optional, of noun: Noun.Type
+    _ name: String,
+    _ need: Need = .optional,
+    of noun: Noun.Type
   ) -> ID<Noun>? {
     guard let text = string(name, need) else { return nil }
     return Self.id(text, of: noun, at: pointer(to: name), faults: faults)
@@ -137,7 +154,9 @@ struct ObjectDecoder {
 
   /// An array of up to `limit` values, each with its pointer.
   mutating func array(
-    _ name: String, _ need: Need = .optional, count: ClosedRange<Int>
+    _ name: String,
+    _ need: Need = .optional,
+    count: ClosedRange<Int>
   ) -> [(pointer: String, value: JSONValue)]? {
     guard let value = present(name, need) else { return nil }
     guard let values = value.arrayValue else {
@@ -174,7 +193,8 @@ struct ObjectDecoder {
 
   /// What a patch says about the member, read by `decode` where it is neither absent nor null.
   mutating func change<Value>(
-    _ name: String, _ decode: (inout ObjectDecoder) -> Value?
+    _ name: String,
+    _ decode: (inout ObjectDecoder) -> Value?
   ) -> Change<Value> {
     guard let value = value(name) else { return .unchanged }
     if value == .null { return .cleared }
@@ -206,7 +226,10 @@ struct ObjectDecoder {
 extension ObjectDecoder {
   /// `value` as a string whose UTF-8 is as long as `length` says.
   static func string(
-    _ value: JSONValue, at pointer: String, length: ClosedRange<Int>, faults: Faults
+    _ value: JSONValue,
+    at pointer: String,
+    length: ClosedRange<Int>,
+    faults: Faults
   ) -> String? {
     guard let text = value.stringValue else {
       faults.add(pointer, .type, "A string is wanted.")
@@ -224,7 +247,10 @@ extension ObjectDecoder {
   ///
   /// An ill-formed id in a body names nothing, as an unknown one does: both are faults of value.
   static func id<Noun: Identified>(
-    _ text: String, of noun: Noun.Type, at pointer: String, faults: Faults
+    _ text: String,
+    of noun: Noun.Type,
+    at pointer: String,
+    faults: Faults
   ) -> ID<Noun>? {
     guard let id = ID<Noun>(text: text) else {
       faults.addValue(pointer, .notFound, "There is nothing with this id.")

@@ -44,7 +44,9 @@ struct QueryDecoder {
 
   /// Every value of a parameter that may come more than once.
   mutating func strings(
-    _ name: String, count: Int, length: ClosedRange<Int> = 0...8192
+    _ name: String,
+    count: Int,
+    length: ClosedRange<Int> = 0...8192
   ) -> [String] {
     asked.append(name)
     let found = parameters.filter { $0.name == name }.map(\.value)
@@ -96,7 +98,8 @@ struct QueryDecoder {
 
   /// One of the names of `Value`.
   mutating func choice<Value: RawRepresentable & CaseIterable>(
-    _ name: String, as type: Value.Type = Value.self
+    _ name: String,
+    as type: Value.Type = Value.self
   ) -> Value? where Value.RawValue == String {
     guard let text = string(name) else { return nil }
     guard let choice = Value(rawValue: text) else {

@@ -45,7 +45,9 @@ enum TextRules {
       && keyword.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !forbidden.contains($0) }
     guard isGood else {
       return faults.addValue(
-        pointer, .format, "A keyword is 1 to 255 printable ASCII characters without ( ) { ] % * \" \\."
+        pointer,
+        .format,
+        "A keyword is 1 to 255 printable ASCII characters without ( ) { ] % * \" \\."
       )
     }
   }

@@ -38,7 +38,9 @@ enum AccountJSON {
   }
 
   private static func writeState(
-    _ account: Account, _ fields: FieldSelection, to json: inout JSONWriter
+    _ account: Account,
+    _ fields: FieldSelection,
+    to json: inout JSONWriter
   ) {
     json.member("state", fields) { $0.string(account.state.rawValue) }
     json.member("health", fields) { $0.string(health(account).rawValue) }

@@ -35,23 +35,34 @@ enum AccountSettings {
   private static func missingIncoming(_ wantsDiscovery: Bool) -> ServiceError {
     guard wantsDiscovery else {
       return ServiceError(
-        .invalidRequest, "/incoming: It must not be null.",
+        .invalidRequest,
+        "/incoming: It must not be null.",
         fields: [
           FieldError(
-            pointer: "/incoming", code: FaultCode.type.rawValue, detail: "It must not be null.")
-        ])
+            pointer: "/incoming",
+            code: FaultCode.type.rawValue,
+            detail: "It must not be null."
+          )
+        ]
+      )
     }
     return ServiceError(
       .discoveryUnavailable,
       "Settings are not discovered yet: name the incoming server.",
       fields: [
-        FieldError(pointer: "/incoming", code: FaultCode.required.rawValue, detail: "It is missing.")
-      ])
+        FieldError(
+          pointer: "/incoming",
+          code: FaultCode.required.rawValue,
+          detail: "It is missing."
+        )
+      ]
+    )
   }
 
   /// A merge patch of `account`.
   static func patch(
-    _ body: JSONValue, of account: Account
+    _ body: JSONValue,
+    of account: Account
   ) throws(ServiceError) -> AccountPatch {
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
@@ -123,7 +134,9 @@ extension AccountSettings {
 
   /// Reads one side; what a patch does not name stays as in `old`.
   private static func side(
-    _ decoder: ObjectDecoder, _ role: Role, of old: BackendSettings?
+    _ decoder: ObjectDecoder,
+    _ role: Role,
+    of old: BackendSettings?
   ) -> Side? {
     var object = decoder
     let faults = object.faults
@@ -166,10 +179,13 @@ extension AccountSettings {
   }
 
   private static func certificate(
-    _ object: inout ObjectDecoder, _ old: BackendSettings?
+    _ object: inout ObjectDecoder,
+    _ old: BackendSettings?
   ) -> String? {
     switch object.change(
-      "certificateSHA256", { $0.string("certificateSHA256", length: 64...64) })
+      "certificateSHA256",
+      { $0.string("certificateSHA256", length: 64...64) }
+    )
     {
     case .unchanged: return old?.certificateSHA256
     case .cleared: return nil
@@ -197,7 +213,9 @@ extension AccountSettings {
     case .cleared:
       return Auth(type: .none)
     case .set(var auth):
-      let type = authType(&auth) ?? old.map { $0.authType == .none ? .password : $0.authType }
+      let named = authType(&auth)
+      let type =
+        auth.has("type") ? named : old.map { $0.authType == .none ? .password : $0.authType }
       let username = auth.string("username", length: 1...512) ?? old?.username
       let password = auth.string("password", length: 0...4096)
       if let username {
@@ -207,6 +225,8 @@ extension AccountSettings {
         TextRules.checkLine(password, at: auth.pointer(to: "password"), faults: auth.faults)
       }
       auth.finish()
+      // A type that is not known asks for nothing besides: that it is wrong is told already.
+      guard type != nil || !auth.has("type") else { return Auth(type: .none) }
       let effective = type ?? .password
       guard effective == .password else { return Auth(type: .none) }
       if username == nil {
@@ -250,7 +270,8 @@ extension AccountSettings {
         faults.addValue("\(pointer)/id", .conflict, "Two identities have this id.")
       }
       identities.append(
-        Identity(id: id, name: name, email: email ?? "", replyTo: replyTo, isDefault: isDefault))
+        Identity(id: id, name: name, email: email ?? "", replyTo: replyTo, isDefault: isDefault)
+      )
     }
     return identities
   }

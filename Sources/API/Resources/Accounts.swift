@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/accounts`
+  /// Answers `GET /v1/accounts`.
   func listAccounts(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let request = PageRequest(&query, known: AccountJSON.members)
@@ -15,7 +15,10 @@ extension Endpoints {
     let list = "accounts"
     let after = try position(request, list: list, of: Account.self)
     let found = try await store.accounts(
-      visibleTo: visible, after: after, limit: request.limit + 1)
+      visibleTo: visible,
+      after: after,
+      limit: request.limit + 1
+    )
     let (items, next) = page(found, request, list: list) { $0.id }
     var answer = Page(next: next)
     if request.wantsTotal { answer.total = try await store.countAccounts(visibleTo: visible) }
@@ -24,7 +27,7 @@ extension Endpoints {
     }
   }
 
-  /// `POST /v1/accounts`
+  /// Answers `POST /v1/accounts`.
   func createAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
@@ -34,7 +37,7 @@ extension Endpoints {
     return answer(account, status: .created, location: "/v1/accounts/\(account.id)")
   }
 
-  /// `POST /v1/accounts:verify`
+  /// Answers `POST /v1/accounts:verify`.
   func verifyAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
@@ -43,7 +46,7 @@ extension Endpoints {
     return .json { VerificationJSON.write(steps, to: &$0) }
   }
 
-  /// `GET /v1/accounts/{accountId}`
+  /// Answers `GET /v1/accounts/{accountId}`.
   func getAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: AccountJSON.members)
@@ -54,7 +57,7 @@ extension Endpoints {
     return answer(account, fields: fields)
   }
 
-  /// `PATCH /v1/accounts/{accountId}`
+  /// Answers `PATCH /v1/accounts/{accountId}`.
   func updateAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
@@ -63,11 +66,14 @@ extension Endpoints {
     try conditions.requireMatch(AccountJSON.tag(account))
     let patch = try AccountSettings.patch(body, of: account)
     let changed = try await engine.updateAccount(
-      account.id, patch, ifVersion: conditions.ifMatch == nil ? nil : account.version)
+      account.id,
+      patch,
+      ifVersion: conditions.ifMatch == nil ? nil : account.version
+    )
     return answer(changed)
   }
 
-  /// `DELETE /v1/accounts/{accountId}`
+  /// Answers `DELETE /v1/accounts/{accountId}`.
   func deleteAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let account = try await account(call)
@@ -76,7 +82,7 @@ extension Endpoints {
     return .noContent
   }
 
-  /// `POST /v1/accounts/{accountId}:sync`
+  /// Answers `POST /v1/accounts/{accountId}:sync`.
   func syncAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let account = try await account(call)

@@ -4,7 +4,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/accounts/{accountId}/changes`
+  /// Answers `GET /v1/accounts/{accountId}/changes`.
   func listChanges(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     var query = try call.query()
@@ -18,14 +18,22 @@ extension Endpoints {
     }
     guard let since = FeedState(text: text) else {
       throw ServiceError(
-        .invalidRequest, "?since: A state that a list or this feed gave is wanted.",
+        .invalidRequest,
+        "?since: A state that a list or this feed gave is wanted.",
         fields: [
           FieldError(
-            pointer: "?since", code: FaultCode.format.rawValue, detail: "It is no state.")
-        ])
+            pointer: "?since",
+            code: FaultCode.format.rawValue,
+            detail: "It is no state."
+          )
+        ]
+      )
     }
     let changes = try await store.changes(
-      of: account, since: since, limit: limit ?? PageRequest.defaultLimit)
+      of: account,
+      since: since,
+      limit: limit ?? PageRequest.defaultLimit
+    )
     return .json { ChangesJSON.write(changes, since: since, to: &$0) }
   }
 }
@@ -39,8 +47,12 @@ enum ChangesJSON {
       json.member("hasMore") { $0.bool(changes.hasMore) }
       write(changes.messages, "messages", Message.self, to: &json)
       write(
-        changes.mailboxes, "mailboxes", Mailbox.self, properties: changes.mailboxProperties,
-        to: &json)
+        changes.mailboxes,
+        "mailboxes",
+        Mailbox.self,
+        properties: changes.mailboxProperties,
+        to: &json
+      )
       write(changes.threads, "threads", MessageThread.self, to: &json)
       write(changes.submissions, "submissions", Submission.self, to: &json)
       write(changes.operations, "operations", MailOperation.self, to: &json)
@@ -80,7 +92,9 @@ enum ChangesJSON {
   }
 
   private static func write<Noun: Identified>(
-    _ ids: [Int64], _ noun: Noun.Type, to json: inout JSONWriter
+    _ ids: [Int64],
+    _ noun: Noun.Type,
+    to json: inout JSONWriter
   ) {
     json.beginArray()
     for id in ids { json.id(ID<Noun>(id)) }

@@ -48,7 +48,9 @@ struct OutgoingContent {
   }
 
   private static func addresses(
-    _ object: inout ObjectDecoder, _ name: String, _ limits: Limits
+    _ object: inout ObjectDecoder,
+    _ name: String,
+    _ limits: Limits
   ) -> [Address] {
     guard let items = object.array(name, count: 0...limits.recipients) else { return [] }
     let faults = object.faults
@@ -79,7 +81,7 @@ struct OutgoingContent {
       guard let name, let text else { continue }
       Self.checkFieldName(name, at: "\(pointer)/name", faults: faults)
       TextRules.checkLine(text, at: "\(pointer)/value", faults: faults)
-      message.headers.append((name, text))
+      message.headers.append((name: name, value: text))
     }
   }
 
@@ -117,7 +119,10 @@ struct OutgoingContent {
     }
     for (index, id) in message.references.enumerated() where !MessageBuilder.isMessageID(id) {
       faults.addValue(
-        "\(object.pointer(to: "references"))/\(index)", .format, "It is no message ID.")
+        "\(object.pointer(to: "references"))/\(index)",
+        .format,
+        "It is no message ID."
+      )
     }
     for id in message.inReplyTo where !MessageBuilder.isMessageID(id) {
       faults.addValue(pointer, .format, "It is no message ID.")
@@ -151,7 +156,8 @@ struct OutgoingContent {
           isInline: disposition == .inline,
           contentID: contentID,
           content: content
-        ))
+        )
+      )
     }
   }
 
@@ -162,7 +168,8 @@ struct OutgoingContent {
   private static func checkType(_ type: String?, at pointer: String, faults: Faults) {
     guard let type else { return }
     let bytes = Array(type.utf8)
-    let isLeaf = ContentType(parsing: bytes.span) != nil && !type.lowercased().hasPrefix("multipart/")
+    let isLeaf =
+      ContentType(parsing: bytes.span) != nil && !type.lowercased().hasPrefix("multipart/")
     guard !bytes.contains(where: { $0.isControl }), isLeaf else {
       return faults.addValue(pointer, .format, "A media type as image/png is wanted.")
     }

@@ -28,7 +28,9 @@ struct Endpoints: Sendable {
 
   /// The id after which a page of a list by id begins; nil for the first page.
   func position<Noun: Identified>(
-    _ page: PageRequest, list: String, of noun: Noun.Type
+    _ page: PageRequest,
+    list: String,
+    of noun: Noun.Type
   ) throws(ServiceError) -> ID<Noun>? {
     guard let cursor = page.cursor else { return nil }
     guard case .int(let number)? = try cursors.decode(cursor, list: list).first else {
@@ -39,7 +41,10 @@ struct Endpoints: Sendable {
 
   /// The page of a list by id out of `items`, of which one more than the limit was asked for.
   func page<Noun: Identified, Item>(
-    _ items: [Item], _ page: PageRequest, list: String, id: (Item) -> ID<Noun>
+    _ items: [Item],
+    _ page: PageRequest,
+    list: String,
+    id: (Item) -> ID<Noun>
   ) -> (items: ArraySlice<Item>, next: String?) {
     let shown = items.prefix(page.limit)
     guard items.count > page.limit, let last = shown.last else { return (shown, nil) }

@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/accounts/{accountId}/mailboxes`
+  /// Answers `GET /v1/accounts/{accountId}/mailboxes`.
   ///
   /// The tree is read whole, since it is small and its order is by path; the cursor is a place in it.
   func listMailboxes(_ call: Call) async throws(ServiceError) -> HTTPResponse {
@@ -35,7 +35,8 @@ extension Endpoints {
   }
 
   private func mailboxPosition(
-    _ page: PageRequest, list: String
+    _ page: PageRequest,
+    list: String
   ) throws(ServiceError) -> (String, ID<Mailbox>)? {
     guard let cursor = page.cursor else { return nil }
     let values = try cursors.decode(cursor, list: list)
@@ -45,7 +46,7 @@ extension Endpoints {
     return (path, ID(id))
   }
 
-  /// `POST /v1/accounts/{accountId}/mailboxes`
+  /// Answers `POST /v1/accounts/{accountId}/mailboxes`.
   func createMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     try call.requireNoQuery()
@@ -63,13 +64,21 @@ extension Endpoints {
     var mailbox = try await engine.createMailbox(account, name: name ?? "", parent: parent)
     if mailbox.isSubscribed != isSubscribed {
       mailbox = try await engine.updateMailbox(
-        mailbox.id, of: account, name: nil, parent: nil, isSubscribed: isSubscribed)
+        mailbox.id,
+        of: account,
+        name: nil,
+        parent: nil,
+        isSubscribed: isSubscribed
+      )
     }
     return answer(
-      mailbox, status: .created, location: "/v1/accounts/\(account)/mailboxes/\(mailbox.id)")
+      mailbox,
+      status: .created,
+      location: "/v1/accounts/\(account)/mailboxes/\(mailbox.id)"
+    )
   }
 
-  /// `GET /v1/accounts/{accountId}/mailboxes/{mailboxId}`
+  /// Answers `GET /v1/accounts/{accountId}/mailboxes/{mailboxId}`.
   func getMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: MailboxJSON.members)
@@ -80,7 +89,7 @@ extension Endpoints {
     return answer(mailbox, fields: fields)
   }
 
-  /// `PATCH /v1/accounts/{accountId}/mailboxes/{mailboxId}`
+  /// Answers `PATCH /v1/accounts/{accountId}/mailboxes/{mailboxId}`.
   func updateMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
@@ -104,11 +113,16 @@ extension Endpoints {
     }
     try faults.check()
     let changed = try await engine.updateMailbox(
-      mailbox.id, of: mailbox.accountID, name: name, parent: parent, isSubscribed: isSubscribed)
+      mailbox.id,
+      of: mailbox.accountID,
+      name: name,
+      parent: parent,
+      isSubscribed: isSubscribed
+    )
     return answer(changed)
   }
 
-  /// `DELETE /v1/accounts/{accountId}/mailboxes/{mailboxId}`
+  /// Answers `DELETE /v1/accounts/{accountId}/mailboxes/{mailboxId}`.
   func deleteMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let isPermanent = query.bool("permanent") ?? false
@@ -118,7 +132,8 @@ extension Endpoints {
     guard isPermanent || mailbox.totalMessages == 0 else {
       throw ServiceError(
         .conflict,
-        "The mailbox holds \(mailbox.totalMessages) messages; permanent=true deletes them with it.")
+        "The mailbox holds \(mailbox.totalMessages) messages; permanent=true deletes them with it."
+      )
     }
     try await engine.deleteMailbox(mailbox.id, of: mailbox.accountID)
     return .noContent
@@ -134,7 +149,8 @@ extension Endpoints {
 
   /// The mailbox that `text`, an id or a role, names.
   func findMailbox(
-    _ text: String, of account: ID<Account>
+    _ text: String,
+    of account: ID<Account>
   ) async throws(ServiceError) -> Mailbox? {
     if let id = ID<Mailbox>(text: text) { return try await store.mailbox(id, of: account) }
     guard Mailbox.roles.contains(text) else { return nil }

@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `PATCH /v1/accounts/{accountId}/messages/{messageId}`
+  /// Answers `PATCH /v1/accounts/{accountId}/messages/{messageId}`.
   func updateMessage(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let account = try call.accountID()
@@ -22,34 +22,35 @@ extension Endpoints {
     try faults.check()
     guard !patch.isEmpty else { return try answer(current) }
     let outcomes = try await engine.changeMessages(
-      [id], of: account, patch, ifVersion: conditions.ifMatch == nil ? nil : version)
+      [id],
+      of: account,
+      patch,
+      ifVersion: conditions.ifMatch == nil ? nil : version
+    )
     if let error = outcomes.first?.error { throw error }
     let changed = try await store.message(id, of: account)
     guard changed.count == 1 else { throw .notFound }
     return try answer(changed)
   }
 
-  /// `DELETE /v1/accounts/{accountId}/messages/{messageId}`
+  /// Answers `DELETE /v1/accounts/{accountId}/messages/{messageId}`.
   func deleteMessage(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
-    var isPermanent = query.bool("permanent") ?? false
+    let isPermanent = query.bool("permanent") ?? false
     try query.finish()
     let account = try call.accountID()
     let id = try call.id(1, of: Message.self)
     let current = try await store.message(id, of: account)
     guard current.count == 1 else { throw .notFound }
     try call.preconditions().requireMatch(ETag(version: current.row(0).version))
-    if !isPermanent, let trash = try await store.mailbox(role: "trash", of: account) {
-      isPermanent = try current.row(0).mailboxes() == [trash.id]
-    }
     let outcomes = try await engine.deleteMessages([id], of: account, isPermanent: isPermanent)
     if let error = outcomes.first?.error { throw error }
-    guard !isPermanent else { return .noContent }
+    // One that was in the trash already is gone now.
     let moved = try await store.message(id, of: account)
     return moved.count == 1 ? try answer(moved) : .noContent
   }
 
-  /// `POST /v1/accounts/{accountId}/messages:batch`
+  /// Answers `POST /v1/accounts/{accountId}/messages:batch`.
   func batchMessages(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let account = try call.accountID()
@@ -57,7 +58,10 @@ extension Endpoints {
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
     let ids = object.strings(
-      "ids", count: 1...configuration.limits.batchMessages, length: 1...64)
+      "ids",
+      count: 1...configuration.limits.batchMessages,
+      length: 1...64
+    )
     var filter: MessageFilter?
     if var decoder = object.object("query") {
       filter = MessageFilter(&decoder)
@@ -94,7 +98,9 @@ extension Endpoints {
 
   /// Applies a change to messages named by id; each gets a result, those without a right id too.
   private func apply(
-    _ change: BatchChange, to texts: [String], of account: ID<Account>
+    _ change: BatchChange,
+    to texts: [String],
+    of account: ID<Account>
   ) async throws(ServiceError) -> HTTPResponse {
     let ids = texts.compactMap { ID<Message>(text: $0) }
     var results: [ID<Message>: ServiceError] = [:]
@@ -115,19 +121,26 @@ extension Endpoints {
   }
 
   private func apply(
-    _ change: BatchChange, to ids: [ID<Message>], of account: ID<Account>
+    _ change: BatchChange,
+    to ids: [ID<Message>],
+    of account: ID<Account>
   ) async throws(ServiceError) -> [MessageOutcome] {
     guard !ids.isEmpty else { return [] }
     switch change {
     case .patch(let patch): return try await engine.changeMessages(ids, of: account, patch)
     case .delete(let deletion):
       return try await engine.deleteMessages(
-        ids, of: account, isPermanent: deletion == .permanent)
+        ids,
+        of: account,
+        isPermanent: deletion == .permanent
+      )
     }
   }
 
   private static func writeResult(
-    _ id: String, _ error: ServiceError?, to json: inout JSONWriter
+    _ id: String,
+    _ error: ServiceError?,
+    to json: inout JSONWriter
   ) {
     json.object { json in
       json.member("id") { $0.string(id) }
@@ -141,7 +154,9 @@ extension Endpoints {
 
   /// Applies a change to what a query finds: here where it is little, by a job where it is much.
   private func apply(
-    _ change: BatchChange, to filter: MessageFilter?, of account: ID<Account>
+    _ change: BatchChange,
+    to filter: MessageFilter?,
+    of account: ID<Account>
   ) async throws(ServiceError) -> HTTPResponse {
     guard let filter else { throw .notFound }
     var query = filter.query
@@ -159,11 +174,14 @@ extension Endpoints {
     let job: JobRecord
     switch change {
     case .patch(let patch):
-      job = try await engine.batch(
-        of: account, query: query, patch: patch, isPermanent: false)
+      job = try await engine.batch(of: account, query: query, patch: patch, isPermanent: false)
     case .delete(let deletion):
       job = try await engine.batch(
-        of: account, query: query, patch: nil, isPermanent: deletion == .permanent)
+        of: account,
+        query: query,
+        patch: nil,
+        isPermanent: deletion == .permanent
+      )
     }
     return .json(status: .accepted, location: "/v1/jobs/\(job.id)") { JobJSON.write(job, to: &$0) }
   }
@@ -174,7 +192,10 @@ extension Endpoints {
 extension Endpoints {
   /// Reads a merge patch of a message (RFC 7396) whose mailboxes are named by id or role.
   func patch(
-    _ value: JSONValue, of account: ID<Account>, at pointer: String, faults: Faults
+    _ value: JSONValue,
+    of account: ID<Account>,
+    at pointer: String,
+    faults: Faults
   ) async throws(ServiceError) -> MessagePatch {
     var object = ObjectDecoder(value, at: pointer, faults: faults)
     var patch = MessagePatch()
@@ -189,7 +210,8 @@ extension Endpoints {
   }
 
   private static func readKeywords(
-    _ keywords: inout ObjectDecoder, into patch: inout MessagePatch
+    _ keywords: inout ObjectDecoder,
+    into patch: inout MessagePatch
   ) {
     for member in keywords.all() {
       let pointer = keywords.pointer(to: member.name)
@@ -207,7 +229,9 @@ extension Endpoints {
   }
 
   private func readMailboxes(
-    _ object: inout ObjectDecoder, of account: ID<Account>, into patch: inout MessagePatch
+    _ object: inout ObjectDecoder,
+    of account: ID<Account>,
+    into patch: inout MessagePatch
   ) async throws(ServiceError) {
     let faults = object.faults
     let prefix = "mailboxIds/"
@@ -221,7 +245,11 @@ extension Endpoints {
     let names = MailboxNames(try await store.mailboxes(of: account).mailboxes)
     if let whole {
       patch.mailboxes = Self.mailboxSet(
-        whole, at: object.pointer(to: "mailboxIds"), names: names, faults: faults)
+        whole,
+        at: object.pointer(to: "mailboxIds"),
+        names: names,
+        faults: faults
+      )
     }
     for member in single {
       let pointer = object.pointer(to: member.name)
@@ -237,7 +265,10 @@ extension Endpoints {
 
   /// Reads a whole set of mailboxes: at least one, each with true.
   static func mailboxSet(
-    _ value: JSONValue, at pointer: String, names: MailboxNames, faults: Faults
+    _ value: JSONValue,
+    at pointer: String,
+    names: MailboxNames,
+    faults: Faults
   ) -> [ID<Mailbox>]? {
     var object = ObjectDecoder(value, at: pointer, faults: faults)
     var ids: [ID<Mailbox>] = []

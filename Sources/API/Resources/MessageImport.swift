@@ -8,13 +8,15 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `POST /v1/accounts/{accountId}/messages`
+  /// Answers `POST /v1/accounts/{accountId}/messages`.
   func importMessage(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let type = try MediaType.ofBody(call.request.fields)
     if type == .message { return try await importRaw(call) }
     guard type?.isJSON ?? true else {
       throw ServiceError(
-        .unsupportedMediaType, "The body has to be message/rfc822 or application/json.")
+        .unsupportedMediaType,
+        "The body has to be message/rfc822 or application/json."
+      )
     }
     return try await importDraft(call)
   }
@@ -31,18 +33,26 @@ extension Endpoints {
     try query.finish()
     guard let mailbox = try await findMailbox(name, of: account) else {
       throw ServiceError(
-        .unprocessable, "?mailbox: There is no mailbox with this id or role.",
+        .unprocessable,
+        "?mailbox: There is no mailbox with this id or role.",
         fields: [
           FieldError(
-            pointer: "?mailbox", code: FaultCode.notFound.rawValue,
-            detail: "There is no mailbox with this id or role.")
-        ])
+            pointer: "?mailbox",
+            code: FaultCode.notFound.rawValue,
+            detail: "There is no mailbox with this id or role."
+          )
+        ]
+      )
     }
     let raw = try await call.body(upTo: configuration.limits.messageBytes)
     guard !raw.isEmpty else { throw ServiceError(.unprocessable, "The message is empty.") }
     let id = try await engine.importMessage(
-      raw, into: mailbox.id, of: account, keywords: keywords.map { $0.lowercased() },
-      receivedAt: receivedAt)
+      raw,
+      into: mailbox.id,
+      of: account,
+      keywords: keywords.map { $0.lowercased() },
+      receivedAt: receivedAt
+    )
     return try await created(id, of: account)
   }
 
@@ -54,7 +64,9 @@ extension Endpoints {
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
     let content = OutgoingContent(
-      &object, limits: .init(recipients: configuration.limits.recipients))
+      &object,
+      limits: .init(recipients: configuration.limits.recipients)
+    )
     let mailboxes = draftMailboxes(&object, names)
     let keywords = draftKeywords(&object)
     object.finish()
@@ -63,7 +75,12 @@ extension Endpoints {
     var id: ID<Message>?
     for mailbox in mailboxes.prefix(1) {
       id = try await engine.importMessage(
-        raw, into: mailbox, of: account.id, keywords: keywords, receivedAt: nil)
+        raw,
+        into: mailbox,
+        of: account.id,
+        keywords: keywords,
+        receivedAt: nil
+      )
     }
     guard let id else { throw .notFound }
     if mailboxes.count > 1 {
@@ -75,16 +92,21 @@ extension Endpoints {
   }
 
   private func created(
-    _ id: ID<Message>, of account: ID<Account>
+    _ id: ID<Message>,
+    of account: ID<Account>
   ) async throws(ServiceError) -> HTTPResponse {
     let page = try await store.message(id, of: account)
     guard page.count == 1 else { throw .notFound }
     return try answer(
-      page, status: .created, location: "/v1/accounts/\(account)/messages/\(id)")
+      page,
+      status: .created,
+      location: "/v1/accounts/\(account)/messages/\(id)"
+    )
   }
 
   private func draftMailboxes(
-    _ object: inout ObjectDecoder, _ names: MailboxNames
+    _ object: inout ObjectDecoder,
+    _ names: MailboxNames
   ) -> [ID<Mailbox>] {
     let pointer = object.pointer(to: "mailboxIds")
     if let value = object.value("mailboxIds") {
@@ -114,7 +136,8 @@ extension Endpoints {
 extension Endpoints {
   /// The bytes of a draft: unlike a submission it may lack recipients, and it keeps its Bcc.
   private func draft(
-    _ content: OutgoingContent, of account: Account
+    _ content: OutgoingContent,
+    of account: Account
   ) async throws(ServiceError) -> [UInt8] {
     let message = content.message
     let seed: [UInt8]
@@ -126,7 +149,9 @@ extension Endpoints {
     let host = account.email.split(separator: "@").last.map { String($0) } ?? "localhost"
     let identity = account.identities.first { $0.isDefault } ?? account.identities.first
     var builder = MessageBuilder(
-      date: MIMEDate(seconds: Timestamp.now().seconds), messageID: "\(Hex.encode(seed.span))@\(host)")
+      date: MIMEDate(seconds: Timestamp.now().seconds),
+      messageID: "\(Hex.encode(seed.span))@\(host)"
+    )
     builder.from =
       message.from
       ?? [Address(name: identity?.name ?? account.name, email: identity?.email ?? account.email)]
@@ -141,7 +166,7 @@ extension Endpoints {
     if let answered = content.answered {
       try await refer(to: answered, of: account.id, in: &builder)
     }
-    builder.extraFields = message.headers.map { .init(name: $0.0, value: $0.1) }
+    builder.extraFields = message.headers.map { .init(name: $0.name, value: $0.value) }
     do throws(MessageBuildError) {
       // The builder knows no Bcc, which no message that is sent may show; a draft has to keep it.
       let bcc =
@@ -157,17 +182,23 @@ extension Endpoints {
 
   /// Sets In-Reply-To and References to answer the message `id`.
   private func refer(
-    to id: ID<Message>, of account: ID<Account>, in builder: inout MessageBuilder
+    to id: ID<Message>,
+    of account: ID<Account>,
+    in builder: inout MessageBuilder
   ) async throws(ServiceError) {
     let page = try await store.message(id, of: account)
     guard page.count == 1 else {
       throw ServiceError(
-        .unprocessable, "/inReplyTo: There is nothing with this id.",
+        .unprocessable,
+        "/inReplyTo: There is nothing with this id.",
         fields: [
           FieldError(
-            pointer: "/inReplyTo", code: FaultCode.notFound.rawValue,
-            detail: "There is nothing with this id.")
-        ])
+            pointer: "/inReplyTo",
+            code: FaultCode.notFound.rawValue,
+            detail: "There is nothing with this id."
+          )
+        ]
+      )
     }
     let answered = Self.texts(page.row(0).messageIDs)
     let earlier = Self.texts(page.row(0).references)
@@ -211,7 +242,9 @@ extension ServiceError {
       case .missingAuthor: ("from", .required, "It is missing.")
       }
     self.init(
-      .unprocessable, "/\(field): \(detail)",
-      fields: [FieldError(pointer: "/\(field)", code: code.rawValue, detail: detail)])
+      .unprocessable,
+      "/\(field): \(detail)",
+      fields: [FieldError(pointer: "/\(field)", code: code.rawValue, detail: detail)]
+    )
   }
 }

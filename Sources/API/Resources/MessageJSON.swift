@@ -97,7 +97,7 @@ enum MessageJSON {
     writeReferences(row, members, to: &json)
     writeAddresses(row, members, to: &json)
     writeText(row, members, to: &json)
-    if isSingle { BodyViewsJSON.write(row, members, to: &json) }
+    if isSingle { writeBodies(row, members, to: &json) }
     if let parts { write(parts, members, to: &json) }
     if members.contains(.pending) {
       json.key("pending")
@@ -108,7 +108,9 @@ enum MessageJSON {
   }
 
   private static func writeIdentity(
-    _ row: MessageRow, _ members: MessageMembers, to json: inout JSONWriter
+    _ row: MessageRow,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
   ) throws(ServiceError) {
     if members.contains(.id) {
       json.key("id")
@@ -139,7 +141,9 @@ enum MessageJSON {
   }
 
   private static func writeTimes(
-    _ row: MessageRow, _ members: MessageMembers, to json: inout JSONWriter
+    _ row: MessageRow,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
   ) {
     if members.contains(.size) {
       json.key("size")
@@ -156,7 +160,9 @@ enum MessageJSON {
   }
 
   private static func writeReferences(
-    _ row: MessageRow, _ members: MessageMembers, to json: inout JSONWriter
+    _ row: MessageRow,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
   ) {
     if members.contains(.messageID) {
       json.key("messageId")
@@ -173,7 +179,9 @@ enum MessageJSON {
   }
 
   private static func writeAddresses(
-    _ row: MessageRow, _ members: MessageMembers, to json: inout JSONWriter
+    _ row: MessageRow,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
   ) {
     if members.contains(.from) {
       json.key("from")
@@ -202,7 +210,9 @@ enum MessageJSON {
   }
 
   private static func writeText(
-    _ row: MessageRow, _ members: MessageMembers, to json: inout JSONWriter
+    _ row: MessageRow,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
   ) {
     if members.contains(.subject) {
       json.key("subject")
@@ -222,10 +232,32 @@ enum MessageJSON {
     }
   }
 
+  /// What only a message of its own shows, not one of a list.
+  private static func writeBodies(
+    _ row: MessageRow,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
+  ) {
+    if members.contains(.blobID) {
+      json.key("blobId")
+      json.id(row.blobID)
+    }
+    if members.contains(.textBody) {
+      json.key("textBody")
+      if row.textBody.isEmpty { json.raw(emptyArray.span) } else { json.raw(row.textBody) }
+    }
+    if members.contains(.htmlBody) {
+      json.key("htmlBody")
+      if row.htmlBody.isEmpty { json.raw(emptyArray.span) } else { json.raw(row.htmlBody) }
+    }
+  }
+
   private static let emptyArray = Array("[]".utf8)
 
   private static func write(
-    _ parts: FetchedParts, _ members: MessageMembers, to json: inout JSONWriter
+    _ parts: FetchedParts,
+    _ members: MessageMembers,
+    to json: inout JSONWriter
   ) {
     if members.contains(.bodyValues), let values = parts.bodyValues {
       json.key("bodyValues")

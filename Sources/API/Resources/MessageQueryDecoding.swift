@@ -32,7 +32,10 @@ struct MessageFilter {
   init(_ object: inout ObjectDecoder) {
     let faults = object.faults
     setMailbox(
-      object.string("mailbox", length: 1...64), at: object.pointer(to: "mailbox"), faults: faults)
+      object.string("mailbox", length: 1...64),
+      at: object.pointer(to: "mailbox"),
+      faults: faults
+    )
     query.isUnread = object.bool("unread")
     query.isFlagged = object.bool("flagged")
     query.isAnswered = object.bool("answered")
@@ -48,7 +51,10 @@ struct MessageFilter {
     query.smaller = object.int("smaller", in: 0...Int64.max)
     query.messageID = object.string("messageId", length: 1...998)
     setThread(
-      object.string("thread", length: 1...64), at: object.pointer(to: "thread"), faults: faults)
+      object.string("thread", length: 1...64),
+      at: object.pointer(to: "thread"),
+      faults: faults
+    )
   }
 
   private mutating func setMailbox(_ text: String?, at pointer: String, faults: Faults) {

@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/accounts/{accountId}/messages`
+  /// Answers `GET /v1/accounts/{accountId}/messages`.
   func listMessages(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     var query = try call.query()
@@ -25,11 +25,19 @@ extension Endpoints {
     var answer = Page(state: page.state.description)
     if page.hasMore, let last = try page.lastPosition {
       answer.next = cursors.encode(
-        [.text(last.key), .int(last.uid), .int(last.id.rawValue)], list: list)
+        [.text(last.key), .int(last.uid), .int(last.id.rawValue)],
+        list: list
+      )
     }
     if request.wantsTotal { answer.total = try await count(of: account, filter) }
     return try await answerList(
-      answer, page, members, included, account: account, call: call)
+      answer,
+      page,
+      members,
+      included,
+      account: account,
+      call: call
+    )
   }
 
   /// One page, by role in the same round trip where the mailbox is named so.
@@ -44,7 +52,12 @@ extension Endpoints {
     }
     guard
       let page = try await store.messages(
-        of: account, role: role, filter.query, after: position, limit: limit)
+        of: account,
+        role: role,
+        filter.query,
+        after: position,
+        limit: limit
+      )
     else {
       throw ServiceError(.notFound, "The account has no mailbox with the role \(role).")
     }
@@ -52,7 +65,8 @@ extension Endpoints {
   }
 
   private func messagePosition(
-    _ cursor: String, list: String
+    _ cursor: String,
+    list: String
   ) throws(ServiceError) -> MessagePosition {
     let values = try cursors.decode(cursor, list: list)
     guard values.count == 3, case .text(let key) = values[0], case .int(let uid) = values[1],
@@ -62,7 +76,8 @@ extension Endpoints {
   }
 
   private func count(
-    of account: ID<Account>, _ filter: MessageFilter
+    of account: ID<Account>,
+    _ filter: MessageFilter
   ) async throws(ServiceError) -> Int64 {
     var query = filter.query
     if let role = filter.role {
@@ -71,7 +86,9 @@ extension Endpoints {
     return try await store.countMessages(of: account, query)
   }
 
-  /// Writes a page. Bodies, where they are asked for, are fetched before, one message after another.
+  /// Writes a page.
+  ///
+  /// Bodies, where they are asked for, are fetched before, one message after another.
   private func answerList(
     _ answer: Page,
     _ page: MessagePage,
@@ -85,8 +102,12 @@ extension Endpoints {
       for index in 0..<page.count {
         fetched.append(
           try await fetch(
-            included, of: page.row(index).id, in: account,
-            limit: configuration.limits.bodyValueBytes))
+            included,
+            of: page.row(index).id,
+            in: account,
+            limit: configuration.limits.bodyValueBytes
+          )
+        )
       }
     }
     var failure: ServiceError?
@@ -107,7 +128,10 @@ extension Endpoints {
 
   /// Fetches what `include=` asks for.
   func fetch(
-    _ included: IncludedParts, of message: ID<Message>, in account: ID<Account>, limit: Int
+    _ included: IncludedParts,
+    of message: ID<Message>,
+    in account: ID<Account>,
+    limit: Int
   ) async throws(ServiceError) -> FetchedParts {
     var parts = FetchedParts()
     if included.contains(.body) {
@@ -119,7 +143,7 @@ extension Endpoints {
     return parts
   }
 
-  /// `GET /v1/accounts/{accountId}/messages/{messageId}`
+  /// Answers `GET /v1/accounts/{accountId}/messages/{messageId}`.
   func getMessage(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     let id = try call.id(1, of: Message.self)
@@ -139,7 +163,11 @@ extension Endpoints {
       included.isEmpty
       ? nil
       : try await fetch(
-        included, of: id, in: account, limit: limit ?? configuration.limits.bodyValueBytes)
+        included,
+        of: id,
+        in: account,
+        limit: limit ?? configuration.limits.bodyValueBytes
+      )
     return try answer(page, members, parts)
   }
 
@@ -157,15 +185,17 @@ extension Endpoints {
     return .json(json.finish(), status: status, tag: tag, location: location)
   }
 
-  /// `GET /v1/accounts/{accountId}/messages/{messageId}/raw`
+  /// Answers `GET /v1/accounts/{accountId}/messages/{messageId}/raw`.
   func getMessageRaw(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let source = try await engine.openRaw(
-      try call.id(1, of: Message.self), of: try call.accountID())
-    return try MailContent.response(source, to: call)
+      try call.id(1, of: Message.self),
+      of: try call.accountID()
+    )
+    return try await MailContent.response(source, to: call)
   }
 
-  /// `GET /v1/accounts/{accountId}/messages/{messageId}/parts/{partId}`
+  /// Answers `GET /v1/accounts/{accountId}/messages/{messageId}/parts/{partId}`.
   func getMessagePart(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let part = call.parameters[2]
@@ -173,7 +203,10 @@ extension Endpoints {
       throw .notFound
     }
     let source = try await engine.openPart(
-      try call.id(1, of: Message.self), of: try call.accountID(), partID: part)
-    return try MailContent.response(source, to: call)
+      try call.id(1, of: Message.self),
+      of: try call.accountID(),
+      partID: part
+    )
+    return try await MailContent.response(source, to: call)
   }
 }

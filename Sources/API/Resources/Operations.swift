@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/accounts/{accountId}/operations`
+  /// Answers `GET /v1/accounts/{accountId}/operations`.
   func listOperations(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     var query = try call.query()
@@ -24,19 +24,23 @@ extension Endpoints {
     }
   }
 
-  /// `POST /v1/accounts/{accountId}/operations/{operationId}:retry`
+  /// Answers `POST /v1/accounts/{accountId}/operations/{operationId}:retry`.
   func retryOperation(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     try await engine.retryOperation(
-      try call.id(1, of: MailOperation.self), of: try call.accountID())
+      try call.id(1, of: MailOperation.self),
+      of: try call.accountID()
+    )
     return HTTPResponse(status: .accepted)
   }
 
-  /// `POST /v1/accounts/{accountId}/operations/{operationId}:discard`
+  /// Answers `POST /v1/accounts/{accountId}/operations/{operationId}:discard`.
   func discardOperation(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     try await engine.discardOperation(
-      try call.id(1, of: MailOperation.self), of: try call.accountID())
+      try call.id(1, of: MailOperation.self),
+      of: try call.accountID()
+    )
     return .noContent
   }
 }
@@ -49,7 +53,9 @@ enum OperationJSON {
   ]
 
   static func write(
-    _ record: OperationRecord, _ fields: FieldSelection, to json: inout JSONWriter
+    _ record: OperationRecord,
+    _ fields: FieldSelection,
+    to json: inout JSONWriter
   ) {
     json.object { json in
       json.member("id", fields) { $0.id(record.id) }

@@ -7,23 +7,57 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/jobs/{jobId}`
+  /// Answers `GET /v1/jobs`.
+  func listJobs(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    var query = try call.query()
+    let request = PageRequest(&query, known: JobJSON.members)
+    try query.finish()
+    let visible = call.access.accounts
+    let after = try position(request, list: "jobs", of: Job.self)
+    let found = try await store.jobs(visibleTo: visible, after: after, limit: request.limit + 1)
+    let (items, next) = page(found, request, list: "jobs") { $0.id }
+    var answer = Page(next: next)
+    if request.wantsTotal { answer.total = try await store.countJobs(visibleTo: visible) }
+    return answer.response(to: call) { json in
+      for item in items { JobJSON.write(item, request.fields, to: &json) }
+    }
+  }
+
+  /// Answers `DELETE /v1/jobs/{jobId}`.
+  func cancelJob(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
+    let job = try await job(call)
+    try call.preconditions().requireMatch(JobJSON.tag(job))
+    let cancelled = try await engine.cancelJob(job.id)
+    guard cancelled.state == "cancelled" else {
+      throw ServiceError(.conflict, "The job has ended: it is \(cancelled.state).")
+    }
+    return .json(tag: JobJSON.tag(cancelled)) { JobJSON.write(cancelled, to: &$0) }
+  }
+
+  /// The job that the path names, if the token may see its account.
+  private func job(_ call: Call) async throws(ServiceError) -> JobRecord {
+    guard let job = try await store.job(try call.id(0, of: Job.self)) else { throw .notFound }
+    guard let account = job.accountID else {
+      try call.access.requireAllAccounts()
+      return job
+    }
+    guard call.access.allows(account) else { throw .notFound }
+    return job
+  }
+
+  /// Answers `GET /v1/jobs/{jobId}`.
   func getJob(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: JobJSON.members)
     try query.finish()
-    guard let job = try await store.job(try call.id(0, of: Job.self)) else { throw .notFound }
-    if let account = job.accountID {
-      guard call.access.allows(account) else { throw .notFound }
-    } else {
-      try call.access.requireAllAccounts()
-    }
-    let tag = ETag("\(job.state)-\(job.done)-\(job.errors.count)")
+    let job = try await job(call)
+    let tag = JobJSON.tag(job)
     if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
     return .json(tag: tag) { JobJSON.write(job, fields, to: &$0) }
   }
 
-  /// `GET /v1/capabilities`
+  /// Answers `GET /v1/capabilities`.
   func getCapabilities(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     return .json { json in
@@ -50,12 +84,12 @@ extension Endpoints {
     }
   }
 
-  /// `GET /healthz`
+  /// Answers `GET /healthz`.
   func getHealth(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     Self.ok
   }
 
-  /// `GET /readyz`
+  /// Answers `GET /readyz`.
   func getReadiness(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try await engine.checkReadiness()
     return Self.ok
@@ -67,7 +101,7 @@ extension Endpoints {
     return response
   }()
 
-  /// `GET /openapi.yaml`
+  /// Answers `GET /openapi.yaml`.
   func getOpenAPI(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let tag = OpenAPI.tag
     if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
@@ -92,8 +126,14 @@ enum JobJSON {
     "id", "accountId", "kind", "state", "done", "total", "errors", "createdAt",
   ]
 
+  static func tag(_ job: JobRecord) -> ETag {
+    ETag("\(job.state)-\(job.done)-\(job.errors.count)")
+  }
+
   static func write(
-    _ job: JobRecord, _ fields: FieldSelection = .all, to json: inout JSONWriter
+    _ job: JobRecord,
+    _ fields: FieldSelection = .all,
+    to json: inout JSONWriter
   ) {
     json.object { json in
       json.member("id", fields) { $0.id(job.id) }

@@ -2,12 +2,20 @@ import Bytes
 import Engine
 import Model
 
+/// What a caller wants sent, or only shown.
+struct SubmissionRequest {
+  var draft: SubmissionDraft
+  /// Whether nothing is to be stored and the answer is the message's bytes.
+  var isDryRun: Bool
+}
+
 /// Reads what to send from a request.
 enum SubmissionDecoding {
   /// A raw message, its envelope and times in the query.
   static func raw(
-    _ call: Call, limits: APILimits
-  ) async throws(ServiceError) -> SubmissionDraft {
+    _ call: Call,
+    limits: APILimits
+  ) async throws(ServiceError) -> SubmissionRequest {
     var query = try call.query()
     let sender = query.string("mailFrom", length: 0...254)
     let recipients = query.strings("rcptTo", count: limits.recipients, length: 1...254)
@@ -24,12 +32,11 @@ enum SubmissionDecoding {
     draft.envelopeSender = sender
     draft.envelopeRecipients = recipients.isEmpty ? nil : recipients
     draft.sendAt = sendAt
-    draft.dryRun = dryRun
-    return draft
+    return SubmissionRequest(draft: draft, isDryRun: dryRun)
   }
 
   /// A message as JSON, or the id of a draft.
-  static func json(_ body: JSONValue, limits: APILimits) throws(ServiceError) -> SubmissionDraft {
+  static func json(_ body: JSONValue, limits: APILimits) throws(ServiceError) -> SubmissionRequest {
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
     let content = OutgoingContent(&object, limits: .init(recipients: limits.recipients))
@@ -38,7 +45,8 @@ enum SubmissionDecoding {
       faults.add("/draftId", .conflict, "A draft is sent as it stands, without content besides.")
     }
     var draft = SubmissionDraft(
-      content: draftID.map { .draft($0) } ?? .composed(content.message))
+      content: draftID.map { .draft($0) } ?? .composed(content.message)
+    )
     draft.inReplyToMessage = content.answered
     draft.identityID = object.string("identityId", length: 1...64)
     if var envelope = object.object("envelope") {
@@ -46,7 +54,7 @@ enum SubmissionDecoding {
     }
     draft.sendAt = object.time("sendAt")
     draft.undoSeconds = object.int("undoSeconds", in: 0...86_400).map { Int($0) }
-    draft.dryRun = object.bool("dryRun") ?? false
+    let isDryRun = object.bool("dryRun") ?? false
     object.finish()
     let message = content.message
     let hasRecipient =
@@ -56,17 +64,22 @@ enum SubmissionDecoding {
       faults.addValue("/to", .required, "A recipient is wanted in to, cc or bcc.")
     }
     try faults.check()
-    return draft
+    return SubmissionRequest(draft: draft, isDryRun: isDryRun)
   }
 
   private static func readEnvelope(
-    _ envelope: inout ObjectDecoder, _ limits: APILimits, into draft: inout SubmissionDraft
+    _ envelope: inout ObjectDecoder,
+    _ limits: APILimits,
+    into draft: inout SubmissionDraft
   ) {
     let faults = envelope.faults
     draft.envelopeSender = envelope.string("mailFrom", length: 0...254)
     checkSender(draft.envelopeSender, at: envelope.pointer(to: "mailFrom"), faults: faults)
     draft.envelopeRecipients = envelope.strings(
-      "rcptTo", count: 1...limits.recipients, length: 1...254)
+      "rcptTo",
+      count: 1...limits.recipients,
+      length: 1...254
+    )
     let pointer = envelope.pointer(to: "rcptTo")
     for (index, recipient) in (draft.envelopeRecipients ?? []).enumerated() {
       TextRules.checkAddress(recipient, at: "\(pointer)/\(index)", faults: faults)

@@ -10,7 +10,9 @@ enum SubmissionJSON {
   ]
 
   static func write(
-    _ record: SubmissionRecord, _ fields: FieldSelection, to json: inout JSONWriter
+    _ record: SubmissionRecord,
+    _ fields: FieldSelection,
+    to json: inout JSONWriter
   ) {
     json.object { json in
       json.member("id", fields) { $0.id(record.id) }

@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/accounts/{accountId}/submissions`
+  /// Answers `GET /v1/accounts/{accountId}/submissions`.
   func listSubmissions(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     var query = try call.query()
@@ -25,29 +25,35 @@ extension Endpoints {
     }
   }
 
-  /// `POST /v1/accounts/{accountId}/submissions`
+  /// Answers `POST /v1/accounts/{accountId}/submissions`.
   func createSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     let type = try MediaType.ofBody(call.request.fields)
-    let draft: SubmissionDraft
+    let request: SubmissionRequest
     if type == .message {
-      draft = try await SubmissionDecoding.raw(call, limits: configuration.limits)
+      request = try await SubmissionDecoding.raw(call, limits: configuration.limits)
     } else if type?.isJSON ?? true {
       try call.requireNoQuery()
       let body = try await call.json(upTo: configuration.limits.messageBytes * 4 / 3)
-      draft = try SubmissionDecoding.json(body, limits: configuration.limits)
+      request = try SubmissionDecoding.json(body, limits: configuration.limits)
     } else {
       throw ServiceError(
-        .unsupportedMediaType, "The body has to be message/rfc822 or application/json.")
+        .unsupportedMediaType,
+        "The body has to be message/rfc822 or application/json."
+      )
     }
-    guard !draft.dryRun else { return try await dryRun(draft, of: account) }
-    let record = try await engine.submit(draft, of: account)
+    guard !request.isDryRun else { return try await dryRun(request.draft, of: account) }
+    let record = try await engine.submit(request.draft, of: account)
     return answer(
-      record, status: .accepted, location: "/v1/accounts/\(account)/submissions/\(record.id)")
+      record,
+      status: .accepted,
+      location: "/v1/accounts/\(account)/submissions/\(record.id)"
+    )
   }
 
   private func dryRun(
-    _ draft: SubmissionDraft, of account: ID<Account>
+    _ draft: SubmissionDraft,
+    of account: ID<Account>
   ) async throws(ServiceError) -> HTTPResponse {
     let bytes = try await engine.dryRun(draft, of: account)
     var fields = HTTPFields()
@@ -58,7 +64,7 @@ extension Endpoints {
     return HTTPResponse(status: .ok, fields: fields, body: .bytes(bytes))
   }
 
-  /// `GET /v1/accounts/{accountId}/submissions/{submissionId}`
+  /// Answers `GET /v1/accounts/{accountId}/submissions/{submissionId}`.
   func getSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: SubmissionJSON.members)
@@ -69,7 +75,7 @@ extension Endpoints {
     return answer(record, fields: fields)
   }
 
-  /// `DELETE /v1/accounts/{accountId}/submissions/{submissionId}`, and `:cancel`
+  /// Answers `DELETE /v1/accounts/{accountId}/submissions/{submissionId}`, and `:cancel`.
   func cancelSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let record = try await submission(call)

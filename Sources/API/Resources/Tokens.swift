@@ -6,7 +6,7 @@ import Model
 import Store
 
 extension Endpoints {
-  /// `GET /v1/tokens`
+  /// Answers `GET /v1/tokens`.
   func listTokens(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.access.requireAllAccounts()
     var query = try call.query()
@@ -22,7 +22,7 @@ extension Endpoints {
     }
   }
 
-  /// `POST /v1/tokens`
+  /// Answers `POST /v1/tokens`.
   func createToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
@@ -44,8 +44,12 @@ extension Endpoints {
       throw ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
     }
     let record = try await store.insertToken(
-      name: name, digest: token.digest, scopes: scopes.map(\.rawValue), accounts: accounts,
-      expiresAt: expiresAt)
+      name: name,
+      digest: token.digest,
+      scopes: scopes.map(\.rawValue),
+      accounts: accounts,
+      expiresAt: expiresAt
+    )
     var response = HTTPResponse.json(status: .created, location: "/v1/tokens/\(record.id)") {
       TokenJSON.write(record, .all, secret: token.secret, to: &$0)
     }
@@ -69,7 +73,8 @@ extension Endpoints {
 
   /// The accounts of the token to be; each has to exist, and to be among those of the token in use.
   private func accounts(
-    _ object: inout ObjectDecoder, access: Access
+    _ object: inout ObjectDecoder,
+    access: Access
   ) async throws(ServiceError) -> [ID<Account>]? {
     guard let texts = object.strings("accountIds", count: 0...10_000, length: 1...64) else {
       // Nobody gives more than they have.
@@ -81,7 +86,10 @@ extension Endpoints {
       guard let id, access.allows(id), try await store.account(id) != nil else {
         let detail = "There is nothing with this id."
         object.faults.addValue(
-          "\(object.pointer(to: "accountIds"))/\(index)", .notFound, detail)
+          "\(object.pointer(to: "accountIds"))/\(index)",
+          .notFound,
+          detail
+        )
         continue
       }
       ids.append(id)
@@ -89,7 +97,7 @@ extension Endpoints {
     return ids
   }
 
-  /// `GET /v1/tokens/{tokenId}`
+  /// Answers `GET /v1/tokens/{tokenId}`.
   func getToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: TokenJSON.members)
@@ -100,7 +108,7 @@ extension Endpoints {
     return .json(tag: tag) { TokenJSON.write(record, fields, to: &$0) }
   }
 
-  /// `DELETE /v1/tokens/{tokenId}`
+  /// Answers `DELETE /v1/tokens/{tokenId}`.
   func deleteToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let record = try await token(call)

@@ -4,7 +4,9 @@ import Model
 extension JSONWriter {
   /// The member `name` as `body` writes it, if it is selected.
   mutating func member(
-    _ name: StaticString, _ fields: FieldSelection = .all, _ body: (inout JSONWriter) -> Void
+    _ name: StaticString,
+    _ fields: FieldSelection = .all,
+    _ body: (inout JSONWriter) -> Void
   ) {
     guard fields.contains(name) else { return }
     key(name)

@@ -32,6 +32,14 @@ extension HTTPResponse {
     return .json(json.finish(), status: status, tag: tag, location: location)
   }
 
+  /// The same answer with the fields that every answer has.
+  func identified(by requestID: String) -> HTTPResponse {
+    var response = self
+    response.fields.append("Request-Id", requestID)
+    response.fields.append("X-Content-Type-Options", constant: "nosniff")
+    return response
+  }
+
   /// Done, and nothing to say about it.
   static let noContent = HTTPResponse(status: .noContent)
 
@@ -54,7 +62,9 @@ struct Page {
 
   /// The answer to `call` with the items that `writeItems` writes into the array.
   func response(
-    to call: Call, capacity: Int = 4096, _ writeItems: (inout JSONWriter) -> Void
+    to call: Call,
+    capacity: Int = 4096,
+    _ writeItems: (inout JSONWriter) -> Void
   ) -> HTTPResponse {
     var response = HTTPResponse.json(capacity: capacity) { json in
       json.beginObject()

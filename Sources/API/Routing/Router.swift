@@ -52,7 +52,9 @@ struct Router: Sendable {
     }
   }
 
-  /// What becomes of a request with this method and this path. HEAD is routed as GET.
+  /// What becomes of a request with this method and this path.
+  ///
+  /// HEAD is routed as GET.
   func match(_ method: HTTPMethod, _ segments: [String]) -> Outcome {
     var node = root
     var parameters: [String] = []

@@ -7,7 +7,13 @@ extension Route {
   private static let accounts: [Route] = [
     Route(.get, "/v1/accounts", .read, Endpoints.listAccounts),
     Route(.post, "/v1/accounts", .admin, Endpoints.createAccount),
-    Route(.post, "/v1/accounts:verify", .admin, idempotency: Idempotency.none, Endpoints.verifyAccount),
+    Route(
+      .post,
+      "/v1/accounts:verify",
+      .admin,
+      idempotency: Idempotency.none,
+      Endpoints.verifyAccount
+    ),
     Route(.get, "/v1/accounts/{accountId}", .read, Endpoints.getAccount),
     Route(.patch, "/v1/accounts/{accountId}", .admin, Endpoints.updateAccount),
     Route(.delete, "/v1/accounts/{accountId}", .admin, Endpoints.deleteAccount),
@@ -18,8 +24,18 @@ extension Route {
     Route(.get, "/v1/accounts/{accountId}/mailboxes", .read, Endpoints.listMailboxes),
     Route(.post, "/v1/accounts/{accountId}/mailboxes", .write, Endpoints.createMailbox),
     Route(.get, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .read, Endpoints.getMailbox),
-    Route(.patch, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .write, Endpoints.updateMailbox),
-    Route(.delete, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .write, Endpoints.deleteMailbox),
+    Route(
+      .patch,
+      "/v1/accounts/{accountId}/mailboxes/{mailboxId}",
+      .write,
+      Endpoints.updateMailbox
+    ),
+    Route(
+      .delete,
+      "/v1/accounts/{accountId}/mailboxes/{mailboxId}",
+      .write,
+      Endpoints.deleteMailbox
+    ),
   ]
 
   private static let messages: [Route] = [
@@ -28,24 +44,64 @@ extension Route {
     Route(.post, "/v1/accounts/{accountId}/messages:batch", .write, Endpoints.batchMessages),
     Route(.get, "/v1/accounts/{accountId}/messages/{messageId}", .read, Endpoints.getMessage),
     Route(.patch, "/v1/accounts/{accountId}/messages/{messageId}", .write, Endpoints.updateMessage),
-    Route(.delete, "/v1/accounts/{accountId}/messages/{messageId}", .write, Endpoints.deleteMessage),
-    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}/raw", .read, Endpoints.getMessageRaw),
-    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}/parts/{partId}", .read, Endpoints.getMessagePart),
+    Route(
+      .delete,
+      "/v1/accounts/{accountId}/messages/{messageId}",
+      .write,
+      Endpoints.deleteMessage
+    ),
+    Route(
+      .get,
+      "/v1/accounts/{accountId}/messages/{messageId}/raw",
+      .read,
+      Endpoints.getMessageRaw
+    ),
+    Route(
+      .get,
+      "/v1/accounts/{accountId}/messages/{messageId}/parts/{partId}",
+      .read,
+      Endpoints.getMessagePart
+    ),
   ]
 
   private static let submissions: [Route] = [
     Route(.get, "/v1/accounts/{accountId}/submissions", .read, Endpoints.listSubmissions),
     Route(.post, "/v1/accounts/{accountId}/submissions", .send, Endpoints.createSubmission),
-    Route(.get, "/v1/accounts/{accountId}/submissions/{submissionId}", .read, Endpoints.getSubmission),
-    Route(.delete, "/v1/accounts/{accountId}/submissions/{submissionId}", .send, Endpoints.cancelSubmission),
-    Route(.post, "/v1/accounts/{accountId}/submissions/{submissionId}:cancel", .send, Endpoints.cancelSubmission),
+    Route(
+      .get,
+      "/v1/accounts/{accountId}/submissions/{submissionId}",
+      .read,
+      Endpoints.getSubmission
+    ),
+    Route(
+      .delete,
+      "/v1/accounts/{accountId}/submissions/{submissionId}",
+      .send,
+      Endpoints.cancelSubmission
+    ),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/submissions/{submissionId}:cancel",
+      .send,
+      Endpoints.cancelSubmission
+    ),
   ]
 
   private static let changes: [Route] = [
     Route(.get, "/v1/accounts/{accountId}/changes", .read, Endpoints.listChanges),
     Route(.get, "/v1/accounts/{accountId}/operations", .read, Endpoints.listOperations),
-    Route(.post, "/v1/accounts/{accountId}/operations/{operationId}:retry", .write, Endpoints.retryOperation),
-    Route(.post, "/v1/accounts/{accountId}/operations/{operationId}:discard", .write, Endpoints.discardOperation),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/operations/{operationId}:retry",
+      .write,
+      Endpoints.retryOperation
+    ),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/operations/{operationId}:discard",
+      .write,
+      Endpoints.discardOperation
+    ),
   ]
 
   private static let service: [Route] = [
@@ -53,7 +109,9 @@ extension Route {
     Route(.post, "/v1/tokens", .admin, idempotency: .secret, Endpoints.createToken),
     Route(.get, "/v1/tokens/{tokenId}", .admin, Endpoints.getToken),
     Route(.delete, "/v1/tokens/{tokenId}", .admin, Endpoints.deleteToken),
+    Route(.get, "/v1/jobs", .read, Endpoints.listJobs),
     Route(.get, "/v1/jobs/{jobId}", .read, Endpoints.getJob),
+    Route(.delete, "/v1/jobs/{jobId}", .write, Endpoints.cancelJob),
     Route(.get, "/v1/capabilities", .any, Endpoints.getCapabilities),
     Route(.get, "/healthz", nil, Endpoints.getHealth),
     Route(.get, "/readyz", nil, Endpoints.getReadiness),

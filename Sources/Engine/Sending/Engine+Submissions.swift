@@ -91,16 +91,23 @@ extension Engine {
 
   /// In-Reply-To and References for an answer (RFC 5322 §3.6.4), unless the caller gave its own.
   private func refer(
-    _ composed: inout ComposedMessage, to answered: ID<Message>, of account: ID<Account>
+    _ composed: inout ComposedMessage,
+    to answered: ID<Message>,
+    of account: ID<Account>
   ) async throws(ServiceError) {
     let page = try await store.message(answered, of: account)
     guard page.count == 1 else {
       throw ServiceError(
-        .unprocessable, "The message that this one answers is not there.",
+        .unprocessable,
+        "The message that this one answers is not there.",
         fields: [
           FieldError(
-            pointer: "/inReplyTo", code: "not_found", detail: "An id of a message of this account.")
-        ])
+            pointer: "/inReplyTo",
+            code: "not_found",
+            detail: "An id of a message of this account."
+          )
+        ]
+      )
     }
     guard composed.inReplyTo.isEmpty, composed.references.isEmpty else { return }
     let row = page.row(0)

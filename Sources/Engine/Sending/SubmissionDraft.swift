@@ -64,8 +64,6 @@ package struct SubmissionDraft: Sendable {
   package var undoSeconds: Int?
   /// The message that this one answers and that gets `\Answered`.
   package var inReplyToMessage: ID<Message>?
-  /// Whether to answer the bytes that would be sent, and to send nothing.
-  package var dryRun = false
 
   package init(content: SubmissionContent) { self.content = content }
 }
