@@ -27,6 +27,7 @@ package struct APIHandler: HTTPHandler {
     self.logger = logger
   }
 
+  /// The answer to `request`, a problem included.
   package func respond(to request: HTTPRequest) async -> HTTPResponse {
     let id = requestIDs.next()
     var response: HTTPResponse
@@ -41,6 +42,7 @@ package struct APIHandler: HTTPHandler {
     return response
   }
 
+  /// The problem for what is no request.
   package func protocolError(_ status: HTTPStatus, reason: String) -> HTTPResponse {
     let error = ServiceError.protocolError(status, reason: reason)
     let id = requestIDs.next()
