@@ -50,7 +50,8 @@ extension Span<UInt8> {
 extension String {
   /// The text that `bytes` spell in UTF-8, each ill-formed sequence replaced by U+FFFD.
   package init(utf8 bytes: Span<UInt8>) {
-    if let valid = try? UTF8Span(validating: bytes) {  // A reason is not needed: the repair follows.
+    // Why it is ill-formed does not matter: the repair follows.
+    if let valid = try? UTF8Span(validating: bytes) {
       self.init(copying: valid)
     } else {
       self = unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }

@@ -109,19 +109,24 @@ package final class Engine: Sendable {
 
   /// A task on the loop of the account's connections; whoever makes it awaits it.
   func accountTask<R: Sendable>(
-    _ account: ID<Account>, _ body: @escaping @Sendable (BodyPool) async throws -> R
+    _ account: ID<Account>,
+    _ body: @escaping @Sendable (BodyPool) async throws -> R
   ) throws -> Task<R, any Error> {
     guard let worker = worker(of: account) else {
       throw ServiceError(
-        .unavailable, "The account is not running on this service.", isRetryable: true,
-        retryAfter: 1)
+        .unavailable,
+        "The account is not running on this service.",
+        isRetryable: true,
+        retryAfter: 1
+      )
     }
     return Task(executorPreference: worker.loop) { try await body(worker.bodies) }
   }
 
   /// Runs `body` on the loop of the account's connections; the caller goes on where it was.
   func onAccountLoop<R: Sendable>(
-    _ account: ID<Account>, _ body: @escaping @Sendable (BodyPool) async throws -> R
+    _ account: ID<Account>,
+    _ body: @escaping @Sendable (BodyPool) async throws -> R
   ) async throws -> R {
     let task = try accountTask(account, body)
     return try await withTaskCancellationHandler {

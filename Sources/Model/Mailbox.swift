@@ -12,7 +12,7 @@ package struct Mailbox: Identified, Sendable {
   /// The name as the wire has it (modified UTF-7).
   package var encodedName: String
   package var delimiter: String?
-  /// JMAP's lower-case role: `inbox`, `sent`, …
+  /// JMAP's lower-case role, such as `inbox` or `sent`.
   package var role: String?
   package var isSubscribed: Bool
   package var isSelectable: Bool

@@ -8,14 +8,21 @@ import Store
 enum AdminToken {
   /// Makes a token with these rights; its text is shown once.
   static func create(
-    _ store: Store, name: String, scopes: [String], accounts: [ID<Account>]? = nil,
+    _ store: Store,
+    name: String,
+    scopes: [String],
+    accounts: [ID<Account>]? = nil,
     expiresAt: Timestamp? = nil
   ) async throws -> (text: String, record: TokenRecord) {
     let random = try Random.bytes(32)
     let text = "rst_" + String(decoding: Base64.url.encode(random.span), as: UTF8.self)
     let record = try await store.insertToken(
-      name: name, digest: Digest.sha256([UInt8](text.utf8)), scopes: scopes, accounts: accounts,
-      expiresAt: expiresAt)
+      name: name,
+      digest: Digest.sha256([UInt8](text.utf8)),
+      scopes: scopes,
+      accounts: accounts,
+      expiresAt: expiresAt
+    )
     return (text, record)
   }
 
@@ -23,7 +30,8 @@ enum AdminToken {
   static func ensure(_ store: Store, path: String) async throws -> Bool {
     if let text = try PrivateFile.read(path) {
       let digest = Digest.sha256(
-        [UInt8](text.trimmingCharacters(in: .whitespacesAndNewlines).utf8))
+        [UInt8](text.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
+      )
       if try await store.token(digest: digest) != nil { return false }
     }
     let token = try await create(store, name: "admin", scopes: ["admin"])

@@ -12,7 +12,8 @@ struct MessageCommand: ParsableCommand {
 
   struct Parse: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Prints a message (RFC 5322) as the API's JSON.")
+      abstract: "Prints a message (RFC 5322) as the API's JSON."
+    )
 
     @Argument(help: "The file; - reads standard input.")
     var file: String

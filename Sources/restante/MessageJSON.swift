@@ -15,7 +15,9 @@ enum MessageJSON {
     json.string(header.text("Subject"))
     json.key("sentAt")
     write(header.date("Date"), to: &json)
-    for (key, name) in [("messageId", "Message-ID"), ("inReplyTo", "In-Reply-To"), ("references", "References")] {
+    for (key, name) in [
+      ("messageId", "Message-ID"), ("inReplyTo", "In-Reply-To"), ("references", "References"),
+    ] {
       json.key(text: key)
       write(header.messageIDs(name), to: &json)
     }
@@ -33,7 +35,8 @@ enum MessageJSON {
     json.key("bodyStructure")
     write(structure, isTree: true, to: &json)
     for (key, parts) in [
-      ("textBody", views.textBody), ("htmlBody", views.htmlBody), ("attachments", views.attachments),
+      ("textBody", views.textBody), ("htmlBody", views.htmlBody),
+      ("attachments", views.attachments),
     ] {
       json.key(text: key)
       json.beginArray()
@@ -101,7 +104,9 @@ enum MessageJSON {
   }
 
   private static func writeBodyValues(
-    _ message: ParsedMessage, _ views: BodyViews, to json: inout JSONWriter
+    _ message: ParsedMessage,
+    _ views: BodyViews,
+    to json: inout JSONWriter
   ) {
     json.key("bodyValues")
     json.beginObject()

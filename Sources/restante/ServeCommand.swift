@@ -20,7 +20,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     name: .customLong("allow-network"),
-    help: "A network, such as 10.0.0.0/8, that back ends may be in (RESTANTE_ALLOW_NETWORK).")
+    help: "A network, such as 10.0.0.0/8, that back ends may be in (RESTANTE_ALLOW_NETWORK)."
+  )
   var allowNetwork: [String] = []
 
   @Option(help: "PEM certificates to trust in place of the system's (RESTANTE_CA_FILE).")
@@ -48,7 +49,9 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   private func serve(
-    _ wiring: Wiring, at address: SocketAddress, _ signals: StopSignals
+    _ wiring: Wiring,
+    at address: SocketAddress,
+    _ signals: StopSignals
   ) async throws {
     let applied = try await wiring.migrate()
     if !applied.isEmpty {
@@ -56,7 +59,10 @@ struct ServeCommand: AsyncParsableCommand {
     }
     let engine = try wiring.engine()
     let server = try await HTTPServer(
-      listener: address, group: wiring.group, handler: wiring.handler(engine))
+      listener: address,
+      group: wiring.group,
+      handler: wiring.handler(engine)
+    )
     let tokenPath = wiring.settings.dataDirectory + "/admin.token"
     let store = wiring.store
     let loop = wiring.group.next()

@@ -15,7 +15,8 @@ struct TokenCommand: AsyncParsableCommand {
 
   /// Runs `body` over the database of `options`, on a loop.
   private static func withStore<R: Sendable>(
-    _ options: SettingsOptions, _ body: @escaping @Sendable (Store) async throws -> R
+    _ options: SettingsOptions,
+    _ body: @escaping @Sendable (Store) async throws -> R
   ) async throws -> R {
     let wiring = try await Wiring(try options.settings(), logger: Logger(label: "restante"))
     do {
@@ -34,7 +35,8 @@ struct TokenCommand: AsyncParsableCommand {
 
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Creates a token and prints it, once.")
+      abstract: "Creates a token and prints it, once."
+    )
 
     @OptionGroup var options: SettingsOptions
 
@@ -61,7 +63,11 @@ struct TokenCommand: AsyncParsableCommand {
       let (name, scopes) = (name, scopes)
       let token = try await TokenCommand.withStore(options) { store in
         try await AdminToken.create(
-          store, name: name, scopes: scopes, accounts: ids.isEmpty ? nil : ids).text
+          store,
+          name: name,
+          scopes: scopes,
+          accounts: ids.isEmpty ? nil : ids
+        ).text
       }
       print(token)
     }

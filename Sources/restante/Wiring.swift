@@ -35,11 +35,16 @@ struct Wiring {
       connection = url
     } else {
       let own = EmbeddedCluster(
-        dataDirectory: settings.dataDirectory + "/postgres", group: group)
+        dataDirectory: settings.dataDirectory + "/postgres",
+        group: group
+      )
       cluster = own
       connection = try await own.start()
     }
-    pool = PostgresPool(configuration: PostgresConfiguration(connectionInfo: connection), group: group)
+    pool = PostgresPool(
+      configuration: PostgresConfiguration(connectionInfo: connection),
+      group: group
+    )
     store = Store(pool: pool, sealer: Sealer(keys: [key]))
   }
 
@@ -67,18 +72,27 @@ struct Wiring {
     let backends = try BackendConnector(connector: connector, configuration: configuration)
     return Engine(
       EngineServices(
-        store: store, backends: backends, group: group, configuration: configuration,
+        store: store,
+        backends: backends,
+        group: group,
+        configuration: configuration,
         now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) },
-        logger: logger))
+        logger: logger
+      )
+    )
   }
 
   /// The handler of the REST API.
   func handler(_ engine: Engine) -> APIHandler {
     APIHandler(
-      store: store, engine: engine,
+      store: store,
+      engine: engine,
       configuration: APIConfiguration(
-        cursorKey: key.derive("cursor"), version: Version.text),
-      logger: logger)
+        cursorKey: key.derive("cursor"),
+        version: Version.text
+      ),
+      logger: logger
+    )
   }
 
   /// Closes what `init` opened.
@@ -92,6 +106,9 @@ struct Wiring {
     guard !FileManager.default.fileExists(atPath: path) else { return }
     // Others may pass through, but not look: PostgreSQL runs as another user below it.
     try FileManager.default.createDirectory(
-      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
+      atPath: path,
+      withIntermediateDirectories: true,
+      attributes: [.posixPermissions: 0o711]
+    )
   }
 }

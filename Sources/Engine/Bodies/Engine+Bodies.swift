@@ -199,7 +199,9 @@ extension Engine {
 
   /// Decodes what `fetch` reads and hands it over.
   private static func read(
-    _ fetch: BodyFetch, _ encoding: TransferEncoding, into handoff: PieceHandoff
+    _ fetch: BodyFetch,
+    _ encoding: TransferEncoding,
+    into handoff: PieceHandoff
   ) async throws {
     var decoder = TransferDecoder(encoding)
     while let piece = try await fetch.next() {

@@ -13,7 +13,8 @@ struct StoredPart {
 
   /// The leaves of a tree in `body_structure`'s JSON; none where the structure is not known.
   static func leaves(of json: Span<UInt8>) -> [StoredPart] {
-    guard !json.isEmpty, let tree = try? JSONReader.parse(json) else { return [] }  // Written by us.
+    // The column is written by this target alone: what cannot be read is not there.
+    guard !json.isEmpty, let tree = try? JSONReader.parse(json) else { return [] }
     var leaves: [StoredPart] = []
     collect(tree, into: &leaves)
     return leaves
