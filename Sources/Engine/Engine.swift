@@ -50,18 +50,28 @@ package final class Engine: Sendable {
     try await store.ping()
   }
 
-  /// Cancels every worker and waits until each has closed its connections.
+  /// Cancels every account's worker, lets messages that are being sent end for up to five seconds, and waits for all.
   package func shutdown() async {
-    let tasks = state.withLock { state in
+    let (workers, submissions) = state.withLock { state in
       state.isRunning = false
       defer {
         state.workers = [:]
         state.submissions = nil
       }
-      return state.workers.values.map(\.task) + (state.submissions.map { [$0.task] } ?? [])
+      return (state.workers.values.map(\.task), state.submissions)
     }
-    for task in tasks { task.cancel() }
-    for task in tasks { await task.value }
+    submissions?.worker.stop()
+    for task in workers { task.cancel() }
+    for task in workers { await task.value }
+    guard let submissions else { return }
+    let limit = Task {
+      // A sleep that ends early was cancelled: everything was sent in time.
+      guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
+      submissions.task.cancel()
+    }
+    await submissions.task.value
+    limit.cancel()
+    await limit.value
   }
 
   // MARK: - Workers

@@ -36,7 +36,7 @@ package struct EngineConfiguration: Sendable {
   package var firstSendBackoff: Duration = .seconds(5)
   package var longestSendBackoff: Duration = .seconds(3600)
   /// How many submissions are sent at a time.
-  package var sendConcurrency = 4
+  package var sendConcurrency = 16
   /// How long after DATA a server may still take a message, for which a crash in between leaves it unknown.
   package var sendDeadline: Duration = .seconds(15 * 60)
   /// What the service calls itself to SMTP servers.

@@ -12,45 +12,81 @@ extension Store {
     try await attempt {
       let fresh = try await ids.take(3, from: pool)
       return try await pool.transaction { connection in
-        try await storeLocal(
-          message,
-          id: fresh[0],
-          raw: raw,
-          blob: fresh[1],
-          in: mailbox,
-          of: account,
-          on: connection
-        )
-        let append = PlannedOperation(
-          kind: "append",
-          message: fresh[0],
-          mailbox: mailbox.rawValue,
-          add: message.keywords
-        )
-        _ = try await connection.pipeline([
-          append.insert(fresh[2], account),
-          """
-          update operation set blob_id = \(fresh[1])
-          where account_id = \(account.rawValue) and id = \(fresh[2])
-          """,
-        ])
-        try await self.append(
-          [
-            FeedEntry(.message, .created, [fresh[0]]),
-            FeedEntry(
-              .mailbox,
-              .updated,
-              [mailbox.rawValue],
-              properties: ["totalMessages", "unreadMessages"]
-            ),
-            FeedEntry(.operation, .created, [fresh[2]]),
-          ],
-          to: account,
-          on: connection
-        )
-        return ID(fresh[0])
+        try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
       }
     }
+  }
+
+  /// Files the copy of a sent message in `mailbox`, once, however often it is called; nil files none, for good.
+  package func fileSentCopy(
+    of submission: SubmissionRecord,
+    _ message: NewMessage,
+    raw: [UInt8],
+    into mailbox: ID<Mailbox>?
+  ) async throws(ServiceError) {
+    try await attempt {
+      let fresh = try await ids.take(3, from: pool)
+      let account = submission.accountID
+      try await pool.transaction { connection in
+        let claimed = try await connection.query(
+          """
+          update submission set is_copy_filed = true
+          where account_id = \(account.rawValue) and id = \(submission.id.rawValue)
+            and not is_copy_filed
+          """
+        )
+        guard claimed.affected == 1, let mailbox else { return }
+        _ = try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
+      }
+    }
+  }
+
+  /// The rows of an import, with three fresh ids: message, blob, intent.
+  private func importing(
+    _ message: NewMessage,
+    _ raw: [UInt8],
+    into mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    _ fresh: [Int64],
+    on connection: PostgresConnection
+  ) async throws -> ID<Message> {
+    try await storeLocal(
+      message,
+      id: fresh[0],
+      raw: raw,
+      blob: fresh[1],
+      in: mailbox,
+      of: account,
+      on: connection
+    )
+    let append = PlannedOperation(
+      kind: "append",
+      message: fresh[0],
+      mailbox: mailbox.rawValue,
+      add: message.keywords
+    )
+    _ = try await connection.pipeline([
+      append.insert(fresh[2], account),
+      """
+      update operation set blob_id = \(fresh[1])
+      where account_id = \(account.rawValue) and id = \(fresh[2])
+      """,
+    ])
+    try await self.append(
+      [
+        FeedEntry(.message, .created, [fresh[0]]),
+        FeedEntry(
+          .mailbox,
+          .updated,
+          [mailbox.rawValue],
+          properties: ["totalMessages", "unreadMessages"]
+        ),
+        FeedEntry(.operation, .created, [fresh[2]]),
+      ],
+      to: account,
+      on: connection
+    )
+    return ID(fresh[0])
   }
 
   private func storeLocal(

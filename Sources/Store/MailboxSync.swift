@@ -113,7 +113,7 @@ extension Store {
           """
           select uid from operation where account_id = \(account.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
-            and uid = any (\(uids))
+            and state in ('pending', 'running') and uid = any (\(uids))
           """,
         ])
         var plan = try MergePlan(known: known)
@@ -251,7 +251,7 @@ extension Store {
             and mailbox_id = \(mailbox.id.rawValue) and uid is not null)
           + (select count(*) from operation where account_id = \(mailbox.accountID.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
-            and uid is not null)
+            and state in ('pending', 'running') and uid is not null)
         """
       )
       return try rows.int64(0, 0)

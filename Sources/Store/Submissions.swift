@@ -181,12 +181,15 @@ extension Store {
     )
   }
 
-  /// When the next submission is due; nil where none waits.
-  package func nextSubmissionDue() async throws(ServiceError) -> Timestamp? {
+  /// When the next submission that is not due at `now` will be; nil where none waits.
+  package func nextSubmissionDue(
+    after now: Timestamp
+  ) async throws(ServiceError) -> Timestamp? {
     try await attempt {
       try await pool.query(
         """
-        select min(next_attempt_at) from submission where state in ('held', 'queued', 'sending')
+        select min(next_attempt_at) from submission
+        where state in ('held', 'queued', 'sending') and next_attempt_at > \(now)
         """
       ).optionalTimestamp(0, 0)
     }
@@ -323,7 +326,16 @@ extension Store {
           let until = try locked.optionalTimestamp(0, 1)
         {
           let isDataBegun = try locked.bool(0, 2)
-          guard !isDataBegun || until <= now else { return nil }
+          guard !isDataBegun || until <= now else {
+            // The server may still take the message: nothing is known before that has passed.
+            _ = try await connection.query(
+              """
+              update submission set next_attempt_at = \(until)
+              where account_id = \(account.rawValue) and id = \(id)
+              """
+            )
+            return nil
+          }
           try await closeCrashed(number - 1, isDataBegun, submission, on: connection)
           if isDataBegun { return nil }
         }
@@ -449,35 +461,8 @@ extension Store {
     }
   }
 
-  /// Files the copy of a sent message in the Sent mailbox, once; nil where that was done before.
-  package func fileSentCopy(
-    of submission: SubmissionRecord,
-    _ message: NewMessage,
-    raw: [UInt8],
-    into mailbox: ID<Mailbox>
-  ) async throws(ServiceError) {
-    let claimed = try await attempt {
-      try await pool.query(
-        """
-        update submission set is_copy_filed = true
-        where account_id = \(submission.accountID.rawValue) and id = \(submission.id.rawValue)
-          and not is_copy_filed
-        """
-      ).affected == 1
-    }
-    guard claimed else { return }
-    _ = try await insertImported(message, raw: raw, into: mailbox, of: submission.accountID)
-  }
-
-  /// Sent submissions whose copy has not been filed: a crash came in between.
-  package func submissionsToFile(
-    of account: ID<Account>
-  ) async throws(ServiceError) -> [SubmissionRecord] {
-    try await submissions(
-      """
-       where account_id = \(account.rawValue) and state = 'sent' and not is_copy_filed
-       order by id limit 100
-      """
-    )
+  /// Sent submissions of all accounts whose copy has not been filed: a crash came in between.
+  package func submissionsToFile() async throws(ServiceError) -> [SubmissionRecord] {
+    try await submissions(" where state = 'sent' and not is_copy_filed order by id limit 1000")
   }
 }

@@ -137,7 +137,12 @@ final class AccountWorker: Sendable {
       } else if reasons.contains(.inbox) {
         try await syncInbox(client, replay)
       }
-      if reasons.contains(.jobs) { try await runJobs() }
+      if reasons.contains(.jobs) {
+        try await runJobs()
+        // What the jobs changed is replayed before the next wait.
+        reasons = .operations
+        continue
+      }
       let deadline = configuration.pollInterval == nil ? nil : nextPoll
       reasons = await signal.wait(until: deadline, on: loop)
     }

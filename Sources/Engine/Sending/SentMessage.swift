@@ -16,11 +16,10 @@ struct SentMessage {
   func file(_ wakeAccount: (ID<Account>) -> Void) async throws {
     let store = services.store
     let account = submission.accountID
-    if let sent = try await store.mailbox(role: "sent", of: account) {
-      let raw = try await store.blob(submission.blob, of: account)
-      let message = NewMessage(raw: raw, keywords: ["$seen"], receivedAt: services.now())
-      try await store.fileSentCopy(of: submission, message, raw: raw, into: sent.id)
-    }
+    let sent = try await store.mailbox(role: "sent", of: account)
+    let raw = try await store.blob(submission.blob, of: account)
+    let message = NewMessage(raw: raw, keywords: ["$seen"], receivedAt: services.now())
+    try await store.fileSentCopy(of: submission, message, raw: raw, into: sent?.id)
     if let answered = submission.answers {
       var patch = MessagePatch()
       patch.addKeywords = ["$answered"]

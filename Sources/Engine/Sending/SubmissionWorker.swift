@@ -5,14 +5,24 @@ import MailTransport
 import Model
 import Net
 import Store
+import Synchronization
 
-/// Sends what is queued, soonest first, a few submissions at a time; wakes when one is due.
+/// Sends what is queued, soonest first, several submissions at a time; wakes when one is due.
+///
+/// An account has at most one submission under way, so that a server that hangs holds up only the mail
+/// of its own account.
 final class SubmissionWorker: Sendable {
   let signal = LoopSignal()
   private let loop: EventLoop
   private let services: EngineServices
+  private let state = Mutex(State())
   /// Tells an account's worker that intents were queued: the copy in Sent, `\Answered`.
   private let wakeAccount: @Sendable (ID<Account>) -> Void
+
+  private struct State {
+    var sending: [ID<Submission>: ID<Account>] = [:]
+    var isStopping = false
+  }
 
   init(
     on loop: EventLoop,
@@ -24,66 +34,92 @@ final class SubmissionWorker: Sendable {
     self.wakeAccount = wakeAccount
   }
 
-  /// Runs until the task is cancelled.
+  /// Starts no further attempt; those under way go on until their end or their task's cancellation.
+  func stop() {
+    state.withLock { $0.isStopping = true }
+    signal.notify(.operations)
+  }
+
+  /// Runs until it is stopped and every attempt has ended, or until the task is cancelled.
   func run() async {
-    while !Task.isCancelled {
-      var deadline = Deadline.now + .seconds(30)
-      do {
-        let sent = try await sendDue()
-        if sent { continue }
-        if let next = try await services.store.nextSubmissionDue() {
-          let wait = max(next.microseconds - services.now().microseconds, 10_000)
-          deadline = min(deadline, .now + .microseconds(wait))
-        }
-      } catch {
-        services.logger.warning(
-          "submissions not read",
-          metadata: ["cause": "\(error.cause ?? error.message)"]
-        )
-        deadline = .now + .seconds(1)
-      }
-      _ = await signal.wait(until: deadline, on: loop)
-    }
-  }
-
-  /// Sends what is due; whether anything was.
-  private func sendDue() async throws(ServiceError) -> Bool {
-    let due = try await services.store.dueSubmissions(
-      at: services.now(),
-      limit: services.configuration.sendConcurrency * 8
-    )
-    guard !due.isEmpty else { return false }
+    await fileForgottenCopies()
     let loop = loop
-    return await withTaskGroup(of: Bool.self) { group in
-      var waiting = due[...]
-      for submission in waiting.prefix(services.configuration.sendConcurrency) {
-        group.addTask(executorPreference: loop) { await self.send(submission) }
-      }
-      waiting = waiting.dropFirst(services.configuration.sendConcurrency)
-      var didSomething = false
-      for await acted in group {
-        didSomething = didSomething || acted
-        if let next = waiting.popFirst() {
-          group.addTask(executorPreference: loop) { await self.send(next) }
+    await withDiscardingTaskGroup { group in
+      while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
+        var deadline = Deadline.now + .seconds(30)
+        do {
+          for submission in try await nextToSend() {
+            group.addTask(executorPreference: loop) { await self.send(submission) }
+          }
+          deadline = min(deadline, try await nextLook())
+        } catch {
+          services.logger.warning(
+            "submissions not read",
+            metadata: ["cause": "\(error)"]
+          )
+          deadline = .now + .seconds(1)
         }
+        _ = await signal.wait(until: deadline, on: loop)
       }
-      return didSomething
     }
   }
 
-  /// One attempt; whether it was made.
-  private func send(_ submission: SubmissionRecord) async -> Bool {
+  /// What is due and not under way, at most one submission an account; each counts as under way from here on.
+  private func nextToSend() async throws(ServiceError) -> [SubmissionRecord] {
+    let limit = services.configuration.sendConcurrency
+    let due = try await services.store.dueSubmissions(at: services.now(), limit: limit * 8)
+    return state.withLock { state in
+      var chosen: [SubmissionRecord] = []
+      for submission in due where state.sending.count < limit {
+        guard state.sending[submission.id] == nil,
+          !state.sending.values.contains(submission.accountID)
+        else { continue }
+        state.sending[submission.id] = submission.accountID
+        chosen.append(submission)
+      }
+      return chosen
+    }
+  }
+
+  /// When the next one is due.
+  ///
+  /// What is due already waits for the end of another and its wake.
+  private func nextLook() async throws(ServiceError) -> Deadline {
+    guard let next = try await services.store.nextSubmissionDue(after: services.now()) else {
+      return .now + .seconds(30)
+    }
+    return .now + .microseconds(max(next.microseconds - services.now().microseconds, 1000))
+  }
+
+  /// One attempt, and what follows a success.
+  private func send(_ submission: SubmissionRecord) async {
     do {
-      let attempt = SubmissionAttempt(submission: submission, services: services)
-      guard let outcome = try await attempt.run() else { return false }
-      if outcome.isSent { try await SentMessage(submission, services).file(wakeAccount) }
-      return true
+      let outcome = try await SubmissionAttempt(submission: submission, services: services).run()
+      if outcome?.isSent == true { try await SentMessage(submission, services).file(wakeAccount) }
     } catch {
       services.logger.warning(
         "submission attempt not recorded",
         metadata: ["submission": "\(submission.id)", "cause": "\(error)"]
       )
-      return false
+      // The database is away, most likely: not at once again.
+      do {
+        try await loop.sleep(until: .now + .seconds(1))
+      } catch {
+        // Cancelled.
+      }
+    }
+    _ = state.withLock { $0.sending.removeValue(forKey: submission.id) }
+    signal.notify(.operations)
+  }
+
+  /// A crash may have come between the sending of a message and the filing of its copy.
+  private func fileForgottenCopies() async {
+    do {
+      for submission in try await services.store.submissionsToFile() {
+        try await SentMessage(submission, services).file(wakeAccount)
+      }
+    } catch {
+      services.logger.warning("copies in Sent not filed", metadata: ["cause": "\(error)"])
     }
   }
 }
