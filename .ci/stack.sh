@@ -55,7 +55,7 @@ start_stack() {
   . "$data/ports"
   R=http://$listen
   # The mail servers' certificates are signed by an authority made for this run.
-  SSL_CERT_FILE=$CA_FILE run_in_background restante "$build/restante" serve \
+  run_in_background restante "$build/restante" serve --ca-file "$CA_FILE" \
     --data "$data/service" --listen "$listen" --allow-network 127.0.0.0/8
   SERVICE_PID=${stack_pids[-1]}
   wait_until "$SERVICE_PID" "$data/restante.log" curl -sfo "$data/ready" "$R/readyz"
