@@ -11,7 +11,7 @@ extension Store {
   ) async throws(ServiceError) -> ID<Message> {
     try await attempt {
       let fresh = try await ids.take(3, from: pool)
-      return try await pool.transaction { connection in
+      return try await mailTransaction(account) { connection in
         try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
       }
     }
@@ -27,7 +27,7 @@ extension Store {
     try await attempt {
       let fresh = try await ids.take(3, from: pool)
       let account = submission.accountID
-      try await pool.transaction { connection in
+      try await mailTransaction(account) { connection in
         let claimed = try await connection.query(
           """
           update submission set is_copy_filed = true

@@ -32,7 +32,7 @@ extension Store {
   ) async throws(ServiceError) -> Set<ID<Message>> {
     try await attempt {
       let numbers = messages.map(\.rawValue)
-      return try await pool.transaction { connection in
+      return try await mailTransaction(account) { connection in
         let rows = try await connection.pipeline([
           """
           select id, version from message where account_id = \(account.rawValue)

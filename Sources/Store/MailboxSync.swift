@@ -54,7 +54,7 @@ extension Store {
   ) async throws(ServiceError) -> Mailbox {
     guard mailbox.uidValidity != uidValidity else { return mailbox }
     try await attempt {
-      try await pool.transaction { connection in
+      try await mailTransaction(mailbox.accountID) { connection in
         let account = mailbox.accountID.rawValue
         _ = try await connection.pipeline([
           """
@@ -96,7 +96,7 @@ extension Store {
     try await attempt {
       let account = mailbox.accountID
       let fresh = try await ids.take(batch.count, from: pool)
-      try await pool.transaction { connection in
+      try await mailTransaction(mailbox.accountID) { connection in
         let uids = batch.compactMap(\.uid)
         let known = try await connection.pipeline([
           """
@@ -173,7 +173,7 @@ extension Store {
   ) async throws(ServiceError) -> Int {
     try await attempt {
       let account = mailbox.accountID
-      return try await pool.transaction { connection in
+      return try await mailTransaction(mailbox.accountID) { connection in
         let rows = try await connection.query(flagStatement(flags, mailbox))
         var counters = CounterChange()
         var changed: [Int64] = []
@@ -281,7 +281,7 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       let account = mailbox.accountID
-      try await pool.transaction { connection in
+      try await mailTransaction(mailbox.accountID) { connection in
         let rows = try await connection.query(
           """
           delete from placement where account_id = \(account.rawValue)

@@ -111,7 +111,7 @@ extension Store {
     _ account: ID<Account>
   ) async throws {
     let fresh = try await ids.take(listing.count { known[$0.encodedName] == nil }, from: pool)
-    try await pool.transaction { connection in
+    try await mailTransaction(account) { connection in
       var unused = fresh[...]
       var created: [Int64] = []
       var updated: [Int64] = []
@@ -220,7 +220,7 @@ extension Store {
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      try await pool.transaction { connection in
+      try await mailTransaction(account) { connection in
         let entries = try await removeMailbox(id, of: account, on: connection)
         try await append(entries, to: account, on: connection)
       }
@@ -238,7 +238,7 @@ extension Store {
       let delimiter = mailbox.delimiter ?? ""
       let oldPrefix = mailbox.encodedName + delimiter
       let oldPath = mailbox.path + delimiter
-      try await pool.transaction { connection in
+      try await mailTransaction(mailbox.accountID) { connection in
         let below = try await connection.query(
           """
           update mailbox set
@@ -276,7 +276,7 @@ extension Store {
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      try await pool.transaction { connection in
+      try await mailTransaction(account) { connection in
         _ = try await connection.query(
           """
           update mailbox set is_subscribed = \(isSubscribed), version = version + 1

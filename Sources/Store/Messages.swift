@@ -139,3 +139,22 @@ extension Store {
     }
   }
 }
+
+extension Store {
+  /// Whether an intent that concerns the message has not reached the server yet.
+  package func isPending(
+    _ id: ID<Message>,
+    of account: ID<Account>
+  ) async throws(ServiceError) -> Bool {
+    try await attempt {
+      try await pool.query(
+        """
+        select exists (select 1 from operation where account_id = \(account.rawValue)
+            and message_id = \(id.rawValue) and state in ('pending', 'running'))
+          or exists (select 1 from placement where account_id = \(account.rawValue)
+            and message_id = \(id.rawValue) and uid is null)
+        """
+      ).bool(0, 0)
+    }
+  }
+}

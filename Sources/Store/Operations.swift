@@ -122,7 +122,7 @@ extension Store {
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      try await pool.transaction { connection in
+      try await mailTransaction(account) { connection in
         _ = try await connection.query(
           """
           delete from operation where account_id = \(account.rawValue)
@@ -217,7 +217,7 @@ extension Store {
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      try await pool.transaction { connection in
+      try await mailTransaction(account) { connection in
         let rows = try await connection.query(
           """
           update operation set state = 'refused', last_error = \(reason)
@@ -325,7 +325,7 @@ extension Store {
     of account: ID<Account>
   ) async throws(ServiceError) -> Bool {
     try await attempt {
-      try await pool.transaction { connection in
+      try await mailTransaction(account) { connection in
         let rows = try await connection.query(
           """
           delete from operation where account_id = \(account.rawValue) and id = \(id.rawValue)

@@ -22,6 +22,20 @@ package final class Store: Sendable {
     try await attempt { _ = try await pool.query("select 1") }
   }
 
+  /// A transaction that changes mail of `account`; those of one account come one after another.
+  ///
+  /// They touch placements, messages, mailboxes and the feed in orders of their own: without the lock two
+  /// of them can wait for each other. The feed's row would part them at their end all the same.
+  func mailTransaction<R>(
+    _ account: ID<Account>,
+    _ body: (PostgresConnection) async throws -> R
+  ) async throws -> R {
+    try await pool.transaction { connection in
+      _ = try await connection.query("select pg_advisory_xact_lock(\(account.rawValue))")
+      return try await body(connection)
+    }
+  }
+
   /// Runs `body` and turns what it throws into the one error that callers see.
   func attempt<R>(_ body: () async throws -> R) async throws(ServiceError) -> R {
     do {

@@ -3,13 +3,19 @@ import MailProtocols
 import MailTransport
 import MIME
 package import Model
+import Net
 import Store
 
-/// Where a message's bytes are: here, or on the server under a UID.
+/// A message on the server.
+private struct ServerPlace: Equatable {
+  var mailbox: MailboxName
+  var uid: UID
+}
+
+/// What is to be read: a message kept here, or one on the server.
 private struct Whereabouts {
+  var message: ID<Message>
   var blob: ID<Blob>?
-  var mailbox: MailboxName?
-  var uid: UID?
   var size: Int
   var leaves: [StoredPart]
   var textParts: [StoredPart]
@@ -111,25 +117,13 @@ extension Engine {
     guard page.count == 1 else { throw .notFound("message") }
     let row = page.row(0)
     let leaves = StoredPart.leaves(of: row.bodyStructure)
-    var place = Whereabouts(
+    return Whereabouts(
+      message: id,
       blob: row.blobID,
       size: Int(row.size),
       leaves: leaves,
       textParts: Self.textParts(leaves, row.textBody, row.htmlBody)
     )
-    if place.blob == nil {
-      guard let source = try await store.location(of: id, in: account) else {
-        throw ServiceError(
-          .conflict,
-          "The message is on its way between mailboxes; try again shortly.",
-          isRetryable: true,
-          retryAfter: 1
-        )
-      }
-      place.mailbox = MailboxName(encoded: Array(source.encodedName.utf8))
-      place.uid = UID(UInt32(clamping: source.uid))
-    }
-    return place
   }
 
   private static func textParts(
@@ -166,34 +160,74 @@ extension Engine {
       }
     }
     return { [self] sink in
-      guard let mailbox = place.mailbox, let uid = place.uid else {
-        throw ServiceError.notFound("message")
-      }
-      let handoff = PieceHandoff()
-      let reading = try accountTask(account) { pool in
+      var last: ServerPlace?
+      for _ in 0..<Self.moveTries {
+        guard let found = try await store.location(of: place.message, in: account) else {
+          try await waitForMove()
+          continue
+        }
+        let server = ServerPlace(
+          mailbox: MailboxName(encoded: Array(found.encodedName.utf8)),
+          uid: UID(UInt32(clamping: found.uid))
+        )
         do {
-          try await pool.withClient { client in
-            if client.selected?.name != mailbox { try await client.examine(mailbox) }
-            try await Self.read(client.fetchBody(uid, section), encoding, into: handoff)
-          }
-          handoff.finish(nil)
-        } catch {
-          handoff.finish(error)
+          return try await transfer(server, account, section, encoding, to: sink)
+        } catch IMAPError.notFound {
+          // Nothing was handed out yet. A move of ours may have come in between.
+          let isMoving = try await store.isPending(place.message, of: account)
+          guard isMoving || server != last else { throw IMAPError.notFound }
+          last = server
+          try await waitForMove()
         }
       }
-      try await withTaskCancellationHandler {
-        do {
-          while let piece = try await handoff.next() { try await sink(piece) }
-        } catch {
-          handoff.cancel()
-          reading.cancel()
-          _ = await reading.result
-          throw error
+      throw ServiceError(
+        .conflict,
+        "The message is on its way between mailboxes; try again shortly.",
+        isRetryable: true,
+        retryAfter: 1
+      )
+    }
+  }
+
+  /// How often a message that is being moved is looked for, a quarter of a second apart.
+  private static var moveTries: Int { 40 }
+
+  private func waitForMove() async throws {
+    try await EventLoop.current?.sleep(until: .now + .milliseconds(250))
+  }
+
+  /// Reads a section on the account's loop and hands it to `sink` on the caller's.
+  private func transfer(
+    _ place: ServerPlace,
+    _ account: ID<Account>,
+    _ section: BodySection,
+    _ encoding: TransferEncoding,
+    to sink: BodySink
+  ) async throws {
+    let handoff = PieceHandoff()
+    let reading = try accountTask(account) { pool in
+      do {
+        try await pool.withClient { client in
+          if client.selected?.name != place.mailbox { try await client.examine(place.mailbox) }
+          try await Self.read(client.fetchBody(place.uid, section), encoding, into: handoff)
         }
-      } onCancel: {
+        handoff.finish(nil)
+      } catch {
+        handoff.finish(error)
+      }
+    }
+    try await withTaskCancellationHandler {
+      do {
+        while let piece = try await handoff.next() { try await sink(piece) }
+      } catch {
         handoff.cancel()
         reading.cancel()
+        _ = await reading.result
+        throw error
       }
+    } onCancel: {
+      handoff.cancel()
+      reading.cancel()
     }
   }
 
