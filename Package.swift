@@ -131,6 +131,10 @@ let package = Package(
       )
     }
     + [
-      .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: strict)
+      .testTarget(
+        name: "CommandTests",
+        dependencies: ["Bytes", "TestSupport"],
+        swiftSettings: strict
+      )
     ]
 )

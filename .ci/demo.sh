@@ -19,27 +19,9 @@ carol with the password "$PASSWORD". The token of the administrator: $T
 
 Paste in another terminal:
 
-R=$R; H="Authorization: Bearer $T"
-
-# 1 Add an account.
-A=\$(curl -s "\$R/v1/accounts" -H "\$H" --json '{ "name": "Ada", "email": "ada@test.invalid",
-  "incoming": { "protocol": "imap", "host": "localhost", "port": $IMAPS_PORT, "tls": "implicit", "auth": { "username": "ada", "password": "$PASSWORD" } },
-  "outgoing": { "protocol": "smtp", "host": "localhost", "port": $SMTPS_PORT, "tls": "implicit", "auth": { "username": "ada", "password": "$PASSWORD" } } }' | tee /dev/stderr | jq -r .id)
-
-# 2 Its mailboxes; ARCHIVE keeps the id of one.
-ARCHIVE=\$(curl -s "\$R/v1/accounts/\$A/mailboxes" -H "\$H" | tee /dev/stderr | jq -r '.items[] | select(.name == "Archive") | .id')
-
-# 3 A page of messages; M keeps the id of one that has attachments.
-M=\$(curl -s "\$R/v1/accounts/\$A/messages?mailbox=inbox&limit=20" -H "\$H" | tee /dev/stderr | jq -r '[.items[] | select(.hasAttachment)][0].id')
-
-# 4 That message, with its text and its list of attachments.
-curl -s "\$R/v1/accounts/\$A/messages/\$M?include=body" -H "\$H" | jq '{ subject, from, attachments, bodyValues }'
-
-# 5 Flag it and move it to the archive.
-curl -sX PATCH "\$R/v1/accounts/\$A/messages/\$M" -H "\$H" --json "{ \"keywords\": { \"\\\$flagged\": true }, \"mailboxIds\": { \"\$ARCHIVE\": true } }" | jq '{ id, keywords, mailboxIds, pending }'
-
-# 6 Send one to Bob.
-curl -s "\$R/v1/accounts/\$A/submissions" -H "\$H" --json '{ "to": [{ "email": "bob@test.invalid" }], "subject": "Hello from Restante", "text": "It works." }' | jq .
+R=$R T=$T
+IMAPS_PORT=$IMAPS_PORT SMTPS_PORT=$SMTPS_PORT PASSWORD=$PASSWORD
+$(sed -n '/^<!-- session -->$/,/^```$/{/^<!-- session -->$/d;/^```/d;p}' README.md)
 
 Ctrl-C stops all of it.
 TEXT

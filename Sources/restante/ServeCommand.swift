@@ -35,9 +35,16 @@ struct ServeCommand: AsyncParsableCommand {
     guard let address = settings.listenAddress else {
       throw ValidationError("\(settings.listen) is no address; write HOST:PORT with a literal IP.")
     }
+    _ = try settings.networks()
     var logger = Logger(label: "restante") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .info
     let signals = StopSignals()
+    try Wiring.makeDirectory(settings.dataDirectory)
+    // Two services on one mail store would send twice.
+    guard let turn = try FileLock.exclusive(settings.dataDirectory + "/serve.lock") else {
+      throw StartError("Another restante serves from \(settings.dataDirectory).")
+    }
+    defer { withExtendedLifetime(turn) {} }
     let wiring = try await Wiring(settings, logger: logger)
     do {
       try await serve(wiring, at: address, signals)
@@ -58,11 +65,7 @@ struct ServeCommand: AsyncParsableCommand {
       wiring.logger.info("schema brought up to date", metadata: ["steps": "\(applied)"])
     }
     let engine = try wiring.engine()
-    let server = try await HTTPServer(
-      listener: address,
-      group: wiring.group,
-      handler: wiring.handler(engine)
-    )
+    let server = try await listen(at: address, wiring.group, wiring.handler(engine))
     let tokenPath = wiring.settings.dataDirectory + "/admin.token"
     let store = wiring.store
     let loop = wiring.group.next()
@@ -85,6 +88,26 @@ struct ServeCommand: AsyncParsableCommand {
     await supervision.value
     try await serving
   }
+
+  private func listen(
+    at address: SocketAddress,
+    _ group: EventLoopGroup,
+    _ handler: some HTTPHandler
+  ) async throws -> HTTPServer {
+    do {
+      return try await HTTPServer(listener: address, group: group, handler: handler)
+    } catch NetError.system(_, let number) {
+      let reason = unsafe String(cString: strerror(number))
+      throw StartError("Nothing can listen at \(address): \(reason).")
+    }
+  }
+}
+
+/// Why the service does not start, in a sentence.
+struct StartError: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
 }
 
 /// SIGTERM and SIGINT, turned into one wait.

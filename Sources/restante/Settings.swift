@@ -11,7 +11,7 @@ struct Settings {
   /// A libpq connection string or URI; nil runs a PostgreSQL of the service's own.
   var databaseURL: String?
   var keyFile: String?
-  /// PEM certificates to trust beside none; nil trusts the system's.
+  /// PEM certificates to trust in place of the system's; nil trusts the system's.
   var caFile: String?
   /// Networks that back ends may be in though the outbound policy refuses them.
   var allowedNetworks: [String] = []
@@ -21,6 +21,16 @@ struct Settings {
   private static var defaultDataDirectory: String {
     if geteuid() == 0 { return "/var/lib/restante" }
     return NSHomeDirectory() + "/.local/share/restante"
+  }
+
+  /// The networks of `allowedNetworks`.
+  func networks() throws -> [CIDR] {
+    try allowedNetworks.map { text in
+      guard let network = CIDR(text) else {
+        throw ValidationError("\(text) is no network; write it as 192.0.2.0/24.")
+      }
+      return network
+    }
   }
 
   /// The listening address; nil where `listen` is none.
@@ -62,6 +72,7 @@ struct SettingsOptions: ParsableArguments {
       }
     }
     settings.dataDirectory = dataDirectory ?? settings.dataDirectory
+    settings.dataDirectory = URL(fileURLWithPath: settings.dataDirectory).path
     if settings.databaseURL?.isEmpty == true { settings.databaseURL = nil }
     return settings
   }
@@ -103,7 +114,8 @@ extension Settings {
       }
       pollSeconds = Int(seconds)
     case "allowNetwork":
-      guard let networks = member.value.arrayValue?.compactMap(\.stringValue) else {
+      let values = member.value.arrayValue
+      guard let networks = values?.compactMap(\.stringValue), networks.count == values?.count else {
         throw ValidationError("\(file): allowNetwork must be an array of networks.")
       }
       allowedNetworks += networks

@@ -21,12 +21,15 @@ struct Wiring {
   let pool: PostgresPool
   let store: Store
   let key: SecretKey
+  /// Shared by all processes that use the cluster, so that the last of them stops it.
+  private let users: FileLock
 
-  /// Connects to the database, or makes and starts one, and brings its schema up to date.
+  /// Connects to the database, or makes and starts one; its schema stays as it is.
   init(_ settings: Settings, logger: Logger) async throws {
     self.settings = settings
     self.logger = logger
     try Self.makeDirectory(settings.dataDirectory)
+    users = try FileLock.shared(settings.dataDirectory + "/users.lock")
     key = try KeyFile.load(settings.keyFile ?? settings.dataDirectory + "/secret.key")
     group = try EventLoopGroup()
     let connection: String
@@ -61,14 +64,8 @@ struct Wiring {
     var configuration = EngineConfiguration()
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
-    var networks: [CIDR] = []
-    for text in settings.allowedNetworks {
-      guard let network = CIDR(text) else {
-        throw ValidationError("\(text) is no network; write it as 192.0.2.0/24.")
-      }
-      networks.append(network)
-    }
-    let connector = Connector(policy: OutboundPolicy(allowed: networks), group: group)
+    let policy = OutboundPolicy(allowed: try settings.networks())
+    let connector = Connector(policy: policy, group: group)
     let backends = try BackendConnector(connector: connector, configuration: configuration)
     return Engine(
       EngineServices(
@@ -96,13 +93,17 @@ struct Wiring {
   }
 
   /// Closes what `init` opened.
+  ///
+  /// The cluster is left to whoever still uses it: `restante token` beside a service must not stop
+  /// the service's database.
   func close() async {
     await pool.close()
-    await cluster?.stop()
+    if let cluster, users.becomeExclusive() { await cluster.stop() }
     await group.shutdown()
   }
 
-  private static func makeDirectory(_ path: String) throws {
+  /// Makes the data directory where it is missing.
+  static func makeDirectory(_ path: String) throws {
     guard !FileManager.default.fileExists(atPath: path) else { return }
     // Others may pass through, but not look: PostgreSQL runs as another user below it.
     try FileManager.default.createDirectory(

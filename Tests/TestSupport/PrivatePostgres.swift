@@ -105,19 +105,24 @@ package final class PrivatePostgres: Sendable {
       guard let pid = cluster?.processID, kill(pid, SIGQUIT) == 0 else { return }
       for _ in 0..<300 where waitpid(pid, nil, WNOHANG) == 0 { usleep(10_000) }
     }
+    try watch(directory, clusterAt: "data/cluster")
+  }
+
+  /// Does so for the cluster that another program keeps at `path` in the directory.
+  package static func watch(_ directory: TemporaryDirectory, clusterAt path: String) throws {
     let fifo = directory.file("alive")
     guard unsafe mkfifo(fifo, 0o600) == 0, unsafe open(fifo, O_RDWR | O_CLOEXEC) >= 0 else {
       throw TestSupportError.failed("mkfifo \(fifo)")
     }
     let script = """
       cat >/dev/null
-      pid=$(head -n 1 "$1/data/cluster/postmaster.pid" 2>/dev/null)
+      pid=$(head -n 1 "$1/$2/postmaster.pid" 2>/dev/null)
       [ -n "$pid" ] && kill -QUIT "$pid"
       while [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
       rm -rf "$1"
       """
     _ = try Spawn.shared.start(
-      ["sh", "-c", script, "sh", directory.path],
+      ["sh", "-c", script, "sh", directory.path, path],
       input: fifo,
       output: "/dev/null"
     )

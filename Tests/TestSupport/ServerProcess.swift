@@ -8,6 +8,7 @@ import Synchronization
 package final class ServerProcess: Sendable {
   private struct State {
     var pid: pid_t?
+    var exitStatus: Int32?
   }
 
   private let arguments: [String]
@@ -27,6 +28,9 @@ package final class ServerProcess: Sendable {
   /// The pid while the server runs.
   package var pid: Int32? { state.withLock { $0.pid } }
 
+  /// How the last run ended by itself: its exit status, or 128 + the signal; nil while it runs.
+  package var exitStatus: Int32? { reapIfEnded() ? state.withLock { $0.exitStatus } : nil }
+
   /// Starts the server and waits until each of `ports` accepts connections.
   ///
   /// The end of its output and of `logFiles` is quoted when it does not come up.
@@ -38,6 +42,7 @@ package final class ServerProcess: Sendable {
     try state.withLock { state in
       guard state.pid == nil else { throw TestSupportError.failed("\(arguments[0]) runs already") }
       let line = ["setpriv", "--pdeathsig", "KILL", "--"] + arguments
+      state.exitStatus = nil
       state.pid = try Spawn.shared.start(line, output: outputFile)
     }
     let deadline = ContinuousClock.now + limit
@@ -83,6 +88,7 @@ package final class ServerProcess: Sendable {
       var status: Int32 = 0
       guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return false }
       state.pid = nil
+      state.exitStatus = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
       return true
     }
   }
