@@ -52,6 +52,12 @@ struct OperationReplay {
     return groups
   }
 
+  /// Whether a refusal says that the same command may succeed later (RFC 5530 §3): the intent stays.
+  private static func passes(_ code: ResponseCode?) -> Bool {
+    guard case .other(let name, _)? = code else { return false }
+    return ["UNAVAILABLE", "INUSE", "LIMIT"].contains(name)
+  }
+
   private func replay(
     _ group: [OperationRecord],
     _ names: [ID<Mailbox>: MailboxName]
@@ -65,13 +71,15 @@ struct OperationReplay {
       switch first.kind {
       case "keywords": try await storeKeywords(group, mailbox)
       case "move", "copy":
-        guard let target = first.targetMailbox.flatMap({ names[$0] }) else { break }
+        guard let target = first.targetMailbox.flatMap({ names[$0] }) else {
+          return try await refuse(group, "The mailbox is gone.")
+        }
         try await transfer(group, from: mailbox, to: target)
       case "delete": try await delete(group, mailbox)
       default: try await append(first, mailbox)
       }
     } catch let error as IMAPError {
-      guard case .refused(_, let response, _) = error else { throw error }
+      guard case .refused(_, let response, let code) = error, !Self.passes(code) else { throw error }
       logger.info("intent refused", metadata: ["kind": "\(first.kind)"])
       try await refuse(group, response)
     }
