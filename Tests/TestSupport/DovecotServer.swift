@@ -51,6 +51,11 @@ package final class DovecotServer: Sendable {
   let directory: TemporaryDirectory
   private let process: ServerProcess
   private let users: Mutex<[(name: String, password: String)]>
+  /// Users that the file holds from the start and that nobody has taken yet.
+  ///
+  /// The server looks at most once a second whether the file has changed, so that a user added in the
+  /// same second as a look is not there yet.
+  private let spareUsers: Mutex<[String]>
 
   /// The authority that a client must trust.
   package var caFile: String { certificates.caFile }
@@ -92,7 +97,9 @@ package final class DovecotServer: Sendable {
     self.certificates = certificates
     self.password = password
     self.options = options
-    self.users = Mutex(users.map { ($0, password) })
+    let spare = (0..<500).map { _ in Self.newName() }
+    spareUsers = Mutex(spare)
+    self.users = Mutex((users + spare).map { ($0, password) })
     directory = try TemporaryDirectory("dovecot")
     imapPort = try FreePort.next()
     imapsPort = try FreePort.next()
@@ -126,18 +133,23 @@ package final class DovecotServer: Sendable {
 
   /// Adds a user, or gives one another password.
   package func addUser(_ name: String, password: String? = nil) throws {
-    users.withLock { users in
+    try users.withLock { users in
       users.removeAll { $0.name == name }
       users.append((name, password ?? self.password))
+      try write(users)
     }
-    try writeUsers()
   }
 
   /// Adds a user with a name that no other test has, and returns the name.
   package func newUser() throws -> String {
-    let name = "user" + String(UInt64.random(in: .min ... .max), radix: 36)
+    if let name = spareUsers.withLock({ $0.popLast() }) { return name }
+    let name = Self.newName()
     try addUser(name)
     return name
+  }
+
+  private static func newName() -> String {
+    "user" + String(UInt64.random(in: .min ... .max), radix: 36)
   }
 
   /// The address of `user`.
@@ -208,9 +220,12 @@ package final class DovecotServer: Sendable {
   }
 
   private func writeUsers() throws {
-    let text = users.withLock { users in
-      users.map { "\($0.name)@\(Self.domain):{PLAIN}\($0.password)::::::\n" }.joined()
-    }
+    try users.withLock { try write($0) }
+  }
+
+  /// Writes the file of users; under the lock, so that of two the one with more users is the last.
+  private func write(_ users: [(name: String, password: String)]) throws {
+    let text = users.map { "\($0.name)@\(Self.domain):{PLAIN}\($0.password)::::::\n" }.joined()
     // By a rename: the server may be reading it.
     let new = try directory.write(text, to: "users.\(UInt32.random(in: .min ... .max))")
     guard unsafe rename(new, directory.file("users")) == 0 else {

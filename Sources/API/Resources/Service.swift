@@ -97,7 +97,7 @@ extension Endpoints {
 
   private static let ok: HTTPResponse = {
     var response = HTTPResponse.json(Array(#"{"status":"ok"}"#.utf8))
-    response.fields.set("Cache-Control", "no-store")
+    response.fields.set("cache-control", "no-store")
     return response
   }()
 

@@ -53,7 +53,7 @@ extension Endpoints {
     var response = HTTPResponse.json(status: .created, location: "/v1/tokens/\(record.id)") {
       TokenJSON.write(record, .all, secret: token.secret, to: &$0)
     }
-    response.fields.set("Cache-Control", "no-store")
+    response.fields.set("cache-control", "no-store")
     return response
   }
 

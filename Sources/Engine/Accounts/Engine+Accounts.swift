@@ -193,7 +193,7 @@ extension Engine {
       fields: [
         FieldError(
           pointer: "\(pointer)/tls",
-          code: "cleartext_refused",
+          code: "conflict",
           detail: "implicit or starttls; or allowCleartext: true."
         )
       ]

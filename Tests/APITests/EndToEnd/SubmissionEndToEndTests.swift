@@ -1,0 +1,105 @@
+import Bytes
+import TestSupport
+import Testing
+
+@testable import API
+
+@Suite("The API over HTTP: submissions", .tags(.database))
+struct SubmissionEndToEndTests {
+  /// One pair of servers for the suite.
+  private static let postfix = Task {
+    try await PostfixServer.start(deliveringTo: try await DovecotServer.shared)
+  }
+
+  @Test func `a message is answered 202, sent once, and its replay is the same`() async throws {
+    let dovecot = try await DovecotServer.shared
+    let bob = try dovecot.newUser()
+    let postfix = try await Self.postfix.value
+    try await Office.withAccount(messages: 0, smtp: postfix) { _, api, path, _ in
+      let body = #"{"to":[{"email":"\#(bob)@test.invalid"}],"subject":"hé","text":"…"}"#
+      let key = [("Idempotency-Key", "once")]
+      let first = try await api.expect(202, "POST", "\(path)/submissions", body, fields: key)
+      let again = try await api.expect(202, "POST", "\(path)/submissions", body, fields: key)
+      #expect(again.http.body == first.http.body)
+      #expect(again.http["idempotent-replayed"] == "true")
+      try await api.expect(
+        422,
+        code: "idempotency_key_reused",
+        "POST",
+        "\(path)/submissions",
+        #"{"to":[{"email":"\#(bob)@test.invalid"}],"subject":"other","text":""}"#,
+        fields: key
+      )
+      let submission = "\(path)/submissions/\(first.id)"
+      try await eventually("it is sent") {
+        try await api.call("GET", submission).json["state"]?.stringValue == "sent"
+      }
+      let sent = try await api.expect(200, "GET", submission)
+      let recipient = sent.json["recipients"]?.arrayValue?.first
+      #expect(recipient?["state"]?.stringValue == "accepted")
+      #expect(recipient?["code"]?.intValue == 250)
+      try await eventually("it arrives") { try await dovecot.messageCount(user: bob) == 1 }
+      try await api.expect(409, code: "conflict", "DELETE", submission)
+    }
+  }
+
+  @Test func `a held submission is cancelled`() async throws {
+    let postfix = try await Self.postfix.value
+    try await Office.withAccount(messages: 0, smtp: postfix) { _, api, path, _ in
+      let held = try await api.expect(
+        202,
+        "POST",
+        "\(path)/submissions",
+        #"{"to":[{"email":"bob@test.invalid"}],"text":"","undoSeconds":600}"#
+      )
+      #expect(held.json["state"]?.stringValue == "held")
+      let cancelled = try await api.expect(
+        200,
+        "POST",
+        "\(path)/submissions/\(held.id):cancel"
+      )
+      #expect(cancelled.json["state"]?.stringValue == "cancelled")
+      let list = try await api.expect(200, "GET", "\(path)/submissions?total=true")
+      #expect(list.json["total"]?.intValue == 1)
+    }
+  }
+
+  @Test func `a dry run shows the bytes, without Bcc, and sends nothing`() async throws {
+    let postfix = try await Self.postfix.value
+    try await Office.withAccount(messages: 0, smtp: postfix) { _, api, path, _ in
+      let shown = try await api.expect(
+        200,
+        "POST",
+        "\(path)/submissions",
+        #"""
+        {"to":[{"email":"bob@test.invalid"}],"bcc":[{"email":"carol@test.invalid"}],
+        "subject":"dry","text":"x","dryRun":true}
+        """#
+      )
+      #expect(shown.http["content-type"] == "message/rfc822")
+      #expect(shown.http.text.contains("Subject: dry"))
+      #expect(!shown.http.text.contains("carol"))
+      #expect(try await api.expect(200, "GET", "\(path)/submissions").items.isEmpty)
+    }
+  }
+
+  @Test(arguments: [
+    (#"{"to":[{"email":"b@x.y\r\nDATA"}],"text":""}"#, "/to/0/email"),
+    (#"{"to":[{"email":"b@x.y"}],"subject":"a\nBcc: z@x.y","text":""}"#, "/subject"),
+    (#"{"to":[{"email":"b@x.y"}],"identityId":"idn_99","text":""}"#, "/identityId"),
+    (#"{"subject":"nobody"}"#, "/to"),
+  ])
+  func `what must not be sent is 422 with its pointer`(body: String, pointer: String) async throws {
+    let postfix = try await Self.postfix.value
+    try await Office.withAccount(messages: 0, smtp: postfix) { _, api, path, _ in
+      let refused = try await api.expect(
+        422,
+        code: "unprocessable",
+        "POST",
+        "\(path)/submissions",
+        body
+      )
+      #expect(refused.pointers == [pointer])
+    }
+  }
+}
