@@ -9,6 +9,17 @@ package struct Connector: Sendable {
     self.resolver = Resolver(pool: group.resolving)
   }
 
+  /// Refuses a host that the policy forbids whatever a resolver says: a literal address, or `localhost`.
+  ///
+  /// Other names are checked by `connect`, on the addresses that they have then.
+  package func check(host: String, port: UInt16) throws(NetError) {
+    let literal = host.lowercased() == "localhost" ? "127.0.0.1" : host
+    guard let address = SocketAddress(ip: literal, port: port), !policy.permits(address) else {
+      return
+    }
+    throw NetError.refusedByPolicy(host: host, address: address.ip)
+  }
+
   /// Connects to the first address of `host` that is permitted and accepts.
   ///
   /// Called from a task of a loop, which will own the stream. An address that the policy forbids is

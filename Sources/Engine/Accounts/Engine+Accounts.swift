@@ -101,6 +101,7 @@ extension Engine {
         given: patch.incomingSecret,
         "/incoming"
       )
+      try checkHost(incoming, "/incoming")
       try checkCleartext(incoming, "/incoming")
     }
     if let change = patch.outgoing {
@@ -108,6 +109,7 @@ extension Engine {
       if let outgoing = change {
         if let before = old.outgoing {
           try requireSecret(outgoing, after: before, given: patch.outgoingSecret, "/outgoing")
+          try checkHost(outgoing, "/outgoing")
           try checkCleartext(outgoing, "/outgoing")
         } else {
           try check(outgoing, secret: patch.outgoingSecret, "/outgoing")
@@ -176,7 +178,31 @@ extension Engine {
         )
       }
     }
+    try checkHost(settings, pointer)
     try checkCleartext(settings, pointer)
+  }
+
+  /// Says at once that a host may not be reached, where no resolver is needed to know it.
+  private func checkHost(
+    _ settings: BackendSettings,
+    _ pointer: String
+  ) throws(ServiceError) {
+    do throws(NetError) {
+      try services.backends.connector.check(host: settings.host, port: settings.port)
+    } catch {
+      var refusal = ServiceError(
+        error,
+        backend: BackendFailure(protocolName: settings.kind.rawValue, host: settings.host)
+      )
+      refusal.fields = [
+        FieldError(
+          pointer: "\(pointer)/host",
+          code: "conflict",
+          detail: "A host whose address the service may reach."
+        )
+      ]
+      throw refusal
+    }
   }
 
   /// A password must not cross a network in the clear unless the caller says so.
