@@ -79,7 +79,9 @@ struct OperationReplay {
       default: try await append(first, mailbox)
       }
     } catch let error as IMAPError {
-      guard case .refused(_, let response, let code) = error, !Self.passes(code) else { throw error }
+      guard case .refused(_, let response, let code) = error, !Self.passes(code) else {
+        throw error
+      }
       logger.info("intent refused", metadata: ["kind": "\(first.kind)"])
       try await refuse(group, response)
     }
