@@ -108,12 +108,23 @@ extension Store {
           join message m on m.account_id = p.account_id and m.id = p.message_id
           where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
             and p.uid is null
+            and not exists (select 1 from operation o where o.account_id = p.account_id
+              and o.message_id = p.message_id and o.state in ('pending', 'running')
+              and (o.target_mailbox_id = p.mailbox_id
+                or (o.kind = 'append' and o.mailbox_id = p.mailbox_id)))
           order by p.message_id
           """,
           """
           select uid from operation where account_id = \(account.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
             and state in ('pending', 'running') and uid = any (\(uids))
+          """,
+          """
+          select m.identity from operation o
+          join message m on m.account_id = o.account_id and m.id = o.message_id
+          where o.account_id = \(account.rawValue) and o.mailbox_id = \(mailbox.id.rawValue)
+            and o.kind in ('move', 'delete') and o.state in ('pending', 'running')
+            and o.uid is null
           """,
         ])
         var plan = try MergePlan(known: known)

@@ -7,19 +7,22 @@ struct MergePlan {
   private var knownUIDs: Set<Int64> = []
   /// UIDs that an intent of ours is taking away; the server still shows them.
   private var leavingUIDs: Set<Int64> = []
-  /// Messages here without a UID, by identity, oldest first.
+  /// Messages that an intent of ours is taking away from a UID that we were not told.
+  private var leaving: Set<[UInt8]> = []
+  /// Messages here without a UID and without an intent that has yet to bring them, by identity, oldest first.
   private var waiting: [[UInt8]: [Int64]] = [:]
   private var matched: [(id: Int64, message: NewMessage)] = []
   private var created: [(id: Int64, message: NewMessage)] = []
   private(set) var counters = CounterChange()
 
-  /// Reads the three results that `Store.merge` asks for.
+  /// Reads the four results that `Store.merge` asks for.
   init(known: [PostgresRows]) throws {
     for row in 0..<known[0].count { knownUIDs.insert(try known[0].int64(row, 0)) }
     for row in 0..<known[1].count {
       waiting[try known[1].byteArray(row, 1), default: []].append(try known[1].int64(row, 0))
     }
     for row in 0..<known[2].count { leavingUIDs.insert(try known[2].int64(row, 0)) }
+    for row in 0..<known[3].count { leaving.insert(try known[3].byteArray(row, 0)) }
   }
 
   /// Decides for each message of the batch; `fresh` has an id for each.
@@ -30,6 +33,8 @@ struct MergePlan {
       if var ids = waiting[message.identity], !ids.isEmpty {
         matched.append((ids.removeFirst(), message))
         waiting[message.identity] = ids
+      } else if leaving.contains(message.identity) {
+        continue
       } else {
         created.append((fresh[index], message))
         counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)

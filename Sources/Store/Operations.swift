@@ -21,6 +21,8 @@ package struct OperationRecord: Sendable {
   package var createdAt: Timestamp
   /// The Message-ID, by which a message whose UID is not known is found on the server.
   package var messageID: String?
+  /// The place in the order of the account's intents.
+  package var ordinal: Int64
 }
 
 extension Store {
@@ -31,7 +33,8 @@ extension Store {
       o.target_mailbox_id, o.add_keywords, o.remove_keywords, o.blob_id, o.attempts,
       o.last_error, o.created_at,
       (select m.message_id from message m where m.account_id = o.account_id
-        and m.id = o.message_id)
+        and m.id = o.message_id),
+      o.ordinal
     from operation o
     """
 
@@ -43,7 +46,10 @@ extension Store {
   ) async throws(ServiceError) -> [OperationRecord] {
     try await operations(
       of: account,
-      where: "o.id > \(after?.rawValue ?? 0)",
+      where: """
+        o.ordinal > coalesce((select a.ordinal from operation a
+          where a.account_id = \(account.rawValue) and a.id = \(after?.rawValue ?? 0)), 0)
+        """,
       limit: limit
     )
   }
@@ -74,7 +80,7 @@ extension Store {
         Self.operationColumns
           + """
            where o.account_id = \(account.rawValue) and \(condition)
-           order by o.id limit \(Int64(limit))
+           order by o.ordinal limit \(Int64(limit))
           """
       )
       return try (0..<rows.count).map { try operation(rows, $0) }
@@ -96,7 +102,8 @@ extension Store {
       attempts: Int(try rows.int32(row, 10)),
       lastError: try rows.optionalString(row, 11),
       createdAt: try rows.timestamp(row, 12),
-      messageID: try rows.optionalString(row, 13)
+      messageID: try rows.optionalString(row, 13),
+      ordinal: try rows.int64(row, 14)
     )
   }
 
@@ -132,7 +139,7 @@ extension Store {
         for operation in operations where operation.kind != "keywords" {
           guard let place = operation.newPlace else { continue }
           try await settle(
-            operation.message,
+            after: operation,
             in: place,
             uid: uids[operation.message],
             account,
@@ -156,13 +163,16 @@ extension Store {
   }
 
   /// Gives a message that arrived in `mailbox` the UID that the server told; without one it waits to be matched.
+  ///
+  /// Intents that take it from there get the UID too, up to the one that brings it there once more.
   private func settle(
-    _ message: ID<Message>,
+    after operation: OperationRecord,
     in mailbox: ID<Mailbox>,
     uid: Int64?,
     _ account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
+    let message = operation.message
     // A sync that came first may have stored the copy as a message of its own: ours keeps its id.
     if let uid {
       let doubles = try await connection.query(
@@ -206,6 +216,11 @@ extension Store {
       """
       update operation set uid = \(uid) where account_id = \(account.rawValue)
         and mailbox_id = \(mailbox.rawValue) and message_id = \(message.rawValue) and uid is null
+        and ordinal > \(operation.ordinal)
+        and ordinal <= coalesce((
+          select min(next.ordinal) from operation next where next.account_id = \(account.rawValue)
+            and next.message_id = \(message.rawValue) and next.ordinal > \(operation.ordinal)
+            and next.target_mailbox_id = \(mailbox.rawValue)), 9223372036854775807)
       """,
     ])
   }

@@ -31,8 +31,13 @@ struct OperationReplay {
           ($0.id, MailboxName(encoded: Array($0.encodedName.utf8)))
         }
       )
+      // What one intent of a message brings about is not in the records of its later ones: they are
+      // read anew before those are replayed.
+      var touched: Set<ID<Message>> = []
       for group in Self.groups(due) {
+        guard touched.isDisjoint(with: group.map(\.message)) else { break }
         try await replay(group, names)
+        touched.formUnion(group.map(\.message))
       }
     }
   }

@@ -120,10 +120,12 @@ create index placement_unread on placement
   (account_id, mailbox_id, received_at desc, coalesce(uid, 9223372036854775807) desc, message_id desc)
   where not is_seen and not is_deleted;
 
--- Durable intents, written with the visible change and replayed to the server in order of id.
+-- Durable intents, written with the visible change and replayed to the server in their order.
 create table operation (
   account_id bigint not null references account on delete cascade,
   id bigint not null,
+  -- The order in which the intents were meant; given at the insert, under the account's lock.
+  ordinal bigint generated always as identity,
   kind text not null check (kind in ('keywords', 'move', 'copy', 'delete', 'append')),
   message_id bigint not null,
   mailbox_id bigint not null,
@@ -140,6 +142,7 @@ create table operation (
   created_at timestamptz not null default now(),
   primary key (account_id, id)
 );
+create unique index operation_order on operation (account_id, ordinal);
 create index operation_message on operation (account_id, message_id);
 
 -- The one feed: all that a client can see changes in the transaction that appends here.
