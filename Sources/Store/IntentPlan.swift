@@ -106,7 +106,9 @@ struct IntentPlan {
     of message: Int64,
     _ patch: MessagePatch
   ) throws(ServiceError) {
-    guard let list = placements[message], let first = list.first else { return }
+    // Places that the server has told come first: from those the message is taken and copied.
+    let list = (placements[message] ?? []).sorted { $0.uid != nil && $1.uid == nil }
+    guard let first = list.first else { return }
     let current = Set(list.map(\.mailbox))
     var wanted = patch.mailboxes.map { Set($0.map(\.rawValue)) } ?? current
     wanted.formUnion(patch.addMailboxes.map(\.rawValue))
@@ -126,14 +128,17 @@ struct IntentPlan {
       )
     }
     var added = wanted.subtracting(current).sorted()
-    for placement in list where !wanted.contains(placement.mailbox) {
+    let removed = list.filter { !wanted.contains($0.mailbox) }
+    // Copies come before moves, which take their source away, and expunges last of all.
+    for target in added.dropLast(removed.count) { copy(message, first, to: target) }
+    added = added.suffix(removed.count)
+    for placement in removed {
       if let target = added.popLast() {
         move(message, placement, to: target)
       } else {
         expunge(message, placement)
       }
     }
-    for target in added { copy(message, first, to: target) }
   }
 
   private mutating func move(_ message: Int64, _ placement: Placement, to target: Int64) {

@@ -369,3 +369,30 @@ extension OperationRecord {
     }
   }
 }
+
+extension Store {
+  /// Whether expunging a message from a mailbox leaves it where it is meant to stay.
+  ///
+  /// It does where nothing is meant to stay, or where the server has told a UID of it in another
+  /// mailbox. The last copy of a message is never expunged on the strength of an intent alone.
+  package func canExpunge(
+    _ operation: OperationRecord,
+    of account: ID<Account>
+  ) async throws(ServiceError) -> Bool {
+    try await attempt {
+      try await pool.query(
+        """
+        select not exists (select 1 from placement where account_id = \(account.rawValue)
+            and message_id = \(operation.message.rawValue) and not is_deleted)
+          or exists (select 1 from placement where account_id = \(account.rawValue)
+            and message_id = \(operation.message.rawValue) and uid is not null
+            and mailbox_id <> \(operation.mailbox.rawValue))
+          or exists (select 1 from operation where account_id = \(account.rawValue)
+            and message_id = \(operation.message.rawValue) and kind in ('move', 'copy')
+            and state in ('pending', 'running') and ordinal > \(operation.ordinal)
+            and uid is not null and mailbox_id <> \(operation.mailbox.rawValue))
+        """
+      ).bool(0, 0)
+    }
+  }
+}

@@ -56,12 +56,26 @@ extension OperationReplay {
         known[item.operation.message] = Int64(uid.value)
       }
     }
-    try await store.completeOperations(targets.map(\.operation), uids: known, of: account)
+    var done = targets.map(\.operation)
+    // With UIDPLUS every copy is told: what is not was not made, since its source is gone.
+    if group.first?.kind == "copy", client.capabilities.contains(.uidPlus) {
+      try await refuse(done.filter { known[$0.message] == nil }, "The message is gone.")
+      done.removeAll { known[$0.message] == nil }
+    }
+    try await store.completeOperations(done, uids: known, of: account)
   }
 
   /// `\Deleted`, then UID EXPUNGE; without UIDPLUS only where nobody else's message would go with it.
   func delete(_ group: [OperationRecord], _ mailbox: MailboxName) async throws {
-    let targets = try await targets(of: group, in: mailbox, goneReason: nil)
+    var safe: [OperationRecord] = []
+    for operation in group {
+      if try await store.canExpunge(operation, of: account) {
+        safe.append(operation)
+      } else {
+        try await refuse([operation], "Kept: the server has told of no other copy.")
+      }
+    }
+    let targets = try await targets(of: safe, in: mailbox, goneReason: nil)
     guard !targets.isEmpty else { return }
     let uids = UIDSet(targets.map(\.uid))
     try await client.store(uids, .add, [.deleted])
