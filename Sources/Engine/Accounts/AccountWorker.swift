@@ -201,10 +201,8 @@ final class AccountWorker: Sendable {
       store: store,
       configuration: configuration,
       now: services.now,
-      betweenBatches: { [signal] in
-        guard signal.has(.operations) else { return false }
-        return try await replay.run()
-      }
+      hasIntents: { [signal] in signal.has(.operations) },
+      betweenBatches: { try await replay.run() }
     )
   }
 
