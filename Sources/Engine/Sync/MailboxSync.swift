@@ -27,7 +27,14 @@ struct MailboxSync {
   ]
 
   /// Whether `status` says that nothing happened since the last pass.
-  static func isCurrent(_ mailbox: Mailbox, _ status: MailboxStatus, hidden: Int64) -> Bool {
+  ///
+  /// Without CONDSTORE it tells of no flag but `\Seen`: with `comparesFlags` it then says nothing.
+  static func isCurrent(
+    _ mailbox: Mailbox,
+    _ status: MailboxStatus,
+    hidden: Int64,
+    comparesFlags: Bool
+  ) -> Bool {
     guard mailbox.syncedDownTo == 1, let uidNext = status.uidNext,
       Int64(uidNext.value) == mailbox.uidNext,
       status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
@@ -35,7 +42,7 @@ struct MailboxSync {
     if let modSeq = status.highestModSeq, modSeq.value > 0 {
       return Int64(clamping: modSeq.value) == mailbox.highestModSeq
     }
-    // Without CONDSTORE: flags other than \Seen that change alone are found when the mailbox is opened next.
+    if comparesFlags, status.messages != 0 { return false }
     return status.messages.map(Int64.init) == mailbox.totalMessages + hidden
       && status.unseen.map(Int64.init) == mailbox.unreadMessages
   }
