@@ -6,6 +6,8 @@ package struct EngineConfiguration: Sendable {
   package var connectTimeout: Duration = .seconds(20)
   /// Between two looks at the mailboxes that nobody watches; nil looks only when told to.
   package var pollInterval: Duration? = .seconds(60)
+  /// Between two comparisons of every flag where the server has no CONDSTORE to tell that one changed.
+  package var flagInterval: Duration = .seconds(600)
   /// How long one IDLE lasts; servers may drop whoever is silent for 30 minutes.
   package var idleRenewal: Duration = .seconds(25 * 60)
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.

@@ -97,11 +97,15 @@ extension Store {
       let account = mailbox.accountID
       let fresh = try await ids.take(batch.count, from: pool)
       try await mailTransaction(mailbox.accountID) { connection in
+        // A range and not the list of them: a batch is a run of UIDs, and PostgreSQL would hold
+        // each row of a mailbox without statistics against the whole list.
         let uids = batch.compactMap(\.uid)
+        let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
         let known = try await connection.pipeline([
           """
           select uid from placement where account_id = \(account.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and uid = any (\(uids))
+            and mailbox_id = \(mailbox.id.rawValue)
+            and uid >= \(lowest) and uid <= \(highest)
           """,
           """
           select p.message_id, m.identity from placement p
@@ -117,7 +121,7 @@ extension Store {
           """
           select uid from operation where account_id = \(account.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
-            and state in ('pending', 'running') and uid = any (\(uids))
+            and state in ('pending', 'running') and uid >= \(lowest) and uid <= \(highest)
           """,
           """
           select m.identity from operation o

@@ -125,10 +125,13 @@ final class AccountWorker: Sendable {
     )
     var reasons: LoopSignal.Reasons = .everything.union(.jobs)
     var nextPoll = Deadline.now
+    var nextFlags = Deadline.now
     while !Task.isCancelled {
       if try await replay.run() { reasons.formUnion(.inbox) }
       if reasons.contains(.everything) || pollIsDue(nextPoll) {
-        try await syncAll(client, replay)
+        let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
+        try await syncAll(client, replay, comparesFlags: comparesFlags)
+        if comparesFlags { nextFlags = .now + configuration.flagInterval }
         try await store.setState(.ready, failure: nil, of: account)
         try await store.setFirstSynced(account)
         try await store.setSynced(account)
@@ -155,7 +158,11 @@ final class AccountWorker: Sendable {
   // MARK: - Passes
 
   /// Compares the list of mailboxes, then each mailbox that is not as it was, the inbox first.
-  private func syncAll(_ client: IMAPClient, _ replay: OperationReplay) async throws {
+  private func syncAll(
+    _ client: IMAPClient,
+    _ replay: OperationReplay,
+    comparesFlags: Bool
+  ) async throws {
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let listed = try await client.list(returning: ListOptions(status: items))
     let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
@@ -172,7 +179,12 @@ final class AccountWorker: Sendable {
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       if let status = statuses[name],
-        MailboxSync.isCurrent(mailbox, status, hidden: hidden[mailbox.id] ?? 0)
+        MailboxSync.isCurrent(
+          mailbox,
+          status,
+          hidden: hidden[mailbox.id] ?? 0,
+          comparesFlags: comparesFlags
+        )
       {
         continue
       }
@@ -201,10 +213,8 @@ final class AccountWorker: Sendable {
       store: store,
       configuration: configuration,
       now: services.now,
-      betweenBatches: { [signal] in
-        guard signal.has(.operations) else { return false }
-        return try await replay.run()
-      }
+      hasIntents: { [signal] in signal.has(.operations) },
+      betweenBatches: { try await replay.run() }
     )
   }
 

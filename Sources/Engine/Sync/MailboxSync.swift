@@ -16,7 +16,9 @@ struct MailboxSync {
   let store: Store
   let configuration: EngineConfiguration
   let now: @Sendable () -> Timestamp
-  /// Called between two batches: intents do not wait for the end of a first sync.
+  /// Whether intents want the connection: they do not wait for the end of a first sync.
+  let hasIntents: () -> Bool
+  /// Replays them between two batches; whether it did anything.
   let betweenBatches: () async throws -> Bool
 
   /// The counters by which an unchanged mailbox is known without SELECT.
@@ -25,7 +27,14 @@ struct MailboxSync {
   ]
 
   /// Whether `status` says that nothing happened since the last pass.
-  static func isCurrent(_ mailbox: Mailbox, _ status: MailboxStatus, hidden: Int64) -> Bool {
+  ///
+  /// Without CONDSTORE it tells of no flag but `\Seen`: with `comparesFlags` it then says nothing.
+  static func isCurrent(
+    _ mailbox: Mailbox,
+    _ status: MailboxStatus,
+    hidden: Int64,
+    comparesFlags: Bool
+  ) -> Bool {
     guard mailbox.syncedDownTo == 1, let uidNext = status.uidNext,
       Int64(uidNext.value) == mailbox.uidNext,
       status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
@@ -33,7 +42,7 @@ struct MailboxSync {
     if let modSeq = status.highestModSeq, modSeq.value > 0 {
       return Int64(clamping: modSeq.value) == mailbox.highestModSeq
     }
-    // Without CONDSTORE: flags other than \Seen that change alone are found when the mailbox is opened next.
+    if comparesFlags, status.messages != 0 { return false }
     return status.messages.map(Int64.init) == mailbox.totalMessages + hidden
       && status.unseen.map(Int64.init) == mailbox.unreadMessages
   }
@@ -91,16 +100,29 @@ struct MailboxSync {
       batchSize: configuration.batch,
       firstBatchSize: configuration.firstBatch
     )
-    while let batch = try await fetch.next() {
-      let rows = try await rows(of: batch)
-      guard let lowest = rows.compactMap(\.uid).min() else { continue }
-      try await store.merge(rows, into: mailbox, progress: MailboxProgress(syncedDownTo: lowest))
-      if try await betweenBatches() {
+    let store = store
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      var isFirst = true
+      while let batch = try await fetch.next() {
+        let rows = try await rows(of: batch)
+        // One batch is stored while the next is read, and never two at a time.
+        try await group.next()
+        guard let lowest = rows.compactMap(\.uid).min() else { continue }
+        group.addTask { [mailbox] in
+          let progress = MailboxProgress(syncedDownTo: lowest)
+          try await store.merge(rows, into: mailbox, progress: progress)
+        }
+        // The first page goes ahead of everything; intents must find all that was read.
+        guard isFirst || hasIntents() else { continue }
+        isFirst = false
+        try await group.next()
+        guard hasIntents(), try await betweenBatches() else { continue }
         try await client.select(MailboxName(encoded: Array(mailbox.encodedName.utf8)))
         return UIDSet(missing.uids.filter { Int64($0.value) < lowest })
       }
+      try await group.waitForAll()
+      return UIDSet()
     }
-    return UIDSet()
   }
 
   /// What arrived since the last pass.

@@ -1,5 +1,6 @@
 import Bytes
 import CIconv
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -12,12 +13,29 @@ enum Iconv {
   /// Each byte that can't be read becomes U+FFFD, so none is lost unseen.
   static func decode(_ bytes: Span<UInt8>, charset: String) -> DecodedText? {
     guard isPlausible(charset), let converter = Converter(charset: charset) else { return nil }
+    keepLoaded(charset)
     let (output, isMalformed) = unsafe bytes.withUnsafeBytes { unsafe converter.convert($0) }
     let isValid = (try? UTF8Span(validating: output.span)) != nil  // Only whether, not why.
     return DecodedText(
       String(decoding: output, as: UTF8.self),
       problem: isMalformed || !isValid ? .malformedText : nil
     )
+  }
+
+  /// The charsets that stay loaded.
+  private static let loaded = Mutex<Set<String>>([])
+  /// How many of them at most: a table each, tens of kilobytes.
+  private static let loadedLimit = 24
+
+  /// Keeps one descriptor of a charset open for good.
+  ///
+  /// The C library loads a charset's table as a shared object, and unloads it with the last
+  /// descriptor: that took more time than all of the decoding.
+  private static func keepLoaded(_ charset: String) {
+    let isNew = loaded.withLock {
+      $0.count < loadedLimit && $0.insert(charset).inserted
+    }
+    if isNew { Converter(charset: charset)?.keepOpen() }
   }
 
   /// Whether a name from a message may reach `iconv_open`: its `/` would carry options.
@@ -44,6 +62,9 @@ enum Iconv {
   deinit {
     unsafe iconv_close(descriptor)
   }
+
+  /// Never closes it.
+  consuming func keepOpen() { discard self }
 
   /// The UTF-8 of `input`, and whether a byte of it could not be read.
   func convert(_ input: UnsafeRawBufferPointer) -> (output: [UInt8], isMalformed: Bool) {

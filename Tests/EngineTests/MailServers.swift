@@ -1,0 +1,79 @@
+import Store
+import Engine
+import MailProtocols
+import MailTransport
+import Model
+import Net
+import Synchronization
+import TestSupport
+
+/// The real servers that the engine's tests share; each test takes a user that no other one has.
+enum MailServers {
+  private static let dovecotTask = Task {
+    try await DovecotServer.start(users: (0..<80).map { "user\($0)" })
+  }
+  private static let postfixTask = Task {
+    try await PostfixServer.start(deliveringTo: try await dovecotTask.value)
+  }
+  private static let lastUser = Atomic<Int>(-1)
+
+  static var dovecot: DovecotServer {
+    get async throws { try await dovecotTask.value }
+  }
+
+  static var postfix: PostfixServer {
+    get async throws { try await postfixTask.value }
+  }
+
+  /// A user of the shared server.
+  static func user() -> String {
+    "user\(lastUser.wrappingAdd(1, ordering: .relaxed).newValue)"
+  }
+
+  /// A Dovecot of a test's own, with one user called `alice`.
+  static func own(_ options: DovecotServer.Options = .init()) async throws -> DovecotServer {
+    try await DovecotServer.start(users: ["alice"], options: options)
+  }
+}
+
+extension TestService {
+  /// Another client of a user's mail, with nothing of the engine in it; called on one of the loops.
+  func otherClient(_ dovecot: DovecotServer, _ user: String) async throws -> IMAPClient {
+    let policy = OutboundPolicy(allowed: ["127.0.0.0/8"].compactMap { CIDR($0) })
+    let client = try await IMAPClient.connect(
+      host: dovecot.host,
+      port: dovecot.imapPort,
+      tls: .none,
+      connector: Connector(policy: policy, group: group),
+      tlsContext: try TLSClientContext(TLSClientConfiguration(roots: .file(dovecot.caFile))),
+      deadline: .after(.seconds(30))
+    )
+    try await client.authenticate(username: user, password: dovecot.password)
+    return client
+  }
+
+  /// Makes a mailbox, and waits until the engine knows it.
+  func addMailbox(_ name: String, _ dovecot: DovecotServer, _ account: ID<Account>, _ user: String)
+    async throws -> Mailbox
+  {
+    try await dovecot.doveadm(["mailbox", "create", "-s", "-u", dovecot.address(of: user), name])
+    try await engine.syncNow(account)
+    return try await eventuallyFind("mailbox \(name)") {
+      try await store.mailboxes(of: account).mailboxes.first { $0.path == name }
+    }
+  }
+
+  /// Checks what holds whatever happened: counters and the feed.
+  func health(of account: ID<Account>) async throws -> [String] {
+    try await wrongCounters(of: account)
+      + (try await feedIsWhole(of: account) ? [] : ["the feed has gaps"])
+  }
+}
+
+/// The UIDs in a mailbox, as another client sees them.
+func uids(_ client: IMAPClient, in mailbox: String, _ criteria: SearchCriteria = .all)
+  async throws -> [UInt32]
+{
+  try await client.examine(MailboxName(mailbox))
+  return try await client.search(criteria).uids.map(\.value)
+}

@@ -1,0 +1,147 @@
+import Model
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+@Suite("Merging what a sync fetched", .timeLimit(.minutes(2))) struct MergeTests {
+  @Test func `migrations apply once`() async throws {
+    try await PrivatePostgres.shared.withDatabase { pool in
+      let first = try await Migrator().run(Migrations.all, on: pool)
+      #expect(first.count == Migrations.all.count)
+      #expect(try await Migrator().run(Migrations.all, on: pool).isEmpty)
+    }
+  }
+
+  @Test func `a batch stored twice changes nothing`() async throws {
+    try await StoreFixture.with { fixture in
+      let batch = [
+        StoreFixture.mail(1), StoreFixture.mail(2, ["$seen"]),
+        StoreFixture.mail(3, isDeleted: true),
+      ]
+      let progress = MailboxProgress(uidNext: 4, syncedDownTo: 1)
+      try await fixture.merge(batch, into: nil, progress)
+      #expect(try await fixture.counters() == [2, 1])
+      let (ids, seq) = (try await fixture.ids(), try await fixture.seq())
+      try await fixture.merge(batch, into: nil, progress)
+      #expect(try await fixture.ids() == ids)
+      #expect(try await fixture.seq() == seq)
+      #expect(try await fixture.counters() == [2, 1])
+    }
+  }
+
+  @Test func `flags from the server change counters once`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge([StoreFixture.mail(1), StoreFixture.mail(2)])
+      let told = [
+        ServerFlags(uid: 1, keywords: ["$seen"], isDeleted: false),
+        ServerFlags(uid: 2, keywords: [], isDeleted: true),
+      ]
+      let store = fixture.store
+      #expect(
+        try await store.applyFlags(told, to: fixture.inbox, progress: MailboxProgress()) == 2
+      )
+      #expect(try await fixture.counters() == [1, 0])
+      let seq = try await fixture.seq()
+      #expect(
+        try await store.applyFlags(told, to: fixture.inbox, progress: MailboxProgress()) == 0
+      )
+      #expect(try await fixture.seq() == seq)
+    }
+  }
+
+  @Test func `flags from the server wait for an intent under way`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge([StoreFixture.mail(1)])
+      let id = try #require(try await fixture.ids()[1])
+      var patch = MessagePatch()
+      patch.addKeywords = ["$flagged"]
+      _ = try await fixture.store.changeMessages([id], of: fixture.account, patch)
+      try await fixture.store.applyFlags(
+        [ServerFlags(uid: 1, keywords: ["$seen"], isDeleted: false)],
+        to: fixture.inbox,
+        progress: MailboxProgress()
+      )
+      #expect(try await fixture.keywords(of: id) == ["$flagged"])
+    }
+  }
+
+  @Test func `what vanished goes, with the messages that only it held`() async throws {
+    try await StoreFixture.with { fixture in
+      let start = try await fixture.store.feedState(of: fixture.account)
+      try await fixture.merge([StoreFixture.mail(1), StoreFixture.mail(2), StoreFixture.mail(3)])
+      let id = try #require(try await fixture.ids()[2])
+      try await fixture.store.removeVanished([2, 99], from: fixture.inbox)
+      #expect(try await fixture.ids().keys.sorted() == [1, 3])
+      #expect(try await fixture.store.message(id, of: fixture.account).count == 0)
+      let changes = try await fixture.store.changes(
+        of: fixture.account,
+        since: start,
+        limit: 100
+      )
+      #expect(changes.messages.destroyed.isEmpty)  // Created and destroyed since: nothing to say.
+      #expect(changes.messages.created.count == 2)
+    }
+  }
+
+  @Test func `another UIDVALIDITY keeps ids where the messages are the same`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge([
+        StoreFixture.mail(1, identity: "a"), StoreFixture.mail(2, ["$seen"], identity: "b"),
+        StoreFixture.mail(3, identity: "c"),
+      ])
+      let before = try await fixture.ids()
+      let inbox = try #require(
+        try await fixture.store.mailbox(fixture.inbox.id, of: fixture.account)
+      )
+      let begun = try await fixture.store.beginSync(of: inbox, uidValidity: 8)
+      #expect(begun.uidNext == nil)
+      try await fixture.merge(
+        [
+          StoreFixture.mail(10, identity: "c"), StoreFixture.mail(11, ["$seen"], identity: "b"),
+          StoreFixture.mail(12, identity: "new"),
+        ],
+        into: begun
+      )
+      try await fixture.store.removeUnmatched(from: begun)
+      let after = try await fixture.ids()
+      #expect(after[10] == before[3])
+      #expect(after[11] == before[2])
+      #expect(after.keys.sorted() == [10, 11, 12])
+      #expect(try await fixture.counters() == [3, 2])
+    }
+  }
+
+  @Test func `a mailbox that is no longer listed goes with what only it held`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge([StoreFixture.mail(1)], into: fixture.archive)
+      try await fixture.merge([StoreFixture.mail(1)])
+      let left = try await fixture.store.storeListing(
+        [StoreFixture.listing("INBOX", role: "inbox")],
+        of: fixture.account
+      )
+      #expect(left.map(\.path) == ["INBOX"])
+      #expect(try await fixture.ids().count == 1)
+      #expect(try await fixture.pool.query("select count(*) from message").int64(0, 0) == 1)
+    }
+  }
+
+  @Test func `concurrent changes leave the feed without a gap`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge((1...40).map { StoreFixture.mail($0) })
+      let ids = try await fixture.ids()
+      let (store, account) = (fixture.store, fixture.account)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for id in ids.values {
+          group.addTask {
+            var patch = MessagePatch()
+            patch.addKeywords = ["$seen"]
+            _ = try await store.changeMessages([id], of: account, patch)
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(try await fixture.counters() == [40, 0])
+    }
+  }
+}
