@@ -164,7 +164,8 @@ extension Store {
 
   /// Gives a message that arrived in `mailbox` the UID that the server told; without one it waits to be matched.
   ///
-  /// Intents that take it from there get the UID too, up to the one that brings it there once more.
+  /// Intents that take it from there get the UID too, up to the one that brings it there once more;
+  /// where there is such an intent, the placement shown is of that later visit and still waits.
   private func settle(
     after operation: OperationRecord,
     in mailbox: ID<Mailbox>,
@@ -212,6 +213,11 @@ extension Store {
       update placement set uid = \(uid), origin = \(origin.rawValue)
       where account_id = \(account.rawValue) and mailbox_id = \(mailbox.rawValue)
         and message_id = \(message.rawValue) and uid is null
+        and not exists (select 1 from operation later
+          where later.account_id = \(account.rawValue)
+            and later.message_id = \(message.rawValue) and later.ordinal > \(operation.ordinal)
+            and later.mailbox_id = \(mailbox.rawValue) and later.kind in ('move', 'delete')
+            and later.state in ('pending', 'running'))
       """,
       """
       update operation set uid = \(uid) where account_id = \(account.rawValue)
