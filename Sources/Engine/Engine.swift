@@ -31,6 +31,8 @@ package final class Engine: Sendable {
 
   /// Starts a worker for every account and one for submissions.
   package func start() async throws(ServiceError) {
+    try await store.settleIdempotency()
+    try await store.expireIdempotency()
     state.withLock { $0.isRunning = true }
     startSubmissions()
     var last: ID<Account>?

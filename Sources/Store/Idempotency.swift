@@ -87,6 +87,17 @@ extension Store {
     }
   }
 
+  /// At the start of the service: what an earlier run left unfinished has an outcome that nobody knows.
+  ///
+  /// It is answered as done without a body, so that the caller looks and nothing is done twice.
+  package func settleIdempotency() async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        "update idempotency set is_done = true, status = 409 where not is_done"
+      )
+    }
+  }
+
   /// Forgets the keys that are older than 24 hours.
   package func expireIdempotency() async throws(ServiceError) {
     try await attempt {

@@ -115,7 +115,7 @@ struct MessageSQL {
     sql += keyword("$flagged", query.isFlagged)
     sql += keyword("$answered", query.isAnswered)
     sql += keyword("$draft", query.isDraft)
-    if let keyword = query.keyword { sql += " and \(keyword) = any (p.keywords)" }
+    if let keyword = query.keyword?.lowercased() { sql += " and \(keyword) = any (p.keywords)" }
     sql += messageFilters
     return sql
   }

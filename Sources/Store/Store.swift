@@ -55,7 +55,9 @@ package final class Store: Sendable {
 extension ServiceError {
   /// What a caller sees of a failed statement: that the database is away, or a defect of ours.
   init(_ error: PostgresError) {
-    if error.isRetryable {
+    if case .server(sqlState: "22021", _, _) = error {
+      self.init(.invalidRequest, "A text holds U+0000, which cannot be stored.")
+    } else if error.isRetryable {
       self.init(
         .unavailable,
         "The database is not available at the moment.",

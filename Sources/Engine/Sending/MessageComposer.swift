@@ -133,6 +133,7 @@ struct MessageComposer {
   private func check(_ bytes: [UInt8], _ draft: SubmissionDraft) throws(ServiceError)
     -> ReadyMessage
   {
+    try checkHeaderBytes(bytes)
     let header = MessageParser.parse(bytes).header
     let identity = try identity(draft.identityID)
     let addressed = ["To", "Cc", "Bcc"].flatMap { header.addresses($0) ?? [] }.map(\.email)
@@ -151,6 +152,26 @@ struct MessageComposer {
       subject: header.text("Subject"),
       identityID: identity.id
     )
+  }
+
+  /// A CR alone or a NUL in the header reads as another header to the next server.
+  private func checkHeaderBytes(_ bytes: [UInt8]) throws(ServiceError) {
+    for (index, byte) in bytes.enumerated() {
+      let next = index + 1 < bytes.count ? bytes[index + 1] : 0
+      if byte == .lf, next == .lf || next == .cr { return }
+      guard byte == 0 || (byte == .cr && next != .lf) else { continue }
+      throw ServiceError(
+        .unprocessable,
+        "The message's header holds a CR without LF, or a NUL.",
+        fields: [
+          FieldError(
+            pointer: "",
+            code: "forbidden_character",
+            detail: "Header fields that end in CRLF and hold no NUL."
+          )
+        ]
+      )
+    }
   }
 
   private func recipients(_ addresses: [String]) throws(ServiceError) -> [String] {
