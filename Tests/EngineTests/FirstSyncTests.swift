@@ -77,6 +77,9 @@ struct FirstSyncTests {
       let account = try await service.addSyncedAccount(dovecot, "alice")
       await service.stop()
       let before = try await Self.digest(service)
+      try await eventually("the first sessions ended") {
+        try dovecot.endedSessions(of: "alice").count >= 2
+      }
       let sessions = try dovecot.endedSessions(of: "alice").count
       let lists = try await Self.lists(dovecot)
       try await service.start()
