@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -31,3 +32,10 @@ int restante_accept(int fd) { return accept4(fd, 0, 0, SOCK_NONBLOCK | SOCK_CLOE
 void *restante_current_loop(void) { return current_loop; }
 
 void restante_set_current_loop(void *loop) { current_loop = loop; }
+
+void restante_set_up_heap(void) {
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+}
+
+void restante_release_free_memory(void) { malloc_trim(0); }

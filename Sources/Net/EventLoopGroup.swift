@@ -15,6 +15,7 @@ package final class EventLoopGroup: Sendable {
   package init(
     loopCount: Int = ProcessInfo.processInfo.activeProcessorCount
   ) throws(NetError) {
+    Heap.setUp()
     let blocking = BlockingPool()
     var loops: [EventLoop] = []
     for number in 0..<max(loopCount, 1) {

@@ -17,6 +17,10 @@ int restante_accept(int fd);
 void *restante_current_loop(void);
 /// Names the loop that the calling thread runs.
 void restante_set_current_loop(void *loop);
+/// Lets the heap give large blocks back when they are freed; glibc would learn to keep them.
+void restante_set_up_heap(void);
+/// Gives the free pages of the heap back to the kernel.
+void restante_release_free_memory(void);
 
 #define RESTANTE_EPOLLIN 0x001u
 #define RESTANTE_EPOLLOUT 0x004u

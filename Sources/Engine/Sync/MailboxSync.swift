@@ -86,9 +86,11 @@ struct MailboxSync {
       mailbox.uidNext = uidNext
       mailbox.highestModSeq = progress.highestModSeq
     }
+    let isLarge = missing.count > configuration.batch
     while !missing.isEmpty {
       missing = try await fetchDownwards(missing, mailbox)
     }
+    if isLarge { Heap.releaseFreeMemory() }
     try await store.setProgress(MailboxProgress(syncedDownTo: 1), of: mailbox)
     mailbox.syncedDownTo = 1
   }
