@@ -17,6 +17,7 @@ class Service:
         self.token = token
         self.pid = pid
         self.connection = None
+        self.last_use = 0.0
 
     def call(self, method, path, body=None, headers=None, timeout=30):
         """The status, the fields and the body of an answer."""
@@ -25,6 +26,12 @@ class Service:
             body = json.dumps(body).encode()
             fields["Content-Type"] = "application/json"
         fields.update(headers or {})
+        now = time.monotonic()
+        if self.connection is not None and now - self.last_use > 20:
+            # The service closes a connection that was idle for a while.
+            self.connection.close()
+            self.connection = None
+        self.last_use = now
         if self.connection is None:
             self.connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:

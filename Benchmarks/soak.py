@@ -163,7 +163,6 @@ def main():
         account = service.add_account(user, os.environ["PASSWORD"], imaps, smtps)
         boxes = service.wait_synced(account)
         accounts[user] = (account, boxes["inbox"]["id"], boxes["archive"]["id"])
-    # Those that the load changes for good: nothing, since what it imports it deletes.
     workers = [Worker(number, accounts) for number in range(WORKERS)]
     start = time.monotonic()
     for worker in workers:
