@@ -112,7 +112,15 @@ extension Store {
   /// Removes the account and all that is its own; false where there is none.
   package func deleteAccount(_ id: ID<Account>) async throws(ServiceError) -> Bool {
     try await attempt {
-      try await pool.query("delete from account where id = \(id.rawValue)").affected > 0
+      try await pool.transaction { connection in
+        let results = try await connection.pipeline([
+          "select pg_advisory_xact_lock(\(id.rawValue))",
+          "delete from placement where account_id = \(id.rawValue)",
+          "delete from message where account_id = \(id.rawValue)",
+          "delete from account where id = \(id.rawValue)",
+        ])
+        return results[3].affected > 0
+      }
     }
   }
 

@@ -24,14 +24,18 @@ package final class Store: Sendable {
 
   /// A transaction that changes mail of `account`; those of one account come one after another.
   ///
-  /// They touch placements, messages, mailboxes and the feed in orders of their own: without the lock two
+  /// The account is there for as long as it runs. They touch placements, messages, mailboxes and the feed in orders of their own: without the lock two
   /// of them can wait for each other. The feed's row would part them at their end all the same.
   func mailTransaction<R>(
     _ account: ID<Account>,
     _ body: (PostgresConnection) async throws -> R
   ) async throws -> R {
     try await pool.transaction { connection in
-      _ = try await connection.query("select pg_advisory_xact_lock(\(account.rawValue))")
+      let results = try await connection.pipeline([
+        "select pg_advisory_xact_lock(\(account.rawValue))",
+        "select 1 from account where id = \(account.rawValue)",
+      ])
+      guard !results[1].isEmpty else { throw ServiceError.notFound("account") }
       return try await body(connection)
     }
   }

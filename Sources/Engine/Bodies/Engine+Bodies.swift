@@ -242,6 +242,8 @@ extension Engine {
       var decoded: [UInt8] = []
       decoder.receive(piece.span, into: &decoded)
       if !decoded.isEmpty { try await handoff.send(decoded) }
+      // A burst of pieces that are here already does not hold the loop.
+      await Task.yield()
     }
     var rest: [UInt8] = []
     decoder.finish(into: &rest)
