@@ -48,10 +48,12 @@ final class SubmissionWorker: Sendable {
       while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
         var deadline = Deadline.now + .seconds(30)
         do {
-          for submission in try await nextToSend() {
+          // One instant for both: what falls due between two would be missed by either.
+          let now = services.now()
+          for submission in try await nextToSend(at: now) {
             group.addTask(executorPreference: loop) { await self.send(submission) }
           }
-          deadline = min(deadline, try await nextLook())
+          deadline = min(deadline, try await nextLook(after: now))
         } catch {
           services.logger.warning(
             "submissions not read",
@@ -65,9 +67,9 @@ final class SubmissionWorker: Sendable {
   }
 
   /// What is due and not under way, at most one submission an account; each counts as under way from here on.
-  private func nextToSend() async throws(ServiceError) -> [SubmissionRecord] {
+  private func nextToSend(at now: Timestamp) async throws(ServiceError) -> [SubmissionRecord] {
     let limit = services.configuration.sendConcurrency
-    let due = try await services.store.dueSubmissions(at: services.now(), limit: limit * 8)
+    let due = try await services.store.dueSubmissions(at: now, limit: limit * 8)
     return state.withLock { state in
       var chosen: [SubmissionRecord] = []
       for submission in due where state.sending.count < limit {
@@ -84,8 +86,8 @@ final class SubmissionWorker: Sendable {
   /// When the next one is due.
   ///
   /// What is due already waits for the end of another and its wake.
-  private func nextLook() async throws(ServiceError) -> Deadline {
-    guard let next = try await services.store.nextSubmissionDue(after: services.now()) else {
+  private func nextLook(after now: Timestamp) async throws(ServiceError) -> Deadline {
+    guard let next = try await services.store.nextSubmissionDue(after: now) else {
       return .now + .seconds(30)
     }
     return .now + .microseconds(max(next.microseconds - services.now().microseconds, 1000))
