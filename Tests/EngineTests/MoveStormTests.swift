@@ -1,6 +1,8 @@
 import Engine
 import MailProtocols
+import MailTransport
 import Model
+import Postgres
 import Store
 import TestSupport
 import Testing
