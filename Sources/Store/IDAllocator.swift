@@ -9,7 +9,7 @@ final class IDAllocator: Sendable {
 
   private let free = Mutex<Range<Int64>>(0..<0)
 
-  /// `count` ids, ascending; not always contiguous.
+  /// `count` ids, ascending; not always contiguous, and not always above those of an earlier call.
   func take(_ count: Int, from pool: PostgresPool) async throws -> [Int64] {
     var taken: [Int64] = []
     taken.reserveCapacity(count)

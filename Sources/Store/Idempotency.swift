@@ -9,7 +9,8 @@ package enum IdempotencyStart: Sendable {
   case running
   /// The key came before with another body.
   case reused
-  /// The first answer; a nil body was not kept, since it held a secret.
+  /// The first answer; a nil body was not kept, since it held a secret, or since the service stopped
+  /// before there was one.
   case done(status: Int, contentType: String?, location: String?, body: [UInt8]?)
 }
 

@@ -340,7 +340,7 @@ extension Store {
     )
   }
 
-  /// Queues a refused intent again: it is shown as intended once more.
+  /// Drops a refused intent; false where there is none, or where it is still on its way.
   package func forgetOperation(
     _ id: ID<MailOperation>,
     of account: ID<Account>
