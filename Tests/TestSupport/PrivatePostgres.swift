@@ -73,9 +73,18 @@ package final class PrivatePostgres: Sendable {
     return "\(info) dbname=\(name)"
   }
 
+  /// How tests reach the server: whatever else the machine does, a wait in line is no failure.
+  package static func configuration(_ connectionInfo: String) -> PostgresConfiguration {
+    var configuration = PostgresConfiguration(connectionInfo: connectionInfo)
+    configuration.connectTimeout = .seconds(60)
+    configuration.waitTimeout = .seconds(120)
+    configuration.statementTimeout = .seconds(120)
+    return configuration
+  }
+
   /// A pool over the server's own loops; the caller closes it.
   package func pool(_ connectionInfo: String, connectionsPerLoop: Int = 4) -> PostgresPool {
-    var configuration = PostgresConfiguration(connectionInfo: connectionInfo)
+    var configuration = Self.configuration(connectionInfo)
     configuration.connectionsPerLoop = connectionsPerLoop
     return PostgresPool(configuration: configuration, group: group)
   }

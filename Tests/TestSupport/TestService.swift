@@ -70,7 +70,7 @@ package final class TestService: Sendable {
     database = try await PrivatePostgres.shared.database()
     key = try SecretKey.generate()
     let pool = PostgresPool(
-      configuration: PostgresConfiguration(connectionInfo: database),
+      configuration: PrivatePostgres.configuration(database),
       group: group
     )
     self.pool = pool
@@ -127,7 +127,7 @@ package final class TestService: Sendable {
   /// Starts the engine, and the server where the options ask for it.
   package func start() async throws {
     let pool = PostgresPool(
-      configuration: PostgresConfiguration(connectionInfo: database),
+      configuration: PrivatePostgres.configuration(database),
       group: group
     )
     let store = Store(pool: pool, sealer: Sealer(keys: [key]))
