@@ -54,9 +54,15 @@ extension [UInt8] {
   }
 
   /// Appends `number` in decimal.
+  @inlinable
   package mutating func append(decimal number: some FixedWidthInteger) {
     if number < 0 { append(0x2D) }
-    var magnitude = UInt64(number.magnitude)
+    append(magnitude: UInt64(number.magnitude))
+  }
+
+  @usableFromInline
+  mutating func append(magnitude: UInt64) {
+    var magnitude = magnitude
     if magnitude < 10 {
       append(UInt8(truncatingIfNeeded: magnitude) + 0x30)
       return

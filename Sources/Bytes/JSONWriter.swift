@@ -18,6 +18,9 @@ package struct JSONWriter: ~Copyable {
     bytes.reserveCapacity(capacity)
   }
 
+  /// A writer that goes on behind `bytes`, which `finish` gives back with what was written.
+  package init(appendingTo bytes: consuming [UInt8]) { self.bytes = bytes }
+
   /// How many bytes were written.
   package var count: Int { bytes.count }
 
@@ -110,6 +113,20 @@ package struct JSONWriter: ~Copyable {
     bytes.append(0x22)
   }
 
+  /// A string of two pieces of UTF-8 text with an ASCII byte between them that needs no escape.
+  package mutating func string(
+    _ first: Span<UInt8>,
+    _ separator: UInt8,
+    _ second: Span<UInt8>
+  ) {
+    separate()
+    bytes.append(0x22)
+    escape(first)
+    bytes.append(separator)
+    escape(second)
+    bytes.append(0x22)
+  }
+
   /// A string of text.
   package mutating func string(_ text: String) {
     var text = text
@@ -142,9 +159,16 @@ package struct JSONWriter: ~Copyable {
   }
 
   /// An integer.
+  @inlinable
   package mutating func int(_ number: some FixedWidthInteger) {
+    int(isNegative: number < 0, magnitude: UInt64(number.magnitude))
+  }
+
+  @usableFromInline
+  mutating func int(isNegative: Bool, magnitude: UInt64) {
     separate()
-    bytes.append(decimal: number)
+    if isNegative { bytes.append(0x2D) }
+    bytes.append(magnitude: magnitude)
   }
 
   /// A number; null where it is not finite, since JSON has no such number.

@@ -10,30 +10,27 @@ import Net
 ///     close               refuse, linger, close      linger, close
 ///
 /// Bytes are read only when somebody waits for them: for a head here, for a body when the handler asks.
-/// Between requests nothing is buffered.
+/// While it is idle nothing is buffered and no task waits: `HTTPLane` starts one when bytes come.
 final class HTTPConnection: @unchecked Sendable {  // Confined to its lane's loop.
-  let stream: any ByteStream
+  let stream: SocketStream
   let limits: HTTPLimits
   private let lane: HTTPLane
   private let handler: any HTTPHandler
-  private let remoteAddress: SocketAddress?
   private var machine: HTTPServerConnection
-  /// Whether nothing but the next request is waited for, so that closing harms nobody.
-  private(set) var isIdle = false
+  /// False for a connection that is one too many, and only told so.
+  var isWelcome = true
   /// Whether the client still waits for `100 Continue`.
   private var owesContinue = false
   /// Whether the input can't be read any further, so that no request can follow.
   private var isInputBroken = false
 
   init(
-    _ stream: any ByteStream,
-    from remoteAddress: SocketAddress?,
+    _ stream: SocketStream,
     on lane: HTTPLane,
     limits: HTTPLimits,
     handler: any HTTPHandler
   ) {
     self.stream = stream
-    self.remoteAddress = remoteAddress
     self.lane = lane
     self.limits = limits
     self.handler = handler
@@ -43,14 +40,26 @@ final class HTTPConnection: @unchecked Sendable {  // Confined to its lane's loo
   /// Whether the server is shutting down.
   var isDraining: Bool { lane.isDraining }
 
-  /// Answers requests until the connection ends, and closes it.
-  func run() async {
-    while await serveNext() {}
-    stream.close()
+  /// Answers the requests that come; whether the connection is idle now, and not closed.
+  func serve() async -> Bool {
+    guard isWelcome else {
+      await turnAway()
+      return false
+    }
+    while true {
+      switch await nextHead() {
+      case .request(let head):
+        if await answer(head) { continue }
+      case .nothing: return true
+      case .end: break
+      }
+      stream.close()
+      return false
+    }
   }
 
   /// Says that there are connections enough, and closes without lingering, as room is what we lack.
-  func turnAway() async {
+  private func turnAway() async {
     let response = handler.protocolError(
       .serviceUnavailable,
       reason: "There are too many connections."
@@ -60,14 +69,13 @@ final class HTTPConnection: @unchecked Sendable {  // Confined to its lane's loo
   }
 
   /// Answers one request; false where the connection must close.
-  private func serveNext() async -> Bool {
-    guard let head = await nextHead() else { return false }
+  private func answer(_ head: RequestHead) async -> Bool {
     owesContinue = head.expectsContinue
     let body = HTTPRequestBody.of(head.framing, from: self)
     let request = HTTPRequest(
       head: head,
       body: body,
-      remoteAddress: remoteAddress,
+      remoteAddress: stream.remoteAddress,
       receivedAt: .now
     )
     let response = await handler.respond(to: request)
@@ -90,38 +98,46 @@ extension HTTPConnection {
   /// How long a closing connection waits for the peer to close, see `linger`.
   private static let lingerTime = Duration.seconds(2)
 
-  /// The head of the next request; nil where none comes, or what came was refused.
-  private func nextHead() async -> RequestHead? {
-    var deadline = Deadline.now
-    while true {
-      switch machine.next() {
-      case .head(let head): return head
-      case .failed(let error):
-        await refuse(error.status, error.reason)
-        return nil
-      case .body, .end, nil: break
-      }
-      let isFirstRead = machine.isIdle
-      if isFirstRead, isDraining { return nil }
-      if isFirstRead { deadline = .after(limits.idleTimeout) }
-      isIdle = isFirstRead
-      let bytes = await readHeadBytes(by: deadline, isFirst: isFirstRead)
-      isIdle = false
-      guard let bytes else { return nil }
-      if isFirstRead { deadline = .after(limits.headTimeout) }
-      machine.receive(bytes)
-    }
+  /// What came of looking for a request.
+  private enum Arrival {
+    case request(RequestHead)
+    /// Not a byte of one is there.
+    case nothing
+    /// None will come, or what came was refused.
+    case end
   }
 
-  private func readHeadBytes(by deadline: Deadline, isFirst: Bool) async -> [UInt8]? {
-    do throws(NetError) {
-      let bytes = try await stream.read(upTo: HTTPConnection.headReadSize, deadline: deadline)
-      return bytes.isEmpty ? nil : bytes
-    } catch .timedOut where !isFirst {
-      await refuse(.requestTimeout, "The request did not come whole in time.")
-      return nil
-    } catch {
-      return nil
+  private func nextHead() async -> Arrival {
+    var deadline: Deadline?
+    while true {
+      switch machine.next() {
+      case .head(let head): return .request(head)
+      case .failed(let error):
+        await refuse(error.status, error.reason)
+        return .end
+      case .body, .end, nil: break
+      }
+      do throws(NetError) {
+        let bytes: [UInt8]
+        if machine.isIdle {
+          if isDraining { return .end }
+          guard let found = try stream.readNow(upTo: HTTPConnection.headReadSize) else {
+            return .nothing
+          }
+          bytes = found
+        } else {
+          let limit = deadline ?? .after(limits.headTimeout)
+          deadline = limit
+          bytes = try await stream.read(upTo: HTTPConnection.headReadSize, deadline: limit)
+        }
+        guard !bytes.isEmpty else { return .end }
+        machine.receive(bytes)
+      } catch .timedOut {
+        await refuse(.requestTimeout, "The request did not come whole in time.")
+        return .end
+      } catch {
+        return .end
+      }
     }
   }
 
@@ -185,7 +201,7 @@ extension HTTPConnection {
   private func linger() async {
     let mayGetMore = isInputBroken || machine.remainingLength != 0 || machine.buffered > 0
     guard mayGetMore else { return }
-    (stream as? SocketStream)?.finishWriting()
+    stream.finishWriting()
     let deadline = Deadline.after(HTTPConnection.lingerTime)
     var left = limits.drain
     do throws(NetError) {

@@ -33,8 +33,13 @@ package final class HTTPServer: Sendable {
     localAddress = listener.localAddress
     self.handler = handler
     self.limits = limits
-    lanes = group.loops.map(HTTPLane.init)
-    gate = HTTPGate(loop: loop, laneCount: lanes.count)
+    let gate = HTTPGate(loop: loop, laneCount: group.loops.count)
+    self.gate = gate
+    lanes = group.loops.indices.map { index in
+      HTTPLane(loop: group.loops[index], limits: limits) {
+        gate.loop.execute { gate.leave(index) }
+      }
+    }
   }
 
   /// Serves until `shutdown` has done its work; cancelled, it closes all connections at once.
@@ -63,7 +68,10 @@ package final class HTTPServer: Sendable {
   private func serve() async throws {
     var failure: NetError?
     await withDiscardingTaskGroup { group in
-      failure = await acceptAll(into: &group)
+      for lane in lanes {
+        group.addTask(executorPreference: lane.loop) { await lane.run() }
+      }
+      failure = await acceptAll()
       for lane in lanes {
         lane.loop.execute { lane.drain() }
       }
@@ -74,42 +82,20 @@ package final class HTTPServer: Sendable {
   }
 
   /// Accepts until the listener is closed; what else ended it, if anything did.
-  private func acceptAll(into group: inout DiscardingTaskGroup) async -> NetError? {
+  private func acceptAll() async -> NetError? {
     while true {
       do throws(NetError) {
         let socket = try await listener.accept()
         let index = gate.enter()
         let isWelcome = gate.count <= limits.connections
-        group.addTask(executorPreference: lanes[index].loop) {
-          await self.serve(socket, onLane: index, isWelcome: isWelcome)
+        let lane = lanes[index]
+        lane.loop.execute { [handler] in
+          lane.take(socket, isWelcome: isWelcome, handler: handler)
         }
       } catch {
         listener.close()
         return error == .closed || error == .cancelled ? nil : error
       }
     }
-  }
-
-  /// Serves one connection on its lane's loop.
-  private func serve(_ socket: AcceptedSocket, onLane index: Int, isWelcome: Bool) async {
-    let lane = lanes[index]
-    do throws(NetError) {
-      let stream = try socket.stream(on: lane.loop)
-      let connection = HTTPConnection(
-        stream,
-        from: stream.remoteAddress,
-        on: lane,
-        limits: limits,
-        handler: handler
-      )
-      if isWelcome {
-        await lane.serve(connection)
-      } else {
-        await connection.turnAway()
-      }
-    } catch {
-      // The connection broke before it began; there is nobody to tell.
-    }
-    gate.loop.execute { self.gate.leave(index) }
   }
 }

@@ -28,16 +28,16 @@ final class Channel: EventHandler, @unchecked Sendable {
     case ready, timer, failed
   }
 
-  /// A task that waits; it is woken exactly once.
-  @safe private struct Waiter {
-    private let continuation: UnsafeContinuation<Wake, Never>
-
-    init(_ continuation: UnsafeContinuation<Wake, Never>) {
-      unsafe self.continuation = continuation
-    }
+  /// A task that waits, or a call that is wanted; it is woken exactly once.
+  @safe private enum Waiter {
+    case task(UnsafeContinuation<Wake, Never>)
+    case call((Wake) -> Void)
 
     func wake(_ wake: Wake) {
-      unsafe continuation.resume(returning: wake)
+      switch self {
+      case .task(let continuation): unsafe continuation.resume(returning: wake)
+      case .call(let body): body(wake)
+      }
     }
   }
 
@@ -97,7 +97,7 @@ final class Channel: EventHandler, @unchecked Sendable {
     streak = 0
     let wake = await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { continuation in
-        suspend(unsafe Waiter(continuation), side, deadline)
+        suspend(unsafe Waiter.task(continuation), side, deadline)
       }
     } onCancel: {
       loop.execute { self.close(.cancelled) }
@@ -106,6 +106,23 @@ final class Channel: EventHandler, @unchecked Sendable {
     case .ready: return
     case .timer: if ContinuousClock.now >= deadline { throw NetError.timedOut }
     case .failed: throw failure ?? .closed
+    }
+  }
+
+  /// Calls `body` on the loop once `side` may be ready, or with why it will not be.
+  func call(when side: Side, until deadline: Deadline, _ body: @escaping (NetError?) -> Void) {
+    let waiter = Waiter.call { wake in
+      switch wake {
+      case .ready: body(nil)
+      case .failed: body(self.failure ?? .closed)
+      case .timer where ContinuousClock.now >= deadline: body(.timedOut)
+      case .timer: self.call(when: side, until: deadline, body)
+      }
+    }
+    if failure == nil, isReady(side) {
+      waiter.wake(.ready)
+    } else {
+      suspend(waiter, side, deadline)
     }
   }
 

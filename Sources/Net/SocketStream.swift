@@ -88,6 +88,20 @@ package final class SocketStream: ByteStream {
     }
   }
 
+  /// The next bytes if there are any now, nil where there are none; empty at the end of the stream.
+  package func readNow(upTo limit: Int) throws(NetError) -> [UInt8]? {
+    try channel.receive(upTo: limit)
+  }
+
+  /// Calls `body` once, on the loop, as soon as there may be something to read.
+  ///
+  /// It is called with `timedOut` at the deadline, and with why the stream was closed if it was. A
+  /// task that waits in `read` keeps its frames; this keeps the closure alone, for connections that
+  /// are idle.
+  package func whenReadable(by deadline: Deadline, _ body: @escaping (NetError?) -> Void) {
+    channel.call(when: .read, until: deadline, body)
+  }
+
   /// Writes all of `head`, then all of `body`, in one system call where the kernel takes it.
   ///
   /// At the deadline the stream is closed, since the peer may have got a part.

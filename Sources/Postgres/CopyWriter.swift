@@ -11,8 +11,8 @@ package struct CopyWriter: Sendable {
   /// What was written and not yet sent.
   private(set) var buffer = PostgresBuffer()
 
-  /// An empty writer.
-  package init() {}
+  /// An empty writer with room for `capacity` bytes before it grows.
+  package init(capacity: Int = 0) { buffer.reserve(capacity) }
 
   /// How many bytes wait to be sent.
   package var count: Int { buffer.count }
@@ -29,6 +29,20 @@ package struct CopyWriter: Sendable {
     }
   }
 
+  /// Writes the next value of the row, or NULL.
+  package mutating func write(_ value: [UInt8]?) {
+    guard let value else { return writeNull() }
+    buffer.append(Int32(value.count))
+    buffer.append(value)
+  }
+
+  /// Writes the next value of the row, or NULL.
+  package mutating func write(_ value: String?) {
+    guard let value else { return writeNull() }
+    buffer.append(Int32(value.utf8.count))
+    buffer.append(value)
+  }
+
   /// Writes NULL as the next value of the row.
   package mutating func writeNull() { buffer.append(Int32(-1)) }
 
@@ -38,7 +52,10 @@ package struct CopyWriter: Sendable {
     buffer.append(bytes)
   }
 
-  /// Adds the rows of another writer.
+  /// Writes the bytes that `body` appends as the next value: `bytea`, or `text` that is UTF-8.
+  package mutating func write(_ body: (inout [UInt8]) -> Void) { buffer.appendWithLength(body) }
+
+  /// Adds the rows, or values, of another writer.
   package mutating func append(_ rows: CopyWriter) { buffer.append(rows.buffer.bytes) }
 
   /// The signature, no flags, no extension.

@@ -14,11 +14,7 @@ package struct PostgresBuffer: Sendable {
 
   /// Appends an integer, most significant byte first.
   package mutating func append<T: FixedWidthInteger>(_ value: T) {
-    var shift = T.bitWidth
-    while shift > 0 {
-      shift -= 8
-      bytes.append(UInt8(truncatingIfNeeded: value >> T(shift)))
-    }
+    unsafe withUnsafeBytes(of: value.bigEndian) { unsafe bytes.append(contentsOf: $0) }
   }
 
   /// Appends bytes as they are.
@@ -37,6 +33,18 @@ package struct PostgresBuffer: Sendable {
     let start = bytes.count
     append(Int32(0))
     body(&self)
+    setLength(at: start)
+  }
+
+  /// Appends the bytes that `body` appends, preceded by their count as four bytes.
+  mutating func appendWithLength(_ body: (inout [UInt8]) -> Void) {
+    let start = bytes.count
+    append(Int32(0))
+    body(&bytes)
+    setLength(at: start)
+  }
+
+  private mutating func setLength(at start: Int) {
     let length = UInt32(truncatingIfNeeded: bytes.count - start - 4)
     for index in 0..<4 {
       bytes[start + index] = UInt8(truncatingIfNeeded: length >> UInt32(24 - 8 * index))

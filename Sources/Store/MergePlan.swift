@@ -11,8 +11,10 @@ struct MergePlan {
   private var leaving: Set<[UInt8]> = []
   /// Messages here without a UID and without an intent that has yet to bring them, by identity, oldest first.
   private var waiting: [[UInt8]: [Int64]] = [:]
-  private var matched: [(id: Int64, message: NewMessage)] = []
-  private var created: [(id: Int64, message: NewMessage)] = []
+  private var messages: [NewMessage] = []
+  /// Ids, and places in `messages`.
+  private var matched: [(id: Int64, place: Int)] = []
+  private var created: [(id: Int64, place: Int)] = []
   private(set) var counters = CounterChange()
 
   /// Reads the four results that `Store.merge` asks for.
@@ -28,15 +30,18 @@ struct MergePlan {
   /// Decides for each message of the batch; `fresh` has an id for each.
   mutating func sort(_ batch: [NewMessage], _ fresh: [Int64]) {
     // Oldest first, so that equal messages pair in UID order.
-    for (index, message) in batch.enumerated().sorted(by: { ($0.1.uid ?? 0) < ($1.1.uid ?? 0) }) {
+    messages = batch
+    let uids = batch.map { $0.uid ?? 0 }
+    for index in batch.indices.sorted(by: { uids[$0] < uids[$1] }) {
+      let message = batch[index]
       if let uid = message.uid, knownUIDs.contains(uid) || leavingUIDs.contains(uid) { continue }
       if var ids = waiting[message.identity], !ids.isEmpty {
-        matched.append((ids.removeFirst(), message))
+        matched.append((ids.removeFirst(), index))
         waiting[message.identity] = ids
       } else if leaving.contains(message.identity) {
         continue
       } else {
-        created.append((fresh[index], message))
+        created.append((fresh[index], index))
         counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
       }
     }
@@ -45,21 +50,21 @@ struct MergePlan {
   /// Writes the new rows by COPY and gives the waiting ones their UIDs.
   func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
     let account = mailbox.accountID
-    for (id, message) in matched {
+    for (id, place) in matched {
       _ = try await connection.query(
         """
-        update placement set uid = \(message.uid), origin = \(PlacementOrigin.server.rawValue)
+        update placement set uid = \(messages[place].uid), origin = \(PlacementOrigin.server.rawValue)
         where account_id = \(account.rawValue) and mailbox_id = \(mailbox.id.rawValue)
           and message_id = \(id) and uid is null
         """
       )
     }
     guard !created.isEmpty else { return }
-    var messages = CopyWriter()
+    var rows = CopyWriter(capacity: created.count * 1024)
     var placements = CopyWriter()
-    for (id, message) in created {
-      message.write(id: id, of: account, to: &messages)
-      message.write(
+    for (id, place) in created {
+      messages[place].write(id: id, of: account, to: &rows)
+      messages[place].write(
         placementOf: id,
         in: mailbox.id,
         of: account,
@@ -67,14 +72,14 @@ struct MergePlan {
         to: &placements
       )
     }
-    _ = try await connection.copyIn(NewMessage.messageCopy, rows: messages)
+    _ = try await connection.copyIn(NewMessage.messageCopy, rows: rows)
     _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
   }
 
   /// What the feed says of the batch: one row for all new messages.
   func entries(of mailbox: Mailbox) -> [FeedEntry] {
     var entries: [FeedEntry] = []
-    let visible = created.filter { !$0.message.isDeleted }.map(\.id).sorted()
+    let visible = created.filter { !messages[$0.place].isDeleted }.map(\.id).sorted()
     if !visible.isEmpty {
       entries.append(FeedEntry(.message, .created, visible))
       entries.append(

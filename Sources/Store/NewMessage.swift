@@ -3,8 +3,6 @@ import Model
 import Postgres
 
 /// A message as a sync fetched it, ready to be stored.
-///
-/// The JSON columns are what the API will write.
 package struct NewMessage: Sendable {
   package var uid: Int64?
   /// In JMAP's form, sorted.
@@ -16,28 +14,11 @@ package struct NewMessage: Sendable {
   package var identity: [UInt8]
   package var threadID: Int64
   package var sentAt: Timestamp?
-  package var subject: String?
-  package var from: [UInt8]?
-  package var to: [UInt8]?
-  package var cc: [UInt8]?
-  package var bcc: [UInt8]?
-  package var replyTo: [UInt8]?
-  package var sender: [UInt8]?
-  package var messageIDs: [UInt8]?
-  package var inReplyTo: [UInt8]?
-  package var references: [UInt8]?
-  package var fromText: String?
-  package var toText: String?
-  package var messageID: String?
-  package var extraFields: String?
   package var hasAttachment: Bool
-  package var attachments: [UInt8]?
-  package var bodyStructure: [UInt8]?
-  package var textBody: [UInt8]?
-  package var htmlBody: [UInt8]?
-  package var preview: String?
+  /// All else, as the API will write it.
+  package var columns = MessageColumns()
 
-  /// A message with what every message has; the rest is set by whoever parsed it.
+  /// A message with what every message has; `columns` are set by whoever parsed it.
   package init(
     uid: Int64?,
     keywords: [String],
@@ -46,6 +27,7 @@ package struct NewMessage: Sendable {
     size: Int64,
     identity: [UInt8],
     threadID: Int64,
+    sentAt: Timestamp?,
     hasAttachment: Bool
   ) {
     self.uid = uid
@@ -55,6 +37,7 @@ package struct NewMessage: Sendable {
     self.size = size
     self.identity = identity
     self.threadID = threadID
+    self.sentAt = sentAt
     self.hasAttachment = hasAttachment
   }
 
@@ -72,12 +55,13 @@ enum PlacementOrigin: Int16 {
 }
 
 extension NewMessage {
+  private static let fixedColumns = [
+    "account_id", "id", "thread_id", "identity", "size", "received_at", "sent_at",
+    "has_attachment",
+  ]
+
   static let messageCopy = """
-    copy message (account_id, id, thread_id, identity, size, received_at, sent_at, subject,
-      from_addresses, to_addresses, cc_addresses, bcc_addresses, reply_to_addresses,
-      sender_addresses, message_ids, in_reply_to, reference_ids, from_text, to_text, message_id,
-      extra_fields, has_attachment, attachments, body_structure, text_body,
-      html_body, preview)
+    copy message (\((fixedColumns + MessageColumns.Column.allCases.map(\.name)).joined(separator: ", ")))
     from stdin (format binary)
     """
 
@@ -89,7 +73,7 @@ extension NewMessage {
 
   /// One row of `messageCopy`.
   func write(id: Int64, of account: ID<Account>, to copy: inout CopyWriter) {
-    copy.beginRow(columns: 27)
+    copy.beginRow(columns: Self.fixedColumns.count + MessageColumns.Column.allCases.count)
     copy.write(account.rawValue)
     copy.write(id)
     copy.write(threadID)
@@ -97,17 +81,8 @@ extension NewMessage {
     copy.write(size)
     copy.write(receivedAt)
     copy.write(sentAt)
-    copy.write(subject)
-    for json in [from, to, cc, bcc, replyTo, sender, messageIDs, inReplyTo, references] {
-      copy.write(json)
-    }
-    for text in [fromText, toText, messageID, extraFields] { copy.write(text) }
     copy.write(hasAttachment)
-    copy.write(attachments)
-    copy.write(bodyStructure)
-    copy.write(textBody)
-    copy.write(htmlBody)
-    copy.write(preview)
+    columns.write(to: &copy)
   }
 
   /// One row of `placementCopy`.

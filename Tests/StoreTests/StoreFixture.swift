@@ -102,11 +102,12 @@ struct StoreFixture {
       size: size,
       identity: [UInt8](name.utf8),
       threadID: uid ?? 1,
+      sentAt: nil,
       hasAttachment: false
     )
-    message.subject = subject
-    message.fromText = from
-    message.messageID = "\(name)@test.invalid"
+    message.columns.text(.subject, subject)
+    message.columns.text(.fromText, from)
+    message.columns.text(.messageID, "\(name)@test.invalid")
     return message
   }
 

@@ -213,6 +213,7 @@ final class AccountWorker: Sendable {
       store: store,
       configuration: configuration,
       now: services.now,
+      helper: services.group.loops.first { $0 !== loop } ?? loop,
       hasIntents: { [signal] in signal.has(.operations) },
       betweenBatches: { try await replay.run() }
     )

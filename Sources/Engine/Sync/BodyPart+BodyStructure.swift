@@ -12,19 +12,18 @@ extension BodyPart {
     let type = "\(structure.type)/\(structure.subtype)"
     let isMultipart = structure.isMultipart
     let ownPath = path.numbers.isEmpty && !isMultipart ? PartPath([1]) : path
-    let contentType = ContentType(parsing: Self.field(type, structure.parameters).span)
-    let disposition = structure.disposition.flatMap { told in
-      ContentDisposition(parsing: Self.field(told.kind, told.parameters).span)
-    }
+    let disposition = structure.disposition
     let encoding = TransferEncoding(name: structure.transferEncoding)
     self.init(
       partID: isMultipart ? nil : ownPath.description,
       type: type,
       size: structure.size,
-      name: disposition?.filename ?? contentType?.name,
-      charset: structure.type == "text" ? contentType?.charset ?? "us-ascii" : nil,
+      name: disposition.flatMap { Self.value("filename", of: $0.parameters) }
+        ?? Self.value("name", of: structure.parameters),
+      charset: structure.type == "text"
+        ? Self.value("charset", of: structure.parameters) ?? "us-ascii" : nil,
       transferEncoding: encoding,
-      disposition: disposition?.type,
+      disposition: disposition?.kind,
       contentID: structure.contentID.map { Self.withoutBrackets($0) },
       language: structure.languages.isEmpty ? nil : structure.languages,
       location: structure.location.map { String(utf8: $0.span) },
@@ -35,9 +34,18 @@ extension BodyPart {
     )
   }
 
+  /// The value of a parameter, decoded.
+  private static func value(_ name: String, of parameters: [BodyParameter]) -> String? {
+    // Most servers tell few parameters, of which none is continued or encoded (RFC 2231).
+    if !parameters.contains(where: { $0.name.utf8.contains(0x2A) }) {
+      return parameters.first { $0.name == name }.map { EncodedWords.decode($0.value.span) }
+    }
+    return ContentType(parsing: field(parameters).span)?.parameters[name]
+  }
+
   /// The parameters as a header field would have them, for the one parser of RFC 2231 and its leniencies.
-  private static func field(_ value: String, _ parameters: [BodyParameter]) -> [UInt8] {
-    var field = [UInt8](value.utf8)
+  private static func field(_ parameters: [BodyParameter]) -> [UInt8] {
+    var field = [UInt8]("x/x".utf8)
     for parameter in parameters {
       field.append("; ")
       field.append(text: parameter.name)

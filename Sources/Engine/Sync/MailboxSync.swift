@@ -16,6 +16,8 @@ struct MailboxSync {
   let store: Store
   let configuration: EngineConfiguration
   let now: @Sendable () -> Timestamp
+  /// Where rows are made while this loop reads on and stores.
+  let helper: EventLoop
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
@@ -96,34 +98,48 @@ struct MailboxSync {
   }
 
   /// Fetches `missing` newest first until the end or until intents want the connection; what is left.
+  ///
+  /// Three batches are under way at once: one is read, the one before it is made into rows on the helper loop, and the
+  /// one before that is stored.
   private func fetchDownwards(_ missing: UIDSet, _ mailbox: Mailbox) async throws -> UIDSet {
     let fetch = client.fetchSummaries(
       missing,
       batchSize: configuration.batch,
       firstBatchSize: configuration.firstBatch
     )
-    let store = store
-    return try await withThrowingTaskGroup(of: Void.self) { group in
+    return try await withThrowingTaskGroup(of: [NewMessage].self) { group in
       var isFirst = true
       while let batch = try await fetch.next() {
-        let rows = try await rows(of: batch)
-        // One batch is stored while the next is read, and never two at a time.
-        try await group.next()
-        guard let lowest = rows.compactMap(\.uid).min() else { continue }
-        group.addTask { [mailbox] in
-          let progress = MailboxProgress(syncedDownTo: lowest)
-          try await store.merge(rows, into: mailbox, progress: progress)
-        }
+        try await storeMade(&group, mailbox)
+        group.addTask(executorPreference: helper) { [now] in await Self.rows(of: batch, now) }
         // The first page goes ahead of everything; intents must find all that was read.
         guard isFirst || hasIntents() else { continue }
         isFirst = false
-        try await group.next()
+        try await storeMade(&group, mailbox)
+        try await storeMade(&group, mailbox)
         guard hasIntents(), try await betweenBatches() else { continue }
         try await client.select(MailboxName(encoded: Array(mailbox.encodedName.utf8)))
-        return UIDSet(missing.uids.filter { Int64($0.value) < lowest })
+        guard let lowest = batch.compactMap(\.uid).min() else { continue }
+        return UIDSet(missing.uids.filter { $0 < lowest })
       }
-      try await group.waitForAll()
+      try await storeMade(&group, mailbox)
+      try await storeMade(&group, mailbox)
       return UIDSet()
+    }
+  }
+
+  /// Waits for the batch being made into rows and for the one being stored, and begins to store the first.
+  private func storeMade(
+    _ group: inout ThrowingTaskGroup<[NewMessage], any Error>,
+    _ mailbox: Mailbox
+  ) async throws {
+    var made: [NewMessage] = []
+    while let rows = try await group.next() { made += rows }
+    guard let lowest = made.compactMap(\.uid).min() else { return }
+    group.addTask { [store, made, mailbox] in
+      let progress = MailboxProgress(syncedDownTo: lowest)
+      try await store.merge(made, into: mailbox, progress: progress)
+      return []
     }
   }
 
@@ -136,7 +152,7 @@ struct MailboxSync {
     let fetch = client.fetch(range, .summary, newestFirst: false)
     var top = known
     while let batch = try await fetch.next() {
-      let rows = try await rows(of: batch).filter { ($0.uid ?? 0) >= known }
+      let rows = await Self.rows(of: batch, now).filter { ($0.uid ?? 0) >= known }
       guard let highest = rows.compactMap(\.uid).max() else { continue }
       top = max(top, highest + 1)
       try await store.merge(rows, into: mailbox, progress: MailboxProgress(uidNext: top))
@@ -149,7 +165,10 @@ struct MailboxSync {
   }
 
   /// Rows for fetched messages; a yield now and then lets requests on the same loop through.
-  private func rows(of batch: [FetchedMessage]) async throws -> [NewMessage] {
+  private static func rows(
+    of batch: [FetchedMessage],
+    _ now: () -> Timestamp
+  ) async -> [NewMessage] {
     var rows: [NewMessage] = []
     rows.reserveCapacity(batch.count)
     for (index, message) in batch.enumerated() {

@@ -12,8 +12,9 @@ extension NewMessage {
   init?(_ fetched: FetchedMessage, fetchedAt now: Timestamp) {
     guard let uid = fetched.uid else { return nil }
     let envelope = fetched.envelope ?? Envelope()
-    let fields = HeaderFields(parsing: fetched.headerFields)
-    let references = fields.messageIDs("References") ?? []
+    let extraFields = fetched.headerFields
+    let fields = extraFields.count > 2 ? HeaderFields(parsing: extraFields) : nil
+    let references = fields?.messageIDs("References") ?? []
     let inReplyTo = envelope.inReplyTo.map { MessageIDList.parse($0.span) } ?? []
     let messageIDs = envelope.messageID.map { MessageIDList.parse($0.span) } ?? []
     let identity = Self.identity(envelope, size: fetched.size ?? 0)
@@ -33,45 +34,36 @@ extension NewMessage {
         references: references,
         fallback: identity + [UInt8](uid.description.utf8)
       ),
+      sentAt: envelope.date.flatMap { MIMEDate.parse($0.span) }.map {
+        Timestamp(seconds: $0.seconds)
+      },
       hasAttachment: views?.hasAttachment ?? false
     )
-    self.messageID = messageIDs.first?.withoutNUL
-    self.messageIDs = AddressJSON.array(messageIDs)
-    self.inReplyTo = AddressJSON.array(inReplyTo)
-    self.references = AddressJSON.array(references)
-    attachments = views.flatMap { StructureJSON.list($0.attachments) }
-    textBody = views.flatMap { StructureJSON.list($0.textBody) }
-    htmlBody = views.flatMap { StructureJSON.list($0.htmlBody) }
-    bodyStructure = structure.map { StructureJSON.tree($0) }
-    let extra = fetched.headerFields
-    extraFields = extra.count > 2 ? String(utf8: extra.span).withoutNUL : nil
-    setEnvelope(envelope, fields)
-  }
-
-  private mutating func setEnvelope(_ envelope: Envelope, _ fields: HeaderFields) {
-    subject = envelope.subject.map { EncodedWords.decode($0.span).withoutNUL }
-    sentAt = envelope.date.flatMap { MIMEDate.parse($0.span) }.map {
-      Timestamp(seconds: $0.seconds)
-    }
-    let from = AddressJSON.addresses(envelope.from)
-    let to = AddressJSON.addresses(envelope.to)
-    let cc = AddressJSON.addresses(envelope.cc)
-    let bcc = AddressJSON.addresses(envelope.bcc)
-    self.from = AddressJSON.array(from)
-    self.to = AddressJSON.array(to)
-    self.cc = AddressJSON.array(cc)
-    self.bcc = AddressJSON.array(bcc)
     // Servers fill these two in from From (RFC 3501 §7.4.2); the API shows what the message says.
-    replyTo = fields.addresses("Reply-To").flatMap { AddressJSON.array($0) }
-    let sender = AddressJSON.addresses(envelope.sender)
-    self.sender = sender == from ? nil : AddressJSON.array(sender)
-    fromText = AddressJSON.text(from)
-    toText = AddressJSON.text(to + cc + bcc)
+    let replyTo = fields?.addresses("Reply-To") ?? []
+    let sender = envelope.sender == envelope.from ? [] : envelope.sender
+    if let subject = envelope.subject { columns.text(.subject, header: subject) }
+    columns.write(
+      addresses: MessageAddresses(
+        from: RowAddresses(envelope.from),
+        to: RowAddresses(envelope.to),
+        cc: RowAddresses(envelope.cc),
+        bcc: RowAddresses(envelope.bcc),
+        replyTo: .decoded(replyTo),
+        sender: RowAddresses(sender)
+      ),
+      messageIDs: messageIDs,
+      inReplyTo: inReplyTo,
+      references: references
+    )
+    if extraFields.count > 2 { columns.text(.extraFields, header: extraFields, isDecoded: false) }
+    if let structure, let views { columns.write(structure, views) }
   }
 
   /// What a message is known by when its UID changes: a digest of its raw envelope and its size.
   private static func identity(_ envelope: Envelope, size: Int) -> [UInt8] {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(512)
     envelope.writeIdentity(to: &bytes)
     bytes.append(decimal: size)
     return Array(Digest.sha256(bytes).prefix(16))
@@ -100,35 +92,33 @@ extension NewMessage {
         references: references,
         fallback: identity
       ),
+      sentAt: header.date("Date").map { Timestamp(seconds: $0.seconds) },
       hasAttachment: views.hasAttachment
     )
-    messageID = messageIDs.first?.withoutNUL
-    self.messageIDs = AddressJSON.array(messageIDs)
-    self.inReplyTo = AddressJSON.array(inReplyTo)
-    self.references = AddressJSON.array(references)
-    attachments = StructureJSON.list(views.attachments)
-    textBody = StructureJSON.list(views.textBody)
-    htmlBody = StructureJSON.list(views.htmlBody)
-    bodyStructure = StructureJSON.tree(structure)
-    preview = message.preview().withoutNUL
-    subject = header.text("Subject")?.withoutNUL
-    sentAt = header.date("Date").map { Timestamp(seconds: $0.seconds) }
-    setAddresses(header)
+    columns.text(.subject, header.text("Subject")?.withoutNUL)
+    columns.write(
+      addresses: MessageAddresses(header),
+      messageIDs: messageIDs,
+      inReplyTo: inReplyTo,
+      references: references
+    )
+    columns.write(structure, views)
+    columns.text(.preview, message.preview().withoutNUL)
   }
+}
 
-  private mutating func setAddresses(_ header: HeaderFields) {
-    let from = header.addresses("From") ?? []
-    let to = header.addresses("To") ?? []
-    let cc = header.addresses("Cc") ?? []
-    let bcc = header.addresses("Bcc") ?? []
-    self.from = AddressJSON.array(from)
-    self.to = AddressJSON.array(to)
-    self.cc = AddressJSON.array(cc)
-    self.bcc = AddressJSON.array(bcc)
-    replyTo = header.addresses("Reply-To").flatMap { AddressJSON.array($0) }
-    sender = header.addresses("Sender").flatMap { AddressJSON.array($0) }
-    fromText = AddressJSON.text(from)
-    toText = AddressJSON.text(to + cc + bcc)
+extension MessageAddresses {
+  /// The addresses of a parsed header.
+  fileprivate init(_ header: HeaderFields) {
+    func addresses(_ name: String) -> RowAddresses { .decoded(header.addresses(name) ?? []) }
+    self.init(
+      from: addresses("From"),
+      to: addresses("To"),
+      cc: addresses("Cc"),
+      bcc: addresses("Bcc"),
+      replyTo: addresses("Reply-To"),
+      sender: addresses("Sender")
+    )
   }
 }
 

@@ -4,20 +4,15 @@ import MIME
 /// Body structures as the API's JSON: the `EmailBodyPart` of RFC 8621 §4.1.4, with the transfer encoding beside.
 enum StructureJSON {
   /// The tree.
-  static func tree(_ part: BodyPart) -> [UInt8] {
-    var json = JSONWriter(capacity: 512)
+  static func write(tree part: BodyPart, to json: inout JSONWriter) {
     write(part, isTree: true, to: &json)
-    return json.finish()
   }
 
-  /// A list of leaves; nil for none.
-  static func list(_ parts: [BodyPart]) -> [UInt8]? {
-    guard !parts.isEmpty else { return nil }
-    var json = JSONWriter(capacity: parts.count * 256)
+  /// A list of leaves.
+  static func write(list parts: [BodyPart], to json: inout JSONWriter) {
     json.beginArray()
     for part in parts { write(part, isTree: false, to: &json) }
     json.endArray()
-    return json.finish()
   }
 
   private static func write(_ part: BodyPart, isTree: Bool, to json: inout JSONWriter) {

@@ -36,6 +36,17 @@ package enum EncodedWords {
     return decoder.finish()
   }
 
+  /// Whether `decode` would give the very bytes back: ASCII on one line, without an encoded word.
+  package static func isPlain(_ bytes: Span<UInt8>) -> Bool {
+    for index in 0..<bytes.count {
+      switch bytes[index] {
+      case 0, .lf, .cr, 0x3D, 0x80...: return false
+      default: continue
+      }
+    }
+    return true
+  }
+
   /// The text of bytes without encoded words, unfolded.
   static func literal(_ bytes: Span<UInt8>) -> String {
     if bytes.firstIndex(of: .lf) == nil, bytes.firstIndex(of: .cr) == nil {
@@ -132,9 +143,13 @@ private struct EncodedWordDecoder {
   private mutating func flush() {
     guard !pending.isEmpty else { return }
     let text = Charset.decode(pending.span, charset: charset).text
-    output.unicodeScalars.append(
-      contentsOf: text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
-    )
+    if text.utf8.contains(where: \.isControl) {
+      output.unicodeScalars.append(
+        contentsOf: text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
+      )
+    } else {
+      output += text
+    }
     pending = []
   }
 

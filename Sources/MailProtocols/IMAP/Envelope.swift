@@ -23,24 +23,32 @@ package struct Envelope: Hashable, Sendable {
 
   /// Appends every field, with its length before it: equal bytes only for equal envelopes.
   package func writeIdentity(to output: inout [UInt8]) {
-    func field(_ bytes: [UInt8]?) {
-      output.append(decimal: bytes?.count ?? -1)
-      output.append(0x3A)
-      if let bytes { output.append(contentsOf: bytes) }
+    Self.write(date, to: &output)
+    Self.write(subject, to: &output)
+    Self.write(from, to: &output)
+    Self.write(sender, to: &output)
+    Self.write(replyTo, to: &output)
+    Self.write(to, to: &output)
+    Self.write(cc, to: &output)
+    Self.write(bcc, to: &output)
+    Self.write(inReplyTo, to: &output)
+    Self.write(messageID, to: &output)
+  }
+
+  private static func write(_ field: [UInt8]?, to output: inout [UInt8]) {
+    output.append(decimal: field?.count ?? -1)
+    output.append(0x3A)
+    if let field { output.append(contentsOf: field) }
+  }
+
+  private static func write(_ list: [EnvelopeAddress], to output: inout [UInt8]) {
+    output.append(decimal: list.count)
+    output.append(0x3B)
+    for address in list {
+      write(address.name, to: &output)
+      write(address.mailbox, to: &output)
+      write(address.host, to: &output)
     }
-    field(date)
-    field(subject)
-    for list in [from, sender, replyTo, to, cc, bcc] {
-      output.append(decimal: list.count)
-      output.append(0x3B)
-      for address in list {
-        field(address.name)
-        field(address.mailbox)
-        field(address.host)
-      }
-    }
-    field(inReplyTo)
-    field(messageID)
   }
 }
 

@@ -56,7 +56,8 @@ create table mailbox (
   unique (account_id, encoded_name)
 );
 
--- What never changes while a message lives. The json columns are what the API writes, byte for byte.
+-- What never changes while a message lives. Columns of addresses, ids and parts hold JSON as the API writes
+-- it, byte for byte: text, since nothing here looks into it and PostgreSQL would parse every value.
 -- Neither this table nor placement refers to account by a key: the check of each row took a third of a
 -- COPY. Store.mailTransaction makes sure of the account, Store.deleteAccount removes the rows.
 create table message (
@@ -68,15 +69,15 @@ create table message (
   received_at timestamptz not null,
   sent_at timestamptz,
   subject text,
-  from_addresses json,
-  to_addresses json,
-  cc_addresses json,
-  bcc_addresses json,
-  reply_to_addresses json,
-  sender_addresses json,
-  message_ids json,
-  in_reply_to json,
-  reference_ids json,
+  from_addresses text,
+  to_addresses text,
+  cc_addresses text,
+  bcc_addresses text,
+  reply_to_addresses text,
+  sender_addresses text,
+  message_ids text,
+  in_reply_to text,
+  reference_ids text,
   -- What filters and orders read: "Name <address>", joined by commas.
   from_text text,
   to_text text,
@@ -85,10 +86,10 @@ create table message (
   -- The fields of the sync FETCH that threads and rules need, as they came.
   extra_fields text,
   has_attachment boolean not null,
-  attachments json,
-  body_structure json,
-  text_body json,
-  html_body json,
+  attachments text,
+  body_structure text,
+  text_body text,
+  html_body text,
   preview text,
   blob_id bigint,
   version bigint not null default 1,
