@@ -23,7 +23,7 @@ demo:
 
 run:
 	@.ci/install test
-	timeout -k 10 1500 $(SWIFT) build -c release --product restante
+	timeout -k 10 1500 $(SWIFT) build -c release --static-swift-stdlib --product restante
 	exec .build/release/restante serve $(ARGS)
 
 test:

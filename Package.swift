@@ -20,7 +20,11 @@ let borrowing: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes"
 
 let package = Package(
   name: "restante",
-  products: [.executable(name: "restante", targets: ["restante"])],
+  products: [
+    .executable(name: "restante", targets: ["restante"]),
+    // Preloaded by `make bench` to count allocations.
+    .library(name: "AllocationCounter", type: .dynamic, targets: ["AllocationCounter"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -101,6 +105,8 @@ let package = Package(
       path: "Benchmarks/Backends",
       swiftSettings: strict
     ),
+
+    .target(name: "AllocationCounter", path: "Benchmarks/AllocationCounter"),
 
     // Tests.
     .target(

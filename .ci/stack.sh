@@ -55,9 +55,22 @@ start_stack() {
   . "$data/ports"
   R=http://$listen
   # The mail servers' certificates are signed by an authority made for this run.
-  run_in_background restante "$build/restante" serve --ca-file "$CA_FILE" \
-    --data "$data/service" --listen "$listen" --allow-network 127.0.0.0/8
-  SERVICE_PID=${stack_pids[-1]}
-  wait_until "$SERVICE_PID" "$data/restante.log" curl -sfo "$data/ready" "$R/readyz"
+  service=("$build/restante" serve --ca-file "$CA_FILE" --data "$data/service" --listen "$listen"
+    --allow-network 127.0.0.0/8)
+  start_service
   T=$(cat "$data/service/admin.token")
+}
+
+# start_service [COMMAND...]: starts Restante, by COMMAND if there is one, and waits until it answers.
+start_service() {
+  run_in_background restante "$@" "${service[@]}"
+  SERVICE_PID=${stack_pids[-1]}
+  wait_until "$SERVICE_PID" "$stack_folder/restante.log" curl -sfo "$stack_folder/ready" "$R/readyz"
+}
+
+# restart_service [COMMAND...]: stops Restante, and starts it again on the same data.
+restart_service() {
+  kill -TERM "$SERVICE_PID"
+  while kill -0 "$SERVICE_PID" 2>/dev/null; do sleep 0.1; done
+  start_service "$@"
 }

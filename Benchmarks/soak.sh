@@ -13,8 +13,9 @@ minutes=${1:-60}
 
 programs=${BENCH_PROGRAMS:-$PWD/.build/release}
 if [ -z "${BENCH_PROGRAMS:-}" ]; then
-  timeout -k 10 1500 "$swift" build -c release --product restante
-  timeout -k 10 1500 "$swift" build -c release --product backends
+  for product in restante backends; do
+    timeout -k 10 1500 "$swift" build -c release --static-swift-stdlib --product $product
+  done
 fi
 folder=$(mktemp -d /var/tmp/restante-soak-XXXXXX)
 chmod 755 "$folder"
