@@ -46,9 +46,7 @@ package struct APIHandler: HTTPHandler {
   package func protocolError(_ status: HTTPStatus, reason: String) -> HTTPResponse {
     let error = ServiceError.protocolError(status, reason: reason)
     let id = requestIDs.next()
-    var response = Problem(error: error, instance: nil, requestID: id).response()
-    response.status = status
-    return response.identified(by: id)
+    return Problem(error: error, instance: nil, requestID: id).response().identified(by: id)
   }
 
   private func problem(_ error: ServiceError, _ request: HTTPRequest, id: String) -> HTTPResponse {
@@ -66,6 +64,9 @@ package struct APIHandler: HTTPHandler {
       segments = try request.segments
     } catch {
       throw ServiceError(.httpMalformed, "The path holds a broken escape.")
+    }
+    if request.method == .options, request.path == "*" {
+      return methodAnswer(request, allow: Route.methods, id: id)
     }
     switch router.match(request.method, segments) {
     case .notFound:

@@ -22,9 +22,16 @@ struct MessageCommand: ParsableCommand {
       let data =
         file == "-"
         ? FileHandle.standardInput.readDataToEndOfFile()
-        : try Data(contentsOf: URL(fileURLWithPath: file))
+        : try contents(of: file)
       let json = MessageJSON.encode(MessageParser.parse([UInt8](data)))
       FileHandle.standardOutput.write(Data(json + [0x0A]))
+    }
+
+    private func contents(of file: String) throws -> Data {
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw StartError("\(file) cannot be read.")
+      }
+      return data
     }
   }
 }

@@ -36,6 +36,7 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError("\(settings.listen) is no address; write HOST:PORT with a literal IP.")
     }
     _ = try settings.networks()
+    try Self.checkAuthorities(settings.caFile)
     var logger = Logger(label: "restante") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .info
     let signals = StopSignals()
@@ -53,6 +54,16 @@ struct ServeCommand: AsyncParsableCommand {
       throw error
     }
     await wiring.close()
+  }
+
+  /// A file that cannot be used is told before anything is made.
+  private static func checkAuthorities(_ caFile: String?) throws {
+    guard let caFile else { return }
+    do throws(NetError) {
+      _ = try TLSClientContext(TLSClientConfiguration(roots: .file(caFile)))
+    } catch {
+      throw StartError("\(caFile) holds no PEM certificates that can be read (--ca-file).")
+    }
   }
 
   private func serve(

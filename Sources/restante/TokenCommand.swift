@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Crypto
+import Foundation
 import Logging
 import Model
 import Net
@@ -13,12 +14,23 @@ struct TokenCommand: AsyncParsableCommand {
     subcommands: [Create.self, List.self, Revoke.self]
   )
 
-  /// Runs `body` over the database of `options`, on a loop.
+  /// Runs `body` over the database of `options`, on a loop; without `makesData` there must be one.
   private static func withStore<R: Sendable>(
     _ options: SettingsOptions,
+    makesData: Bool = false,
     _ body: @escaping @Sendable (Store) async throws -> R
   ) async throws -> R {
-    let wiring = try await Wiring(try options.settings(), logger: Logger(label: "restante"))
+    let settings = try options.settings()
+    // A slip in --data would make a second, empty service.
+    guard
+      makesData || settings.databaseURL != nil
+        || FileManager.default.fileExists(atPath: settings.dataDirectory + "/postgres")
+    else {
+      throw StartError(
+        "\(settings.dataDirectory) holds no data of a service; name its folder by --data."
+      )
+    }
+    let wiring = try await Wiring(settings, logger: Logger(label: "restante"))
     do {
       _ = try await wiring.migrate()
       let store = wiring.store
@@ -61,8 +73,11 @@ struct TokenCommand: AsyncParsableCommand {
         return id
       }
       let (name, scopes) = (name, scopes)
-      let token = try await TokenCommand.withStore(options) { store in
-        try await AdminToken.create(
+      let token = try await TokenCommand.withStore(options, makesData: true) { store in
+        for id in ids where try await store.account(id) == nil {
+          throw ValidationError("There is no account \(id).")
+        }
+        return try await AdminToken.create(
           store,
           name: name,
           scopes: scopes,
@@ -84,7 +99,12 @@ struct TokenCommand: AsyncParsableCommand {
       }
       for token in tokens {
         let scopes = token.scopes.sorted().joined(separator: ",")
-        print("\(token.id)  \(token.isRevoked ? "revoked" : scopes)  \(token.name ?? "")")
+        let name = String(
+          String.UnicodeScalarView(
+            (token.name ?? "").unicodeScalars.map { $0.value < 0x20 ? " " : $0 }
+          )
+        )
+        print("\(token.id)  \(token.isRevoked ? "revoked" : scopes)  \(name)")
       }
     }
   }

@@ -54,9 +54,13 @@ struct Wiring {
   /// Applies what is missing of the schema; the numbers of the steps.
   func migrate() async throws -> [Int] {
     let pool = pool
-    return try await Task(executorPreference: group.next()) {
-      try await Migrator().run(Migrations.all, on: pool)
-    }.value
+    do {
+      return try await Task(executorPreference: group.next()) {
+        try await Migrator().run(Migrations.all, on: pool)
+      }.value
+    } catch PostgresError.unavailable(let reason) {
+      throw StartError("The database cannot be reached: \(reason)")
+    }
   }
 
   /// The engine, not started.

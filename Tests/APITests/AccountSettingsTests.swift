@@ -86,7 +86,15 @@ import Testing
       mode: .online,
       incoming: settings,
       outgoing: nil,
-      identities: [],
+      identities: ["idn_1", "idn_2"].map { id in
+        Identity(
+          id: id,
+          name: nil,
+          email: "ada@example.org",
+          replyTo: nil,
+          isDefault: id == "idn_1"
+        )
+      },
       state: .ready,
       lastError: nil,
       lastSyncAt: nil,
@@ -128,5 +136,40 @@ import Testing
     let text = String(decoding: json.finish(), as: UTF8.self)
     #expect(text.contains(#""auth":{"type":"password","username":"ada"}"#))
     #expect(!text.contains(#""password":"#))
+  }
+
+  @Test(arguments: [
+    ("[]", []),
+    (#"[{"email":"a@b.c"}]"#, ["idn_3 default"]),
+    (#"[{"id":"idn_2","email":"a@b.c"},{"email":"d@e.f"}]"#, ["idn_2 default", "idn_3"]),
+    (#"[{"email":"a@b.c"},{"email":"d@e.f","isDefault":true}]"#, ["idn_3", "idn_4 default"]),
+  ])
+  func `identities keep their ids, and one is the default`(
+    text: String,
+    expected: [String]
+  ) throws {
+    let patch = try self.patch(#"{"identities":\#(text)}"#)
+    let found = patch.identities?.map { $0.id + ($0.isDefault ? " default" : "") }
+    #expect(found == expected)
+  }
+
+  @Test(arguments: [
+    (#"[{"id":"zzz","email":"a@b.c"}]"#, "/identities/0/id"),
+    (#"[{"id":"idn_1","email":"a@b.c"},{"id":"idn_1","email":"a@b.c"}]"#, "/identities/1/id"),
+    (
+      #"[{"email":"a@b.c","isDefault":true},{"email":"d@e.f","isDefault":true}]"#,
+      "/identities/1/isDefault"
+    ),
+  ])
+  func `identities that contradict one another are refused`(text: String, pointer: String) throws {
+    let error = #expect(throws: ServiceError.self) {
+      _ = try patch(#"{"identities":\#(text)}"#)
+    }
+    #expect(error?.fields.map(\.pointer) == [pointer])
+  }
+
+  @Test func `a name that is taken away is the address again`() throws {
+    #expect(try patch(#"{"name":null}"#).name == "ada@example.org")
+    #expect(try patch(#"{"name":null,"email":"eve@example.org"}"#).name == "eve@example.org")
   }
 }

@@ -76,10 +76,11 @@ import Testing
   @Test(arguments: [
     (400, "http_malformed"), (408, "request_timed_out"), (413, "body_too_large"),
     (414, "target_too_long"), (431, "header_too_large"), (501, "not_implemented"),
-    (505, "not_implemented"), (503, "unavailable"),
+    (417, "expectation_failed"), (505, "http_version_unsupported"), (503, "unavailable"),
   ])
   func `what is no request gets a problem too`(status: Int, code: String) {
     let error = ServiceError.protocolError(HTTPStatus(rawValue: status), reason: "Why.")
     #expect(error.code.rawValue == code)
+    #expect(ProblemTable.entry(for: error.code).status.rawValue == status)
   }
 }

@@ -72,7 +72,7 @@ import Testing
   @Test func `message parse says which file is not there`() async throws {
     let result = try await Program.run(["message", "parse", "/nowhere/mail.eml"])
     #expect(result.status != 0)
-    #expect(result.output.contains("mail.eml"))
+    #expect(result.output == "Error: /nowhere/mail.eml cannot be read.\n")
   }
 
   @Test func `tokens are made, listed without their text, and revoked, in an own PostgreSQL`()
@@ -102,6 +102,23 @@ import Testing
     #expect(unknown.status != 0)
     let stopped = directory.file("data/postgres/cluster/postmaster.pid")
     #expect(!FileManager.default.fileExists(atPath: stopped), "no command leaves PostgreSQL behind")
+  }
+
+  @Test func `a folder without data is told, and not filled`() async throws {
+    let directory = try TemporaryDirectory("typo")
+    let result = try await Program.run(["token", "list", "--data", directory.file("dta")])
+    #expect(result.status != 0)
+    #expect(result.output.contains("holds no data of a service"))
+    #expect(!FileManager.default.fileExists(atPath: directory.file("dta")))
+  }
+
+  @Test func `authorities that cannot be read are told before anything is made`() async throws {
+    let directory = try TemporaryDirectory("authorities")
+    let data = directory.file("data")
+    let result = try await Program.run(["serve", "--ca-file", "/nowhere.pem", "--data", data])
+    #expect(result.status != 0)
+    #expect(result.output.contains("/nowhere.pem"))
+    #expect(!FileManager.default.fileExists(atPath: data))
   }
 
   @Test func `a scope that there is not is refused before anything is made`() async throws {

@@ -56,6 +56,7 @@ enum ProblemTable {
     client(.targetTooLong, 414, "The request target is too long"),
     client(.unsupportedMediaType, 415, "Unsupported media type"),
     client(.rangeNotSatisfiable, 416, "The range cannot be satisfied"),
+    client(.expectationFailed, 417, "The expectation cannot be met"),
     client(.unprocessable, 422, "The request cannot be carried out"),
     client(.idempotencyKeyReused, 422, "The idempotency key was used for another request"),
     client(.discoveryUnavailable, 422, "Settings cannot be discovered"),
@@ -80,6 +81,7 @@ enum ProblemTable {
   private static let service: [Entry] = [
     Entry(code: .internalError, status: 500, title: "Internal error", origin: .service),
     Entry(code: .notImplemented, status: 501, title: "Not implemented", origin: .service),
+    client(.httpVersionUnsupported, 505, "This version of HTTP is not spoken"),
     Entry(code: .unavailable, status: 503, title: "Unavailable", origin: .service),
   ]
 }
@@ -97,5 +99,7 @@ extension ErrorCode {
   /// No byte of the body stands in the range.
   static let rangeNotSatisfiable = ErrorCode(rawValue: "range_not_satisfiable")
   /// A transfer coding, a version or a method that the server does not implement.
+  static let expectationFailed = ErrorCode(rawValue: "expectation_failed")
+  static let httpVersionUnsupported = ErrorCode(rawValue: "http_version_unsupported")
   static let notImplemented = ErrorCode(rawValue: "not_implemented")
 }

@@ -67,9 +67,9 @@ enum AccountSettings {
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
     var patch = AccountPatch()
-    switch object.change("name", { $0.string("name", length: 0...255) }) {
-    case .unchanged: break
-    case .cleared: patch.name = ""
+    let name = object.change("name", { $0.string("name", length: 0...255) })
+    switch name {
+    case .unchanged, .cleared: break
     case .set(let name):
       TextRules.checkLine(name, at: "/name", faults: faults)
       patch.name = name
@@ -78,6 +78,8 @@ enum AccountSettings {
       TextRules.checkAddress(email, at: "/email", faults: faults)
       patch.email = email
     }
+    // As where an account is made without a name.
+    if case .cleared = name { patch.name = patch.email ?? account.email }
     if object.has("mode") { patch.mode = object.choice("mode", .required) }
     if object.has("incoming"), let decoder = object.object("incoming", .required),
       let side = side(decoder, .incoming, of: account.incoming)
@@ -94,7 +96,9 @@ enum AccountSettings {
         patch.outgoingSecret = side.secret
       }
     }
-    if object.has("identities") { patch.identities = identities(&object) ?? [] }
+    if object.has("identities") {
+      patch.identities = identities(&object, known: account.identities) ?? []
+    }
     object.finish()
     try faults.check()
     return patch
@@ -251,13 +255,19 @@ extension AccountSettings {
     return nil
   }
 
-  private static func identities(_ object: inout ObjectDecoder) -> [Identity]? {
+  /// The identities that replace those `known`, whose ids they may keep; others get ids of their own.
+  ///
+  /// Exactly one is the default: the first, where none says so.
+  private static func identities(
+    _ object: inout ObjectDecoder,
+    known: [Identity] = []
+  ) -> [Identity]? {
     guard let items = object.array("identities", count: 0...50) else { return nil }
     let faults = object.faults
     var identities: [Identity] = []
     for (pointer, value) in items {
       var item = ObjectDecoder(value, at: pointer, faults: faults)
-      let id = item.string("id", length: 1...64) ?? "idn_\(identities.count + 1)"
+      let kept = item.string("id", length: 1...64)
       let name = item.string("name", length: 0...998)
       let email = item.string("email", .required, length: 3...254)
       let replyTo = item.string("replyTo", length: 3...254)
@@ -266,12 +276,32 @@ extension AccountSettings {
       if let name { TextRules.checkLine(name, at: "\(pointer)/name", faults: faults) }
       if let email { TextRules.checkAddress(email, at: "\(pointer)/email", faults: faults) }
       if let replyTo { TextRules.checkAddress(replyTo, at: "\(pointer)/replyTo", faults: faults) }
-      if identities.contains(where: { $0.id == id }) {
+      if let kept, !known.contains(where: { $0.id == kept }) {
+        faults.addValue("\(pointer)/id", .unknown, "The account has no identity of this id.")
+      }
+      if let kept, identities.contains(where: { $0.id == kept }) {
         faults.addValue("\(pointer)/id", .conflict, "Two identities have this id.")
       }
+      if isDefault, identities.contains(where: \.isDefault) {
+        faults.addValue("\(pointer)/isDefault", .conflict, "Two identities are the default.")
+      }
       identities.append(
-        Identity(id: id, name: name, email: email ?? "", replyTo: replyTo, isDefault: isDefault)
+        Identity(
+          id: kept ?? "",
+          name: name,
+          email: email ?? "",
+          replyTo: replyTo,
+          isDefault: isDefault
+        )
       )
+    }
+    if !identities.isEmpty, !identities.contains(where: \.isDefault) {
+      identities[0].isDefault = true
+    }
+    var number = 0
+    for index in identities.indices where identities[index].id.isEmpty {
+      repeat { number += 1 } while (known + identities).contains { $0.id == "idn_\(number)" }
+      identities[index].id = "idn_\(number)"
     }
     return identities
   }

@@ -86,11 +86,13 @@ extension Endpoints {
 
   /// Answers `GET /healthz`.
   func getHealth(_ call: Call) async throws(ServiceError) -> HTTPResponse {
-    Self.ok
+    try call.requireNoQuery()
+    return Self.ok
   }
 
   /// Answers `GET /readyz`.
   func getReadiness(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
     try await engine.checkReadiness()
     return Self.ok
   }
@@ -103,6 +105,7 @@ extension Endpoints {
 
   /// Answers `GET /openapi.yaml`.
   func getOpenAPI(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+    try call.requireNoQuery()
     let tag = OpenAPI.tag
     if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
     var fields = HTTPFields()

@@ -39,7 +39,11 @@ enum MailContent {
         body: stream(source, range, length: range.count, call)
       )
     case .unsatisfiable:
-      throw ServiceError(.rangeNotSatisfiable, "The body has \(length) bytes.")
+      let error = ServiceError(.rangeNotSatisfiable, "The body has \(length) bytes.")
+      var answer = Problem(error: error, instance: call.request.path, requestID: call.requestID)
+        .response()
+      answer.fields.append("Content-Range", "bytes */\(length)")  // RFC 9110 §15.5.17
+      return answer
     }
   }
 

@@ -4,6 +4,9 @@ import HTTP
 extension Route {
   static let all: [Route] = accounts + mailboxes + messages + submissions + changes + service
 
+  /// The methods that some path knows, as `OPTIONS *` lists them (RFC 9110 §9.3.7).
+  static let methods: [HTTPMethod] = [.delete, .get, .head, .options, .patch, .post]
+
   private static let accounts: [Route] = [
     Route(.get, "/v1/accounts", .read, Endpoints.listAccounts),
     Route(.post, "/v1/accounts", .admin, Endpoints.createAccount),

@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import TestSupport
 import Testing
 
@@ -30,6 +31,11 @@ struct ServiceEndToEndTests {
       #expect(put.http["allow"] == "GET, HEAD, POST, OPTIONS")
       let options = try await api.expect(204, "OPTIONS", "/v1/accounts")
       #expect(options.http["allow"] == "GET, HEAD, POST, OPTIONS")
+      let all = try await api.expect(204, "OPTIONS", "*")
+      #expect(all.http["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
+      let known = Set(Route.all.map(\.method)).union([.head, .options])
+      #expect(Set(Route.methods) == known)
+      _ = try await api.expect(400, "GET", "/healthz?verbose=1")
       let head = try await api.expect(200, "HEAD", "/v1/accounts")
       #expect(head.http.body.isEmpty)
       try await api.expect(200, "GET", "/v1/capabilities")
