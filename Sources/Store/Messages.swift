@@ -121,26 +121,6 @@ extension Store {
 }
 
 extension Store {
-  /// Those of `messages` that no other mailbox than `mailbox` holds.
-  package func messages(
-    _ messages: [ID<Message>],
-    thatAreOnlyIn mailbox: ID<Mailbox>,
-    of account: ID<Account>
-  ) async throws(ServiceError) -> Set<ID<Message>> {
-    try await attempt {
-      let rows = try await pool.query(
-        """
-        select message_id from placement where account_id = \(account.rawValue)
-          and message_id = any (\(messages.map(\.rawValue))) and not is_deleted
-        group by message_id having bool_and(mailbox_id = \(mailbox.rawValue))
-        """
-      )
-      return Set(try (0..<rows.count).map { ID<Message>(try rows.int64($0, 0)) })
-    }
-  }
-}
-
-extension Store {
   /// Whether an intent that concerns the message has not reached the server yet.
   package func isPending(
     _ id: ID<Message>,

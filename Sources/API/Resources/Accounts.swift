@@ -33,7 +33,7 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let draft = try AccountSettings.draft(body)
     try call.access.requireAllAccounts()
-    let account = try await engine.createAccount(draft)
+    let account = try await engine.createAccount(draft, claim: call.claim)
     return answer(account, status: .created, location: "/v1/accounts/\(account.id)")
   }
 

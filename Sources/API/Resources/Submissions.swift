@@ -43,7 +43,7 @@ extension Endpoints {
       )
     }
     guard !request.isDryRun else { return try await dryRun(request.draft, of: account) }
-    let record = try await engine.submit(request.draft, of: account)
+    let record = try await engine.submit(request.draft, of: account, claim: call.claim)
     return answer(
       record,
       status: .accepted,

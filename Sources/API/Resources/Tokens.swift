@@ -48,7 +48,8 @@ extension Endpoints {
       digest: token.digest,
       scopes: scopes.map(\.rawValue),
       accounts: accounts,
-      expiresAt: expiresAt
+      expiresAt: expiresAt,
+      claim: call.claim
     )
     var response = HTTPResponse.json(status: .created, location: "/v1/tokens/\(record.id)") {
       TokenJSON.write(record, .all, secret: token.secret, to: &$0)
