@@ -219,6 +219,7 @@ extension Engine {
     try await withTaskCancellationHandler {
       do {
         while let piece = try await handoff.next() { try await sink(piece) }
+        _ = await reading.result
       } catch {
         handoff.cancel()
         reading.cancel()
