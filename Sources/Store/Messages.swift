@@ -82,11 +82,13 @@ extension Store {
     limit: Int,
     of oneMailbox: Bool
   ) throws -> MessagePage {
-    MessagePage(
+    let count = min(rows.count, limit)
+    for index in 0..<count { try MessageRow(rows: rows, index: index).check() }
+    return MessagePage(
       rows: rows,
       sort: query.sort,
       isOfOneMailbox: oneMailbox,
-      count: min(rows.count, limit),
+      count: count,
       hasMore: rows.count > limit,
       state: try feedState(state)
     )

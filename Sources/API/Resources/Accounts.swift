@@ -47,7 +47,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}`.
-  func getAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: AccountJSON.members)
     try query.finish()

@@ -79,7 +79,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/mailboxes/{mailboxId}`.
-  func getMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: MailboxJSON.members)
     try query.finish()

@@ -65,7 +65,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/submissions/{submissionId}`.
-  func getSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: SubmissionJSON.members)
     try query.finish()

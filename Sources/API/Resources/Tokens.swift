@@ -99,7 +99,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/tokens/{tokenId}`.
-  func getToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: TokenJSON.members)
     try query.finish()
