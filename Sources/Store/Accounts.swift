@@ -152,15 +152,25 @@ extension Store {
     failure: AccountFailure?,
     of id: ID<Account>
   ) async throws(ServiceError) {
-    try await change(
-      id,
-      """
-      update account set state = \(state.rawValue), last_error = \(failure?.json)::json
-      where id = \(id.rawValue)
-        and (state, last_error::jsonb - 'at')
-          is distinct from (\(state.rawValue), \(failure?.json)::jsonb - 'at')
-      """
-    )
+    try await attempt {
+      try await pool.transaction { connection in
+        let rows = try await connection.query(
+          "select state, last_error from account where id = \(id.rawValue)"
+        )
+        guard rows.count == 1 else { return }
+        // Compared here: a server's words may hold what jsonb does not take.
+        var known = try rows.optionalString(0, 1).map { try AccountFailure(json: $0) }
+        if let failure { known?.at = failure.at }
+        guard try rows.string(0, 0) != state.rawValue || known != failure else { return }
+        _ = try await connection.query(
+          """
+          update account set state = \(state.rawValue), last_error = \(failure?.json)::json
+          where id = \(id.rawValue)
+          """
+        )
+        try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
+      }
+    }
   }
 
   /// Records what the server can do, where that changed.

@@ -153,6 +153,28 @@ import Testing
     }
   }
 
+  @Test func `the same failure again is no change, whatever the server said`() async throws {
+    try await StoreFixture.with { fixture in
+      func fail(_ response: String, at seconds: Int64) async throws -> Int64 {
+        let failure = AccountFailure(
+          code: .backendBroken,
+          message: "It broke.",
+          response: response,
+          at: Timestamp(seconds: seconds)
+        )
+        try await fixture.store.setState(.unreachable, failure: failure, of: fixture.account)
+        return try await fixture.seq()
+      }
+      let before = try await fixture.seq()
+      #expect(try await fail("NUL \0 \u{1}", at: 1) == before + 1)
+      #expect(try await fail("NUL \0 \u{1}", at: 2) == before + 1)
+      #expect(try await fail("other", at: 3) == before + 2)
+      try await fixture.store.setCapabilities(["IMAP4rev1"], of: fixture.account)
+      try await fixture.store.setCapabilities(["IMAP4rev1"], of: fixture.account)
+      #expect(try await fixture.seq() == before + 3)
+    }
+  }
+
   @Test func `more changes at once than connections do not wait for one another`() async throws {
     try await StoreFixture.with { fixture in
       let (store, account) = (fixture.store, fixture.account)
