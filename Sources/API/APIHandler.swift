@@ -116,7 +116,8 @@ package struct APIHandler: HTTPHandler {
       ),
       parameters: call.parameters,
       access: call.access,
-      requestID: call.requestID
+      requestID: call.requestID,
+      claim: IdempotencyClaim(token: call.access.tokenID, key: key)
     )
     let idempotency = Idempotency(
       store: endpoints.store,

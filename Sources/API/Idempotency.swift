@@ -70,6 +70,9 @@ struct Idempotency {
   }
 
   /// Does the work; keeps what the caller has to live with, gives the key back after what may pass.
+  ///
+  /// A failure may come after the effect: of the commit's answer, of what is read for ours. So the
+  /// transactions that make something settle the claim themselves, and a settled one is not given back.
   private func first(
     _ work: () async throws(ServiceError) -> HTTPResponse,
     failure: (ServiceError) -> HTTPResponse
@@ -117,7 +120,8 @@ struct Idempotency {
     guard let body else {
       throw ServiceError(
         .idempotencyNotReplayable,
-        "The first request made \(location ?? "a resource"); its answer held a secret."
+        location.map { "The first request made \($0); its answer was not kept." }
+          ?? "What the first request did is not known; look before you ask with another key."
       )
     }
     var fields = HTTPFields()

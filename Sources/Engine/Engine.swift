@@ -1,7 +1,7 @@
 import Logging
 import MailTransport
 package import Model
-import Net
+package import Net
 package import Store
 import Synchronization
 
@@ -52,28 +52,34 @@ package final class Engine: Sendable {
     try await store.ping()
   }
 
-  /// Cancels every account's worker, lets messages that are being sent end for up to five seconds, and waits for all.
-  package func shutdown() async {
-    let (workers, submissions) = state.withLock { state in
-      state.isRunning = false
-      defer {
-        state.workers = [:]
-        state.submissions = nil
-      }
-      return (state.workers.values.map(\.task), state.submissions)
+  /// Begins to send nothing more, and waits until what is being sent has ended; at `deadline` that is cancelled.
+  package func finishSending(until deadline: Deadline) async {
+    let submissions = state.withLock { state in
+      defer { state.submissions = nil }
+      return state.submissions
     }
-    submissions?.worker.stop()
-    for task in workers { task.cancel() }
-    for task in workers { await task.value }
     guard let submissions else { return }
+    submissions.worker.stop()
     let limit = Task {
       // A sleep that ends early was cancelled: everything was sent in time.
-      guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
+      guard (try? await Task.sleep(until: deadline)) != nil else { return }
       submissions.task.cancel()
     }
     await submissions.task.value
     limit.cancel()
     await limit.value
+  }
+
+  /// Cancels every account's worker, lets messages that are being sent end for up to five seconds, and waits for all.
+  package func shutdown() async {
+    let workers = state.withLock { state in
+      state.isRunning = false
+      defer { state.workers = [:] }
+      return state.workers.values.map(\.task)
+    }
+    for task in workers { task.cancel() }
+    for task in workers { await task.value }
+    await finishSending(until: .after(.seconds(5)))
   }
 
   // MARK: - Workers

@@ -32,11 +32,15 @@ package struct EngineConfiguration: Sendable {
   package var textLimit = 4 * 1024 * 1024
   /// How many intents are replayed in one go.
   package var operationBatch = 500
-  /// How often a submission is tried before it fails.
-  package var sendAttempts = 10
+  /// For how long after its first attempt a submission is tried again before it fails (RFC 5321 §4.5.4.1).
+  package var sendLifetime: Duration = .seconds(4 * 24 * 3600)
   /// The wait after the first attempt that was put off; it doubles with each further one.
   package var firstSendBackoff: Duration = .seconds(5)
   package var longestSendBackoff: Duration = .seconds(3600)
+  /// How long the submission worker waits between two looks where nothing wakes it.
+  package var sendLook: Duration = .seconds(30)
+  /// The wait before an attempt's end, which the database did not take, is told to it again.
+  package var recordBackoff: Duration = .seconds(1)
   /// How many submissions are sent at a time.
   package var sendConcurrency = 16
   /// How long after DATA a server may still take a message, for which a crash in between leaves it unknown.

@@ -16,6 +16,8 @@ package struct EngineServices: Sendable {
   package let logger: Logger
   /// The host names of accounts, for what is said of failures.
   private let hosts = HostNames()
+  /// Held over a list of an account's mailboxes, or a change of them, until it is stored.
+  let mailboxLocks = AccountLocks()
 
   package init(
     store: Store,

@@ -143,9 +143,10 @@ package struct BackendSettings: Sendable, Equatable {
     self.certificateSHA256 = certificateSHA256
   }
 
-  /// Whether a change from `other` to this sends the secret to another place.
+  /// Whether a change from `other` to this sends the secret to another place, or for the first time to any.
   package func needsSecretAgain(after other: BackendSettings) -> Bool {
-    kind != other.kind || host != other.host || port != other.port || security != other.security
+    authType != other.authType || kind != other.kind || host != other.host || port != other.port
+      || security != other.security
       || certificateSHA256 != other.certificateSHA256
       || (allowCleartext && !other.allowCleartext)
   }

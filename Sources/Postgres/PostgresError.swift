@@ -30,17 +30,4 @@ package enum PostgresError: Error, Equatable, Sendable {
         || ["40001", "40P01", "55P03", "25006"].contains(sqlState)
     }
   }
-
-  /// Whether a unique or exclusion constraint refused the statement.
-  package var isUniqueViolation: Bool {
-    if case .server("23505", _, _) = self { return true }
-    if case .server("23P01", _, _) = self { return true }
-    return false
-  }
-
-  /// Whether a foreign key refused the statement.
-  package var isForeignKeyViolation: Bool {
-    if case .server("23503", _, _) = self { return true }
-    return false
-  }
 }

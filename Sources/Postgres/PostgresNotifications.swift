@@ -85,7 +85,7 @@ final class NotificationListener: @unchecked Sendable {  // Touched only on its 
 
 extension PostgresConnection {
   /// Suspends until the connection breaks; a cancelled task closes it.
-  func waitUntilBroken() async {
+  package func waitUntilBroken() async {
     let loop = loop
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in

@@ -68,6 +68,15 @@ package final class PostgresPool: Sendable {
     try await withConnection { connection in try await connection.transaction(body) }
   }
 
+  /// Makes a connection on the current loop that the pool does not lend; whoever asks closes it.
+  package func connect() async throws(PostgresError) -> PostgresConnection {
+    try await PostgresConnection.connect(
+      configuration,
+      canceller: QueryCanceller(),
+      on: try requiredPool().loop
+    )
+  }
+
   /// The payloads of a channel's notifications, received on a connection of their own.
   ///
   /// The connection is made anew whenever it breaks. An empty payload comes after each time it was

@@ -1,5 +1,3 @@
-package import Bytes
-
 // One-dimensional arrays. Their binary form is: dimensions, whether NULLs occur, element type, then
 // length and lower bound of the dimension, then each element behind its length (-1 is NULL).
 extension PostgresRows {
@@ -31,25 +29,6 @@ extension PostgresRows {
   /// The elements of an array of text; a NULL in the array is an error.
   package func stringArray(_ row: Int, _ column: Int) throws(PostgresError) -> [String] {
     try required(optionalStringArray(row, column), column, "text array")
-  }
-
-  /// The elements of an array of instants; nil for NULL; a NULL in the array is an error.
-  package func optionalTimestampArray(
-    _ row: Int,
-    _ column: Int
-  ) throws(PostgresError) -> [Timestamp]? {
-    try elements(row, column, "timestamp array") { type, bytes -> Timestamp? in
-      guard type == .timestamptz || type == .timestamp, bytes.count == 8 else { return nil }
-      return Timestamp(postgres: BigEndian.read(bytes, 0, 8))
-    }
-  }
-
-  /// The elements of an array of any type, in binary form; nil for NULL; a NULL in the array is an error.
-  package func optionalByteArrays(
-    _ row: Int,
-    _ column: Int
-  ) throws(PostgresError) -> [[UInt8]]? {
-    try elements(row, column, "array") { _, bytes -> [UInt8]? in bytes.array }
   }
 
   /// Calls `body` with each element of a text array, borrowed; does nothing for NULL.

@@ -45,13 +45,15 @@ extension Store {
     incomingSecret: Secret?,
     outgoing: BackendSettings?,
     outgoingSecret: Secret?,
-    identities: [Identity]
+    identities: [Identity],
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> Account {
     try await attempt {
       let id = ID<Account>(try await ids.take(from: pool))
       let sealedIncoming = try seal(incomingSecret, "incoming_secret", id)
       let sealedOutgoing = try seal(outgoingSecret, "outgoing_secret", id)
       let rows = try await pool.transaction { connection in
+        try await settle(claim, location: "/v1/accounts/\(id)", on: connection)
         _ = try await connection.query(
           """
           insert into account (id, name, email, mode, incoming, outgoing, identities,
@@ -70,11 +72,12 @@ extension Store {
 
   /// Stores changed settings.
   ///
-  /// A secret that is nil stays, unless the settings it belongs to are `erased`.
+  /// A secret that is nil stays unless it is erased: no later change of the settings can send it anywhere then.
   package func updateAccount(
     _ changed: Account,
     incomingSecret: Secret?,
     outgoingSecret: Secret?,
+    erasesIncomingSecret: Bool,
     erasesOutgoingSecret: Bool,
     ifVersion: Int64?
   ) async throws(ServiceError) -> Account {
@@ -89,7 +92,8 @@ extension Store {
             mode = \(changed.mode.rawValue), incoming = \(changed.incoming.json)::json,
             outgoing = \(changed.outgoing?.json)::json,
             identities = \(changed.identities.json)::json,
-            incoming_secret = coalesce(\(sealedIncoming), incoming_secret),
+            incoming_secret = case when \(erasesIncomingSecret) then \(sealedIncoming)
+              else coalesce(\(sealedIncoming), incoming_secret) end,
             outgoing_secret = case when \(erasesOutgoingSecret) then \(sealedOutgoing)
               else coalesce(\(sealedOutgoing), outgoing_secret) end,
             version = version + 1
@@ -140,7 +144,9 @@ extension Store {
     }
   }
 
-  /// Records how the account's connection stands; tells the feed only where that changed.
+  /// Records how the account's connection stands, and tells the feed, where that changed.
+  ///
+  /// The same failure again is none: its time stays that of the first.
   package func setState(
     _ state: AccountState,
     failure: AccountFailure?,
@@ -149,14 +155,19 @@ extension Store {
     try await attempt {
       try await pool.transaction { connection in
         let rows = try await connection.query(
+          "select state, last_error from account where id = \(id.rawValue)"
+        )
+        guard rows.count == 1 else { return }
+        // Compared here: a server's words may hold what jsonb does not take.
+        var known = try rows.optionalString(0, 1).map { try AccountFailure(json: $0) }
+        if let failure { known?.at = failure.at }
+        guard try rows.string(0, 0) != state.rawValue || known != failure else { return }
+        _ = try await connection.query(
           """
           update account set state = \(state.rawValue), last_error = \(failure?.json)::json
           where id = \(id.rawValue)
-            and (state, last_error::text) is distinct from (\(state.rawValue), \(failure?.json))
-          returning id
           """
         )
-        guard rows.count == 1 else { return }
         try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
       }
     }
@@ -167,25 +178,33 @@ extension Store {
     _ capabilities: [String],
     of id: ID<Account>
   ) async throws(ServiceError) {
-    try await attempt {
-      _ = try await pool.query(
-        """
-        update account set capabilities = \(capabilities)
-        where id = \(id.rawValue) and capabilities <> \(capabilities)
-        """
-      )
-    }
+    try await change(
+      id,
+      """
+      update account set capabilities = \(capabilities), version = version + 1
+      where id = \(id.rawValue) and capabilities <> \(capabilities)
+      """
+    )
   }
 
   /// Records that every mailbox of the account is current.
   package func setFirstSynced(_ id: ID<Account>) async throws(ServiceError) {
+    try await change(
+      id,
+      """
+      update account set first_synced_at = now()
+      where id = \(id.rawValue) and first_synced_at is null
+      """
+    )
+  }
+
+  /// Runs `statement`, and tells the feed where it changed the account.
+  private func change(_ id: ID<Account>, _ statement: SQL) async throws(ServiceError) {
     try await attempt {
-      _ = try await pool.query(
-        """
-        update account set first_synced_at = now()
-        where id = \(id.rawValue) and first_synced_at is null
-        """
-      )
+      try await pool.transaction { connection in
+        guard try await connection.query(statement).affected == 1 else { return }
+        try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
+      }
     }
   }
 

@@ -11,6 +11,21 @@ final class IDAllocator: Sendable {
 
   /// `count` ids, ascending; not always contiguous, and not always above those of an earlier call.
   func take(_ count: Int, from pool: PostgresPool) async throws -> [Int64] {
+    try await take(count) { try await pool.query($0) }
+  }
+
+  /// `count` ids, asked for within the transaction of `connection` if none are left.
+  ///
+  /// A second connection out of the pool would be waited for while the first is held: enough callers
+  /// that do so wait for one another.
+  func take(_ count: Int, on connection: PostgresConnection) async throws -> [Int64] {
+    try await take(count) { try await connection.query($0) }
+  }
+
+  private func take(
+    _ count: Int,
+    query: (SQL) async throws -> PostgresRows
+  ) async throws -> [Int64] {
     var taken: [Int64] = []
     taken.reserveCapacity(count)
     while true {
@@ -22,7 +37,7 @@ final class IDAllocator: Sendable {
       }
       guard taken.count < count else { return taken }
       let blocks = (count - taken.count + Int(Self.blockSize) - 1) / Int(Self.blockSize)
-      let rows = try await pool.query(
+      let rows = try await query(
         "select nextval('row_id') from generate_series(1, \(Int64(blocks)))"
       )
       for row in 0..<rows.count {

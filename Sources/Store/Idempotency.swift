@@ -10,14 +10,26 @@ package enum IdempotencyStart: Sendable {
   /// The key came before with another body.
   case reused
   /// The first answer; a nil body was not kept, since it held a secret, or since the service stopped
-  /// before there was one.
+  /// or lost its database before there was one. Without a location it is not known what was done.
   case done(status: Int, contentType: String?, location: String?, body: [UInt8]?)
+}
+
+/// A key that a request has claimed, to be settled by the transaction that does what it asks for.
+package struct IdempotencyClaim: Sendable {
+  package var token: ID<Token>
+  package var key: String
+
+  package init(token: ID<Token>, key: String) {
+    self.token = token
+    self.key = key
+  }
 }
 
 extension Store {
   /// Claims a key for 24 hours.
   ///
-  /// A claim that was neither finished nor abandoned in ten minutes counts as abandoned.
+  /// What a claim that was neither finished nor abandoned in ten minutes has done is not known: it
+  /// counts as done, without an answer, and can have no effect from then on.
   package func beginIdempotent(
     token: ID<Token>,
     key: String,
@@ -27,8 +39,14 @@ extension Store {
       _ = try await pool.query(
         """
         delete from idempotency where token_id = \(token.rawValue) and key = \(key)
-          and (created_at < now() - interval '24 hours'
-            or (not is_done and created_at < now() - interval '10 minutes'))
+          and created_at < now() - interval '24 hours'
+        """
+      )
+      _ = try await pool.query(
+        """
+        update idempotency set is_done = true, status = 409
+        where token_id = \(token.rawValue) and key = \(key)
+          and not is_done and created_at < now() - interval '10 minutes'
         """
       )
       let claimed = try await pool.query(
@@ -56,6 +74,30 @@ extension Store {
     }
   }
 
+  /// Settles `claim` in the transaction that does what its request asked for: both happen, or neither.
+  ///
+  /// From the commit on the key is never given back, whatever becomes of the answer, of this process
+  /// or of the connection on which the commit was asked for.
+  func settle(
+    _ claim: IdempotencyClaim?,
+    location: String?,
+    on connection: PostgresConnection
+  ) async throws {
+    guard let claim else { return }
+    let settled = try await connection.query(
+      """
+      update idempotency set is_done = true, status = 201, location = \(location)
+      where token_id = \(claim.token.rawValue) and key = \(claim.key) and not is_done
+      """
+    )
+    guard settled.affected == 1 else {
+      throw ServiceError(
+        .conflict,
+        "The request took so long that its Idempotency-Key was answered as not known; nothing was done."
+      )
+    }
+  }
+
   /// Keeps the answer of a claimed key.
   package func finishIdempotent(
     token: ID<Token>,
@@ -76,7 +118,9 @@ extension Store {
     }
   }
 
-  /// Gives a claimed key back: what it asked for was not done.
+  /// Gives a claimed key back, unless what it asked for was done.
+  ///
+  /// Where that is being committed at this moment, this waits for the outcome by the lock of the row.
   package func abandonIdempotent(token: ID<Token>, key: String) async throws(ServiceError) {
     try await attempt {
       _ = try await pool.query(

@@ -7,17 +7,25 @@ extension Store {
     _ message: NewMessage,
     raw: [UInt8],
     into mailbox: ID<Mailbox>,
-    of account: ID<Account>
+    of account: ID<Account>,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> ID<Message> {
     try await attempt {
       let fresh = try await ids.take(3, from: pool)
       return try await mailTransaction(account) { connection in
-        try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
+        try await settle(
+          claim,
+          location: "/v1/accounts/\(account)/messages/\(ID<Message>(fresh[0]))",
+          on: connection
+        )
+        return try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
       }
     }
   }
 
-  /// Files the copy of a sent message in `mailbox`, once, however often it is called; nil files none, for good.
+  /// Files the copy of a sent message in `mailbox` and marks what it answers, once, however often it is called.
+  ///
+  /// Both in one transaction: neither is forgotten. Without a mailbox no copy is filed, for good.
   package func fileSentCopy(
     of submission: SubmissionRecord,
     _ message: NewMessage,
@@ -35,8 +43,14 @@ extension Store {
             and not is_copy_filed
           """
         )
-        guard claimed.affected == 1, let mailbox else { return }
-        _ = try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
+        guard claimed.affected == 1 else { return }
+        if let mailbox {
+          _ = try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
+        }
+        guard let answered = submission.answers else { return }
+        var patch = MessagePatch()
+        patch.addKeywords = ["$answered"]
+        try await intend([answered], of: account, on: connection) { try $0.apply(patch) }
       }
     }
   }

@@ -31,30 +31,42 @@ extension Store {
     _ body: (inout IntentPlan) throws -> Void
   ) async throws(ServiceError) -> Set<ID<Message>> {
     try await attempt {
-      let numbers = messages.map(\.rawValue)
-      return try await mailTransaction(account) { connection in
-        let rows = try await connection.pipeline([
-          """
-          select id, version from message where account_id = \(account.rawValue)
-            and id = any (\(numbers)) order by id for update
-          """,
-          """
-          select message_id, mailbox_id, uid, keywords, is_seen, received_at from placement
-          where account_id = \(account.rawValue) and message_id = any (\(numbers))
-            and not is_deleted
-          order by message_id, mailbox_id for update
-          """,
-          "select id from mailbox where account_id = \(account.rawValue)",
-        ])
-        var plan = try IntentPlan(placements: rows[1], mailboxes: rows[2])
-        if let ifVersion, rows[0].count == 1, try rows[0].int64(0, 1) != ifVersion {
-          throw ServiceError(.preconditionFailed, "The message changed meanwhile.")
-        }
-        try body(&plan)
-        try await store(plan, of: account, on: connection)
-        return Set(messages.filter { !plan.contains($0) })
+      try await mailTransaction(account) { connection in
+        try await intend(messages, of: account, ifVersion: ifVersion, on: connection, body)
       }
     }
+  }
+
+  /// Plans by `body` what becomes of the messages, and does it, in the mail transaction of `connection`.
+  @discardableResult
+  func intend(
+    _ messages: [ID<Message>],
+    of account: ID<Account>,
+    ifVersion: Int64? = nil,
+    on connection: PostgresConnection,
+    _ body: (inout IntentPlan) throws -> Void
+  ) async throws -> Set<ID<Message>> {
+    let numbers = messages.map(\.rawValue)
+    let rows = try await connection.pipeline([
+      """
+      select id, version from message where account_id = \(account.rawValue)
+        and id = any (\(numbers)) order by id for update
+      """,
+      """
+      select message_id, mailbox_id, uid, keywords, is_seen, received_at from placement
+      where account_id = \(account.rawValue) and message_id = any (\(numbers))
+        and not is_deleted
+      order by message_id, mailbox_id for update
+      """,
+      "select id from mailbox where account_id = \(account.rawValue)",
+    ])
+    var plan = try IntentPlan(placements: rows[1], mailboxes: rows[2])
+    if let ifVersion, rows[0].count == 1, try rows[0].int64(0, 1) != ifVersion {
+      throw ServiceError(.preconditionFailed, "The message changed meanwhile.")
+    }
+    try body(&plan)
+    try await store(plan, of: account, on: connection)
+    return Set(messages.filter { !plan.contains($0) })
   }
 
   private func store(
@@ -63,7 +75,7 @@ extension Store {
     on connection: PostgresConnection
   ) async throws {
     guard !plan.isEmpty else { return }
-    let operationIDs = try await ids.take(plan.operations.count, from: pool)
+    let operationIDs = try await ids.take(plan.operations.count, on: connection)
     var statements = plan.statements(account)
     for (id, operation) in zip(operationIDs, plan.operations) {
       statements.append(operation.insert(id, account))

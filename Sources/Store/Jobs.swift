@@ -12,25 +12,32 @@ package struct JobRecord: Sendable {
   package var done: Int64
   package var total: Int64?
   package var errors: [String]
-  /// What was asked for, as JSON; for the worker alone.
+  /// What was asked for, as JSON; for the worker alone, and empty for everybody else.
   package var request: String
   package var createdAt: Timestamp
 }
 
 extension Store {
+  /// Without the request: that of a large job lists up to a million messages.
   private static let jobColumns: SQL = """
-    select id, account_id, kind, state, done, total, errors, request, created_at from job
+    select id, account_id, kind, state, done, total, errors, '' as request, created_at from job
+    """
+
+  private static let jobColumnsWithRequest: SQL = """
+    select id, account_id, kind, state, done, total, errors, request::text, created_at from job
     """
 
   /// Queues a job.
   package func insertJob(
     kind: String,
     of account: ID<Account>,
-    request: String
+    request: String,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> JobRecord {
     try await attempt {
       let id = try await ids.take(from: pool)
       return try await pool.transaction { connection in
+        try await settle(claim, location: "/v1/jobs/\(ID<Job>(id))", on: connection)
         _ = try await connection.query(
           """
           insert into job (id, account_id, kind, state, request)
@@ -74,7 +81,7 @@ extension Store {
   package func unfinishedJobs(of account: ID<Account>) async throws(ServiceError) -> [JobRecord] {
     try await attempt {
       let rows = try await pool.query(
-        Self.jobColumns
+        Self.jobColumnsWithRequest
           + """
            where account_id = \(account.rawValue) and state in ('queued', 'running')
            order by id

@@ -58,8 +58,24 @@ package struct MessageRow: Sendable {
   let rows: PostgresRows
   let index: Int
 
+  /// Throws where a column holds something else than is read from it below: a fault of our SQL.
+  ///
+  /// Every row of a page was checked before anybody gets it, so what follows need not throw.
+  func check() throws(PostgresError) {
+    for column in [MessageColumn.id, .threadID, .size, .version] {
+      _ = try rows.int64(index, column.rawValue)
+    }
+    for column in [MessageColumn.uid, .mailbox] {
+      _ = try rows.optionalInt64(index, column.rawValue)
+    }
+    _ = try rows.timestamp(index, MessageColumn.receivedAt.rawValue)
+    _ = try rows.optionalTimestamp(index, MessageColumn.sentAt.rawValue)
+    _ = try rows.bool(index, MessageColumn.hasAttachment.rawValue)
+    _ = try rows.bool(index, MessageColumn.isPending.rawValue)
+  }
+
   private func number(_ column: MessageColumn) -> Int64 {
-    (try? rows.int64(index, column.rawValue)) ?? 0  // Not null, by the schema; the SQL is ours.
+    (try? rows.int64(index, column.rawValue)) ?? 0  // Checked.
   }
 
   @_lifetime(borrow self)
@@ -151,6 +167,12 @@ package struct MessageRow: Sendable {
 
   /// The raw message kept here, if it is; only of a single message.
   package var blobID: ID<Blob>? {
-    (try? rows.optionalInt64(index, MessageColumn.blobID.rawValue)).flatMap { $0 }.map { ID($0) }
+    get throws(ServiceError) {
+      do throws(PostgresError) {
+        return try rows.optionalInt64(index, MessageColumn.blobID.rawValue).map { ID($0) }
+      } catch {
+        throw ServiceError(error)
+      }
+    }
   }
 }

@@ -82,11 +82,13 @@ extension Store {
     limit: Int,
     of oneMailbox: Bool
   ) throws -> MessagePage {
-    MessagePage(
+    let count = min(rows.count, limit)
+    for index in 0..<count { try MessageRow(rows: rows, index: index).check() }
+    return MessagePage(
       rows: rows,
       sort: query.sort,
       isOfOneMailbox: oneMailbox,
-      count: min(rows.count, limit),
+      count: count,
       hasMore: rows.count > limit,
       state: try feedState(state)
     )
@@ -116,26 +118,6 @@ extension Store {
         """
       )
       return rows.count == 1 ? (try rows.string(0, 0), try rows.int64(0, 1)) : nil
-    }
-  }
-}
-
-extension Store {
-  /// Those of `messages` that no other mailbox than `mailbox` holds.
-  package func messages(
-    _ messages: [ID<Message>],
-    thatAreOnlyIn mailbox: ID<Mailbox>,
-    of account: ID<Account>
-  ) async throws(ServiceError) -> Set<ID<Message>> {
-    try await attempt {
-      let rows = try await pool.query(
-        """
-        select message_id from placement where account_id = \(account.rawValue)
-          and message_id = any (\(messages.map(\.rawValue))) and not is_deleted
-        group by message_id having bool_and(mailbox_id = \(mailbox.rawValue))
-        """
-      )
-      return Set(try (0..<rows.count).map { ID<Message>(try rows.int64($0, 0)) })
     }
   }
 }

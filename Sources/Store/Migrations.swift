@@ -9,7 +9,12 @@ package enum Migrations {
         number: 1,
         name: "initial",
         sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self)
-      )
+      ),
+      Migration(
+        number: 2,
+        name: "queues",
+        sql: String(decoding: PackageResources._002_queues_sql, as: UTF8.self)
+      ),
     ]
   }
 }

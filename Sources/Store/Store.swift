@@ -22,6 +22,13 @@ package final class Store: Sendable {
     try await attempt { _ = try await pool.query("select 1") }
   }
 
+  /// Takes the turn to serve from this database, on the current loop; nil where another service has it.
+  ///
+  /// Two services on one database would each replay every intent and try every submission.
+  package func takeServiceTurn() async throws(ServiceError) -> SessionLock? {
+    try await attempt { try await SessionLock.take((1_919_251_316, 1), on: pool) }
+  }
+
   /// A transaction that changes mail of `account`; those of one account come one after another.
   ///
   /// The account is there for as long as it runs. They touch placements, messages, mailboxes and the feed in orders of their own: without the lock two
@@ -61,6 +68,8 @@ extension ServiceError {
   init(_ error: PostgresError) {
     if case .server(sqlState: "22021", _, _) = error {
       self.init(.invalidRequest, "A text holds U+0000, which cannot be stored.")
+    } else if error == .cancelled {
+      self.init(.unavailable, "The request was cancelled.", isRetryable: true)
     } else if error.isRetryable {
       self.init(
         .unavailable,

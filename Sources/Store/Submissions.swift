@@ -108,12 +108,18 @@ extension Store {
   /// Queues a submission: durable, with its message, before this returns.
   package func insertSubmission(
     _ new: NewSubmission,
-    of account: ID<Account>
+    of account: ID<Account>,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> SubmissionRecord {
     let id = try await attempt {
       let fresh = try await ids.take(2, from: pool)
       let due = [new.sendAt, new.undoUntil].compactMap { $0 }.max()
       try await pool.transaction { connection in
+        try await settle(
+          claim,
+          location: "/v1/accounts/\(account)/submissions/\(ID<Submission>(fresh[0]))",
+          on: connection
+        )
         try await insertBlob(fresh[1], new.message, of: account, on: connection)
         _ = try await connection.pipeline([
           """
@@ -168,15 +174,35 @@ extension Store {
     ).first
   }
 
-  /// Submissions of all accounts whose time has come, soonest first.
+  /// The soonest submission whose time has come of each account that is not `busy`, soonest first.
+  ///
+  /// One an account, however many wait there: the queue of one account hides no other's. The accounts
+  /// that have a queue are stepped through by its index, since most of a long queue is never looked at.
   package func dueSubmissions(
     at now: Timestamp,
+    busy: [ID<Account>] = [],
     limit: Int
   ) async throws(ServiceError) -> [SubmissionRecord] {
     try await submissions(
       """
-       where state in ('held', 'queued', 'sending') and next_attempt_at <= \(now)
-       order by next_attempt_at limit \(Int64(limit))
+       where (account_id, id) in (
+        with recursive waiting (account_id) as (
+          (select account_id from submission where state in ('held', 'queued', 'sending')
+            order by account_id limit 1)
+          union all
+          select (select s.account_id from submission s
+            where s.state in ('held', 'queued', 'sending') and s.account_id > waiting.account_id
+            order by s.account_id limit 1)
+          from waiting where waiting.account_id is not null)
+        select waiting.account_id, soonest.id
+        from waiting cross join lateral (
+          select s.id, s.next_attempt_at from submission s
+          where s.account_id = waiting.account_id and s.state in ('held', 'queued', 'sending')
+            and s.next_attempt_at <= \(now)
+          order by s.next_attempt_at, s.id limit 1) as soonest
+        where waiting.account_id <> all (\(busy.map(\.rawValue)))
+        order by soonest.next_attempt_at limit \(Int64(limit)))
+       order by next_attempt_at, id
       """
     )
   }
@@ -294,169 +320,6 @@ extension Store {
           on: connection
         )
         return true
-      }
-    }
-  }
-
-  /// Begins an attempt; nil where the submission was cancelled or another attempt's deadline has not passed.
-  ///
-  /// What an attempt that ended in a crash had begun to send is `unknown` from here on: never sent again.
-  package func beginAttempt(
-    _ submission: SubmissionRecord,
-    now: Timestamp,
-    deadline: Timestamp
-  ) async throws(ServiceError) -> Int? {
-    try await attempt {
-      let account = submission.accountID
-      let id = submission.id.rawValue
-      return try await pool.transaction { connection in
-        let locked = try await connection.query(
-          """
-          select s.attempts, a.deadline, a.is_data_begun, a.ended_at is null
-          from submission s left join attempt a on a.account_id = s.account_id
-            and a.submission_id = s.id and a.number = s.attempts
-          where s.account_id = \(account.rawValue) and s.id = \(id)
-            and s.state in ('held', 'queued', 'sending')
-          for update of s
-          """
-        )
-        guard locked.count == 1 else { return nil }
-        let number = try locked.int32(0, 0) + 1
-        if let open = try locked.optionalBool(0, 3), open,
-          let until = try locked.optionalTimestamp(0, 1)
-        {
-          let isDataBegun = try locked.bool(0, 2)
-          guard !isDataBegun || until <= now else {
-            // The server may still take the message: nothing is known before that has passed.
-            _ = try await connection.query(
-              """
-              update submission set next_attempt_at = \(until)
-              where account_id = \(account.rawValue) and id = \(id)
-              """
-            )
-            return nil
-          }
-          try await closeCrashed(number - 1, isDataBegun, submission, on: connection)
-          if isDataBegun { return nil }
-        }
-        _ = try await connection.pipeline([
-          """
-          update submission set state = 'sending', attempts = \(number), version = version + 1
-          where account_id = \(account.rawValue) and id = \(id)
-          """,
-          """
-          insert into attempt (account_id, submission_id, number, started_at, deadline)
-          values (\(account.rawValue), \(id), \(number), \(now), \(deadline))
-          """,
-        ])
-        try await append(
-          [FeedEntry(.submission, .updated, [id])],
-          to: account,
-          on: connection
-        )
-        return Int(number)
-      }
-    }
-  }
-
-  private func closeCrashed(
-    _ number: Int32,
-    _ isDataBegun: Bool,
-    _ submission: SubmissionRecord,
-    on connection: PostgresConnection
-  ) async throws {
-    let account = submission.accountID.rawValue
-    let id = submission.id.rawValue
-    var statements: [SQL] = [
-      """
-      update attempt set ended_at = now(), outcome = \(isDataBegun ? "unknown" : "deferred"),
-        response = 'The service stopped during this attempt.'
-      where account_id = \(account) and submission_id = \(id) and number = \(number)
-      """
-    ]
-    if isDataBegun {
-      statements += [
-        """
-        update submission_recipient set state = 'unknown',
-          reply = 'The service stopped before the server answered.'
-        where account_id = \(account) and submission_id = \(id) and state = 'pending'
-        """,
-        """
-        update submission set state = 'failed', version = version + 1,
-          last_error = 'The service stopped before the server answered; it may have been sent.'
-        where account_id = \(account) and id = \(id)
-        """,
-      ]
-    }
-    _ = try await connection.pipeline(statements)
-    try await append(
-      [FeedEntry(.submission, .updated, [id])],
-      to: submission.accountID,
-      on: connection
-    )
-  }
-
-  /// Commits, before DATA, that from here on the server may take the message.
-  package func markDataBegun(
-    _ number: Int,
-    of submission: SubmissionRecord,
-    deadline: Timestamp
-  ) async throws(ServiceError) {
-    try await attempt {
-      _ = try await pool.query(
-        """
-        update attempt set is_data_begun = true, deadline = \(deadline)
-        where account_id = \(submission.accountID.rawValue)
-          and submission_id = \(submission.id.rawValue) and number = \(Int32(clamping: number))
-        """
-      )
-    }
-  }
-
-  /// Records how an attempt ended: the recipients' replies, and what is next.
-  package func endAttempt(
-    _ number: Int,
-    of submission: SubmissionRecord,
-    outcome: String,
-    response: String?,
-    recipients: [RecipientRecord],
-    state: String,
-    nextAttemptAt: Timestamp?,
-    lastError: String?
-  ) async throws(ServiceError) {
-    try await attempt {
-      let account = submission.accountID
-      let id = submission.id.rawValue
-      try await pool.transaction { connection in
-        var statements: [SQL] = [
-          """
-          update attempt set ended_at = now(), outcome = \(outcome), response = \(response)
-          where account_id = \(account.rawValue) and submission_id = \(id)
-            and number = \(Int32(clamping: number))
-          """,
-          """
-          update submission set state = \(state), last_error = \(lastError),
-            next_attempt_at = coalesce(\(nextAttemptAt), next_attempt_at), version = version + 1
-          where account_id = \(account.rawValue) and id = \(id)
-          """,
-        ]
-        for recipient in recipients {
-          statements.append(
-            """
-            update submission_recipient set state = \(recipient.state),
-              reply_code = \(recipient.code.map { Int32(clamping: $0) }),
-              enhanced_status = \(recipient.enhancedStatus), reply = \(recipient.reply)
-            where account_id = \(account.rawValue) and submission_id = \(id)
-              and address = \(recipient.address) and state = 'pending'
-            """
-          )
-        }
-        _ = try await connection.pipeline(statements)
-        try await append(
-          [FeedEntry(.submission, .updated, [id])],
-          to: account,
-          on: connection
-        )
       }
     }
   }

@@ -26,18 +26,23 @@ extension Store {
     digest: [UInt8],
     scopes: [String],
     accounts: [ID<Account>]?,
-    expiresAt: Timestamp?
+    expiresAt: Timestamp?,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> TokenRecord {
     try await attempt {
       let id = try await ids.take(from: pool)
-      let results = try await pool.pipeline([
-        """
-        insert into token (id, name, digest, scopes, accounts, expires_at)
-        values (\(id), \(name), \(digest), \(scopes), \(accounts?.map(\.rawValue)), \(expiresAt))
-        """,
-        Self.tokenColumns + " where id = \(id)",
-      ])
-      return try token(results[1], 0)
+      return try await pool.transaction { connection in
+        try await settle(claim, location: "/v1/tokens/\(ID<Token>(id))", on: connection)
+        let results = try await connection.pipeline([
+          """
+          insert into token (id, name, digest, scopes, accounts, expires_at)
+          values (\(id), \(name), \(digest), \(scopes), \(accounts?.map(\.rawValue)),
+            \(expiresAt))
+          """,
+          Self.tokenColumns + " where id = \(id)",
+        ])
+        return try token(results[1], 0)
+      }
     }
   }
 

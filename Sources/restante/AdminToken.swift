@@ -1,3 +1,4 @@
+import API
 import Bytes
 import Crypto
 import Foundation
@@ -14,16 +15,15 @@ enum AdminToken {
     accounts: [ID<Account>]? = nil,
     expiresAt: Timestamp? = nil
   ) async throws -> (text: String, record: TokenRecord) {
-    let random = try Random.bytes(32)
-    let text = "rst_" + String(decoding: Base64.url.encode(random.span), as: UTF8.self)
+    let token = try BearerToken.generate()
     let record = try await store.insertToken(
       name: name,
-      digest: Digest.sha256([UInt8](text.utf8)),
+      digest: token.digest,
       scopes: scopes,
       accounts: accounts,
       expiresAt: expiresAt
     )
-    return (text, record)
+    return (token.secret, record)
   }
 
   /// On the first start: writes a token that may do everything to `path`; whether it did.

@@ -6,6 +6,7 @@ import HTTPTransport
 import Logging
 import Net
 import Postgres
+import Store
 
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -80,11 +81,20 @@ struct ServeCommand: AsyncParsableCommand {
     let tokenPath = wiring.settings.dataDirectory + "/admin.token"
     let store = wiring.store
     let loop = wiring.group.next()
-    let isNew = try await Task(executorPreference: loop) {
+    let (turn, isNew) = try await Task(executorPreference: loop) {
+      guard let turn = try await store.takeServiceTurn() else {
+        throw StartError("Another restante serves from this database.")
+      }
       let isNew = try await AdminToken.ensure(store, path: tokenPath)
       try await engine.start()
-      return isNew
+      return (turn, isNew)
     }.value
+    let keeping = Task(executorPreference: loop) {
+      await turn.keep()
+      guard !Task.isCancelled else { return }
+      wiring.logger.error("another service took over the database")
+      signals.stop()
+    }
     if isNew { print("The administrator's token is in \(tokenPath).") }
     print("Restante \(Version.text) answers at \(server.localAddress).")
     fflush(nil)
@@ -94,8 +104,14 @@ struct ServeCommand: AsyncParsableCommand {
     await signals.wait()
     wiring.logger.info("stopping")
     supervision.cancel()
-    await server.shutdown(deadline: .after(.seconds(5)))
+    // Supervisors kill after ten seconds: requests and messages under way share five of them.
+    let deadline = Deadline.after(.seconds(5))
+    async let sent: Void = engine.finishSending(until: deadline)
+    await server.shutdown(deadline: deadline)
+    await sent
     await engine.shutdown()
+    keeping.cancel()
+    await keeping.value
     await supervision.value
     try await serving
   }
@@ -124,11 +140,13 @@ struct StartError: Error, CustomStringConvertible {
 /// SIGTERM and SIGINT, turned into one wait.
 final class StopSignals: @unchecked Sendable {  // Its sources are made once and only held.
   private let stream: AsyncStream<Void>
+  private let continuation: AsyncStream<Void>.Continuation
   private let sources: [any DispatchSourceSignal]
 
   init() {
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
     self.stream = stream
+    self.continuation = continuation
     signal(SIGPIPE, SIG_IGN)
     sources = [SIGTERM, SIGINT].map { number in
       signal(number, SIG_IGN)
@@ -138,6 +156,9 @@ final class StopSignals: @unchecked Sendable {  // Its sources are made once and
       return source
     }
   }
+
+  /// Ends the wait as one of them would.
+  func stop() { continuation.yield() }
 
   /// Returns when one of them came.
   func wait() async {

@@ -85,6 +85,24 @@ import Testing
     }
   }
 
+  @Test func `a second service on the same database says so and fails`() async throws {
+    let database = try await PrivatePostgres.shared.database()
+    let first = try Service(database: database)
+    try await first.whileRunning {
+      let directory = try TemporaryDirectory("second")
+      let second = try await Program.run(
+        [
+          "serve", "--data", directory.file("data"), "--listen",
+          "127.0.0.1:\(try FreePort.next())",
+        ],
+        environment: ["DATABASE_URL": database]
+      )
+      #expect(second.status != 0)
+      #expect(second.output.contains("Another restante serves from this database."))
+      #expect(try await first.get("/v1/accounts")["items"] == .array([]))
+    }
+  }
+
   private static func mode(_ path: String) throws -> Int? {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
   }

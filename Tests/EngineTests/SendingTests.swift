@@ -62,9 +62,7 @@ struct SendingTests {
     let dovecot = try await MailServers.dovecot
     let postfix = try await PostfixServer.start(deliveringTo: dovecot)
     let (sender, recipient) = (MailServers.user(), MailServers.user())
-    var options = TestService.Options()
-    options.engine.sendAttempts = 1000
-    try await TestService.with(options) { service in
+    try await TestService.with { service in
       let account = try await service.addSyncedAccount(dovecot, sender, smtp: postfix)
       await postfix.stop()
       let queued = try await service.engine.submit(

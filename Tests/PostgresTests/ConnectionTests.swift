@@ -19,9 +19,10 @@ import Testing
           "insert into t values (\(3))", "insert into t values (\(1))", "select 1",
         ])
       }
-      #expect(error?.isUniqueViolation == true)
-      guard case .server("23505", _, let constraint) = error else { return }
-      #expect(constraint == "t_pkey")
+      guard case .server("23505", _, "t_pkey")? = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
       #expect(try await pool.query("select count(*) from t")[0].int(0) == 2)
     }
   }
@@ -162,7 +163,7 @@ import Testing
         let refused = await #expect(throws: PostgresError.self) {
           try await connection.copyIn("copy t from stdin (format binary)", rows: rows)
         }
-        #expect(refused?.isUniqueViolation == true)
+        if case .server("23505", _, _)? = refused {} else { Issue.record("\(refused as Any)") }
         await #expect(throws: PostgresError.poolExhausted) {
           try await connection.copyIn("copy t from stdin (format binary)") {
             (_) throws(PostgresError) in throw PostgresError.poolExhausted

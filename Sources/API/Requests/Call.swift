@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import HTTPTransport
 import Model
+import Store
 
 /// One request on its way through a route's handler.
 struct Call: Sendable {
@@ -10,6 +11,8 @@ struct Call: Sendable {
   let parameters: [String]
   let access: Access
   let requestID: String
+  /// The idempotency key that the request has claimed; nil where it names none.
+  var claim: IdempotencyClaim?
 
   /// The account that the path names; one that the token may not see does not exist.
   func accountID() throws(ServiceError) -> ID<Account> {

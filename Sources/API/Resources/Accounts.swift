@@ -33,7 +33,7 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let draft = try AccountSettings.draft(body)
     try call.access.requireAllAccounts()
-    let account = try await engine.createAccount(draft)
+    let account = try await engine.createAccount(draft, claim: call.claim)
     return answer(account, status: .created, location: "/v1/accounts/\(account.id)")
   }
 
@@ -47,7 +47,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}`.
-  func getAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: AccountJSON.members)
     try query.finish()

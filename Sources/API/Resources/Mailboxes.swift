@@ -79,7 +79,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/mailboxes/{mailboxId}`.
-  func getMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showMailbox(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: MailboxJSON.members)
     try query.finish()
@@ -129,13 +129,11 @@ extension Endpoints {
     try query.finish()
     let mailbox = try await mailbox(call)
     try call.preconditions().requireMatch(ETag(version: mailbox.version))
-    guard isPermanent || mailbox.totalMessages == 0 else {
-      throw ServiceError(
-        .conflict,
-        "The mailbox holds \(mailbox.totalMessages) messages; permanent=true deletes them with it."
-      )
-    }
-    try await engine.deleteMailbox(mailbox.id, of: mailbox.accountID)
+    try await engine.deleteMailbox(
+      mailbox.id,
+      of: mailbox.accountID,
+      isPermanent: isPermanent
+    )
     return .noContent
   }
 

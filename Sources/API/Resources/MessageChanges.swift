@@ -45,9 +45,10 @@ extension Endpoints {
     try call.preconditions().requireMatch(ETag(version: current.row(0).version))
     let outcomes = try await engine.deleteMessages([id], of: account, isPermanent: isPermanent)
     if let error = outcomes.first?.error { throw error }
-    // One that was in the trash already is gone now.
+    guard !isPermanent else { return .noContent }
     let moved = try await store.message(id, of: account)
-    return moved.count == 1 ? try answer(moved) : .noContent
+    guard moved.count == 1 else { throw .notFound }
+    return try answer(moved)
   }
 
   /// Answers `POST /v1/accounts/{accountId}/messages:batch`.
@@ -82,7 +83,7 @@ extension Endpoints {
     try faults.check()
     let change = patch.map { BatchChange.patch($0) } ?? .delete(deletion ?? .trash)
     if let ids { return try await apply(change, to: ids, of: account) }
-    return try await apply(change, to: filter, of: account)
+    return try await apply(change, to: filter, of: account, claim: call.claim)
   }
 
   /// How a batch deletes.
@@ -156,7 +157,8 @@ extension Endpoints {
   private func apply(
     _ change: BatchChange,
     to filter: MessageFilter?,
-    of account: ID<Account>
+    of account: ID<Account>,
+    claim: IdempotencyClaim?
   ) async throws(ServiceError) -> HTTPResponse {
     guard let filter else { throw .notFound }
     var query = filter.query
@@ -171,18 +173,15 @@ extension Endpoints {
     if ids.count <= limit {
       return try await apply(change, to: ids.map(\.description), of: account)
     }
-    let job: JobRecord
-    switch change {
-    case .patch(let patch):
-      job = try await engine.batch(of: account, query: query, patch: patch, isPermanent: false)
-    case .delete(let deletion):
-      job = try await engine.batch(
-        of: account,
-        query: query,
-        patch: nil,
-        isPermanent: deletion == .permanent
-      )
-    }
+    let isPermanent = if case .delete(.permanent) = change { true } else { false }
+    let patch: MessagePatch? = if case .patch(let patch) = change { patch } else { nil }
+    let job = try await engine.batch(
+      of: account,
+      query: query,
+      patch: patch,
+      isPermanent: isPermanent,
+      claim: claim
+    )
     return .json(status: .accepted, location: "/v1/jobs/\(job.id)") { JobJSON.write(job, to: &$0) }
   }
 }

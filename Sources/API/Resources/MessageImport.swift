@@ -51,7 +51,8 @@ extension Endpoints {
       into: mailbox.id,
       of: account,
       keywords: keywords.map { $0.lowercased() },
-      receivedAt: receivedAt
+      receivedAt: receivedAt,
+      claim: call.claim
     )
     return try await created(id, of: account)
   }
@@ -79,7 +80,8 @@ extension Endpoints {
         into: mailbox,
         of: account.id,
         keywords: keywords,
-        receivedAt: nil
+        receivedAt: nil,
+        claim: call.claim
       )
     }
     guard let id else { throw .notFound }

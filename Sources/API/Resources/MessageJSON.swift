@@ -97,7 +97,7 @@ enum MessageJSON {
     writeReferences(row, members, to: &json)
     writeAddresses(row, members, to: &json)
     writeText(row, members, to: &json)
-    if isSingle { writeBodies(row, members, to: &json) }
+    if isSingle { try writeBodies(row, members, to: &json) }
     if let parts { write(parts, members, to: &json) }
     if members.contains(.pending) {
       json.key("pending")
@@ -237,10 +237,10 @@ enum MessageJSON {
     _ row: MessageRow,
     _ members: MessageMembers,
     to json: inout JSONWriter
-  ) {
+  ) throws(ServiceError) {
     if members.contains(.blobID) {
       json.key("blobId")
-      json.id(row.blobID)
+      json.id(try row.blobID)
     }
     if members.contains(.textBody) {
       json.key("textBody")

@@ -13,6 +13,10 @@ extension Endpoints {
     let request = PageRequest(&query, known: MessageMembers.names)
     let members = MessageMembers(request.fields)
     let included = IncludedParts(&query)
+    if !included.isEmpty, request.limit > Self.includeLimit {
+      let detail = "At most \(Self.includeLimit) with include, which reads each message's server."
+      query.faults.add("?limit", .range, detail)
+    }
     var filter = MessageFilter(&query)
     filter.setSort(&query)
     try query.finish()
@@ -86,9 +90,13 @@ extension Endpoints {
     return try await store.countMessages(of: account, query)
   }
 
+  /// How many messages a list may hold whose bodies or headers are asked for.
+  private static let includeLimit = 50
+
   /// Writes a page.
   ///
-  /// Bodies, where they are asked for, are fetched before, one message after another.
+  /// Bodies, where they are asked for, are fetched before, one message after another. One that is gone
+  /// from its server by then is shown without, as the list knows it.
   private func answerList(
     _ answer: Page,
     _ page: MessagePage,
@@ -100,14 +108,18 @@ extension Endpoints {
     var fetched: [FetchedParts?] = []
     if !included.isEmpty {
       for index in 0..<page.count {
-        fetched.append(
-          try await fetch(
+        do throws(ServiceError) {
+          let parts = try await fetch(
             included,
             of: page.row(index).id,
             in: account,
             limit: configuration.limits.bodyValueBytes
           )
-        )
+          fetched.append(parts)
+        } catch {
+          guard error.code == .notFound else { throw error }
+          fetched.append(nil)
+        }
       }
     }
     var failure: ServiceError?
@@ -144,11 +156,11 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/messages/{messageId}`.
-  func getMessage(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showMessage(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     let id = try call.id(1, of: Message.self)
     let type = try Acceptance(call.request.fields).choose([.json, .message])
-    if type == .message { return try await getMessageRaw(call) }
+    if type == .message { return try await showMessageRaw(call) }
     var query = try call.query()
     let members = MessageMembers(FieldSelection(&query, known: MessageMembers.names))
     let included = IncludedParts(&query)
@@ -186,7 +198,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/messages/{messageId}/raw`.
-  func getMessageRaw(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showMessageRaw(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let source = try await engine.openRaw(
       try call.id(1, of: Message.self),
@@ -196,7 +208,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/messages/{messageId}/parts/{partId}`.
-  func getMessagePart(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showMessagePart(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let part = call.parameters[2]
     guard part.utf8.count <= 200, part.utf8.allSatisfy({ $0.isASCIIDigit || $0 == 0x2E }) else {

@@ -47,7 +47,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/jobs/{jobId}`.
-  func getJob(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showJob(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: JobJSON.members)
     try query.finish()
@@ -58,7 +58,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/capabilities`.
-  func getCapabilities(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showCapabilities(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     return .json { json in
       json.object { json in
@@ -85,13 +85,13 @@ extension Endpoints {
   }
 
   /// Answers `GET /healthz`.
-  func getHealth(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showHealth(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     return Self.ok
   }
 
   /// Answers `GET /readyz`.
-  func getReadiness(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showReadiness(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     try await engine.checkReadiness()
     return Self.ok
@@ -104,7 +104,7 @@ extension Endpoints {
   }()
 
   /// Answers `GET /openapi.yaml`.
-  func getOpenAPI(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showOpenAPI(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let tag = OpenAPI.tag
     if try call.preconditions().isNotModified(tag) { return .notModified(tag) }

@@ -43,7 +43,7 @@ extension Endpoints {
       )
     }
     guard !request.isDryRun else { return try await dryRun(request.draft, of: account) }
-    let record = try await engine.submit(request.draft, of: account)
+    let record = try await engine.submit(request.draft, of: account, claim: call.claim)
     return answer(
       record,
       status: .accepted,
@@ -65,7 +65,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/accounts/{accountId}/submissions/{submissionId}`.
-  func getSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showSubmission(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: SubmissionJSON.members)
     try query.finish()

@@ -48,7 +48,8 @@ extension Endpoints {
       digest: token.digest,
       scopes: scopes.map(\.rawValue),
       accounts: accounts,
-      expiresAt: expiresAt
+      expiresAt: expiresAt,
+      claim: call.claim
     )
     var response = HTTPResponse.json(status: .created, location: "/v1/tokens/\(record.id)") {
       TokenJSON.write(record, .all, secret: token.secret, to: &$0)
@@ -98,7 +99,7 @@ extension Endpoints {
   }
 
   /// Answers `GET /v1/tokens/{tokenId}`.
-  func getToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
+  func showToken(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     var query = try call.query()
     let fields = FieldSelection(&query, known: TokenJSON.members)
     try query.finish()

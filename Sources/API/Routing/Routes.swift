@@ -17,7 +17,7 @@ extension Route {
       idempotency: Idempotency.none,
       Endpoints.verifyAccount
     ),
-    Route(.get, "/v1/accounts/{accountId}", .read, Endpoints.getAccount),
+    Route(.get, "/v1/accounts/{accountId}", .read, Endpoints.showAccount),
     Route(.patch, "/v1/accounts/{accountId}", .admin, Endpoints.updateAccount),
     Route(.delete, "/v1/accounts/{accountId}", .admin, Endpoints.deleteAccount),
     Route(.post, "/v1/accounts/{accountId}:sync", .write, Endpoints.syncAccount),
@@ -26,7 +26,7 @@ extension Route {
   private static let mailboxes: [Route] = [
     Route(.get, "/v1/accounts/{accountId}/mailboxes", .read, Endpoints.listMailboxes),
     Route(.post, "/v1/accounts/{accountId}/mailboxes", .write, Endpoints.createMailbox),
-    Route(.get, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .read, Endpoints.getMailbox),
+    Route(.get, "/v1/accounts/{accountId}/mailboxes/{mailboxId}", .read, Endpoints.showMailbox),
     Route(
       .patch,
       "/v1/accounts/{accountId}/mailboxes/{mailboxId}",
@@ -45,7 +45,7 @@ extension Route {
     Route(.get, "/v1/accounts/{accountId}/messages", .read, Endpoints.listMessages),
     Route(.post, "/v1/accounts/{accountId}/messages", .write, Endpoints.importMessage),
     Route(.post, "/v1/accounts/{accountId}/messages:batch", .write, Endpoints.batchMessages),
-    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}", .read, Endpoints.getMessage),
+    Route(.get, "/v1/accounts/{accountId}/messages/{messageId}", .read, Endpoints.showMessage),
     Route(.patch, "/v1/accounts/{accountId}/messages/{messageId}", .write, Endpoints.updateMessage),
     Route(
       .delete,
@@ -57,13 +57,13 @@ extension Route {
       .get,
       "/v1/accounts/{accountId}/messages/{messageId}/raw",
       .read,
-      Endpoints.getMessageRaw
+      Endpoints.showMessageRaw
     ),
     Route(
       .get,
       "/v1/accounts/{accountId}/messages/{messageId}/parts/{partId}",
       .read,
-      Endpoints.getMessagePart
+      Endpoints.showMessagePart
     ),
   ]
 
@@ -74,7 +74,7 @@ extension Route {
       .get,
       "/v1/accounts/{accountId}/submissions/{submissionId}",
       .read,
-      Endpoints.getSubmission
+      Endpoints.showSubmission
     ),
     Route(
       .delete,
@@ -110,14 +110,14 @@ extension Route {
   private static let service: [Route] = [
     Route(.get, "/v1/tokens", .admin, Endpoints.listTokens),
     Route(.post, "/v1/tokens", .admin, idempotency: .secret, Endpoints.createToken),
-    Route(.get, "/v1/tokens/{tokenId}", .admin, Endpoints.getToken),
+    Route(.get, "/v1/tokens/{tokenId}", .admin, Endpoints.showToken),
     Route(.delete, "/v1/tokens/{tokenId}", .admin, Endpoints.deleteToken),
     Route(.get, "/v1/jobs", .read, Endpoints.listJobs),
-    Route(.get, "/v1/jobs/{jobId}", .read, Endpoints.getJob),
+    Route(.get, "/v1/jobs/{jobId}", .read, Endpoints.showJob),
     Route(.delete, "/v1/jobs/{jobId}", .write, Endpoints.cancelJob),
-    Route(.get, "/v1/capabilities", .any, Endpoints.getCapabilities),
-    Route(.get, "/healthz", nil, Endpoints.getHealth),
-    Route(.get, "/readyz", nil, Endpoints.getReadiness),
-    Route(.get, "/openapi.yaml", nil, Endpoints.getOpenAPI),
+    Route(.get, "/v1/capabilities", .any, Endpoints.showCapabilities),
+    Route(.get, "/healthz", nil, Endpoints.showHealth),
+    Route(.get, "/readyz", nil, Endpoints.showReadiness),
+    Route(.get, "/openapi.yaml", nil, Endpoints.showOpenAPI),
   ]
 }

@@ -164,8 +164,10 @@ final class AccountWorker: Sendable {
     comparesFlags: Bool
   ) async throws {
     let items = client.supportedStatusItems(MailboxSync.statusItems)
-    let listed = try await client.list(returning: ListOptions(status: items))
-    let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
+    let (listed, mailboxes) = try await services.mailboxLocks[account].withLock {
+      let listed = try await client.list(returning: ListOptions(status: items))
+      return (listed, try await store.storeListing(MailboxListing.listings(listed), of: account))
+    }
     var statuses: [MailboxName: MailboxStatus] = [:]
     for mailbox in listed { statuses[mailbox.name] = mailbox.status }
     if statuses.isEmpty {
@@ -225,7 +227,12 @@ final class AccountWorker: Sendable {
 
   private func runJobs() async throws {
     for job in try await store.unfinishedJobs(of: account) {
-      try await BatchJob(record: job, store: store, configuration: configuration).run()
+      try await BatchJob(
+        record: job,
+        store: store,
+        configuration: configuration,
+        logger: logger
+      ).run()
     }
   }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Logging
 import Model
 import Store
 
@@ -7,6 +8,7 @@ struct BatchJob {
   let record: JobRecord
   let store: Store
   let configuration: EngineConfiguration
+  let logger: Logger
 
   /// What a job's row says is to be done: the messages, found when it was queued, and the change.
   struct Request {
@@ -16,38 +18,56 @@ struct BatchJob {
     var trash: ID<Mailbox>?
   }
 
+  /// Does what is left of the job.
+  ///
+  /// What may pass is thrown and tried again with the account. Anything else ends the job alone: an
+  /// account must not stay away for a job that can never succeed.
   func run() async throws {
     guard let account = record.accountID, let request = Request(json: record.request) else {
-      _ = try await store.progressJob(
-        record,
-        state: "failed",
-        done: record.done,
-        total: record.total,
-        errors: ["The job's request cannot be read."]
-      )
-      return
+      return try await fail(record.done, ["The job's request cannot be read."])
     }
     var done = Int(record.done)
     var errors = record.errors
     while done < request.messages.count {
       let end = min(done + configuration.jobBatch, request.messages.count)
-      let missing = try await apply(request, Array(request.messages[done..<end]), account)
+      let missing: Int
+      do {
+        missing = try await apply(request, Array(request.messages[done..<end]), account)
+      } catch let error as ServiceError where !error.isRetryable {
+        logger.notice(
+          "job failed",
+          metadata: ["job": "\(record.id)", "cause": "\(error.cause ?? error.message)"]
+        )
+        return try await fail(Int64(done), errors + [error.message])
+      }
       if missing > 0 { errors.append("\(missing) messages were gone.") }
       done = end
-      let goesOn = try await store.progressJob(
-        record,
-        state: "running",
-        done: Int64(done),
-        total: Int64(request.messages.count),
-        errors: errors
-      )
-      guard goesOn else { return }
+      guard try await progress("running", Int64(done), request, errors) else { return }
     }
+    _ = try await progress("done", Int64(done), request, errors)
+  }
+
+  private func progress(
+    _ state: String,
+    _ done: Int64,
+    _ request: Request,
+    _ errors: [String]
+  ) async throws -> Bool {
+    try await store.progressJob(
+      record,
+      state: state,
+      done: done,
+      total: Int64(request.messages.count),
+      errors: errors
+    )
+  }
+
+  private func fail(_ done: Int64, _ errors: [String]) async throws {
     _ = try await store.progressJob(
       record,
-      state: "done",
-      done: Int64(done),
-      total: Int64(request.messages.count),
+      state: "failed",
+      done: done,
+      total: record.total,
       errors: errors
     )
   }

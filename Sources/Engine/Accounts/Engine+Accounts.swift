@@ -1,6 +1,6 @@
 package import Model
 import Net
-import Store
+package import Store
 
 /// An account to be made.
 package struct AccountDraft: Sendable {
@@ -51,7 +51,10 @@ package struct AccountPatch: Sendable {
 
 extension Engine {
   /// Stores the account and starts to connect; returns at once, in state `connecting`.
-  package func createAccount(_ draft: AccountDraft) async throws(ServiceError) -> Account {
+  package func createAccount(
+    _ draft: AccountDraft,
+    claim: IdempotencyClaim? = nil
+  ) async throws(ServiceError) -> Account {
     try check(draft.incoming, secret: draft.incomingSecret, "/incoming")
     if let outgoing = draft.outgoing {
       try check(outgoing, secret: draft.outgoingSecret, "/outgoing")
@@ -75,7 +78,8 @@ extension Engine {
       incomingSecret: draft.incomingSecret,
       outgoing: draft.outgoing,
       outgoingSecret: draft.outgoingSecret,
-      identities: identities
+      identities: identities,
+      claim: claim
     )
     startWorker(account.id)
     return account
@@ -120,7 +124,8 @@ extension Engine {
       account,
       incomingSecret: patch.incomingSecret,
       outgoingSecret: patch.outgoingSecret,
-      erasesOutgoingSecret: account.outgoing == nil,
+      erasesIncomingSecret: account.incoming.authType == .none,
+      erasesOutgoingSecret: account.outgoing?.authType != .password,
       ifVersion: ifVersion
     )
     if account.incoming != old.incoming || patch.incomingSecret != nil {
@@ -242,7 +247,7 @@ extension Engine {
         FieldError(
           pointer: "\(pointer)/auth/password",
           code: "required",
-          detail: "The password for the changed host, port, tls or certificate."
+          detail: "The password for the changed host, port, tls, certificate or auth."
         )
       ]
     )

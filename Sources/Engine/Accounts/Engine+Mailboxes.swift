@@ -12,6 +12,14 @@ extension Engine {
     name: String,
     parent: ID<Mailbox>?
   ) async throws(ServiceError) -> Mailbox {
+    try await changingMailboxes(of: account) { try await create(account, name, parent) }
+  }
+
+  private func create(
+    _ account: ID<Account>,
+    _ name: String,
+    _ parent: ID<Mailbox>?
+  ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
     let path = try wirePath(name, parent, all)
     let wire = MailboxName(path)
@@ -40,8 +48,22 @@ extension Engine {
     parent: ID<Mailbox>??,
     isSubscribed: Bool?
   ) async throws(ServiceError) -> Mailbox {
+    try await changingMailboxes(of: account) {
+      try await update(id, account, name, parent, isSubscribed)
+    }
+  }
+
+  private func update(
+    _ id: ID<Mailbox>,
+    _ account: ID<Account>,
+    _ name: String?,
+    _ parent: ID<Mailbox>??,
+    _ isSubscribed: Bool?
+  ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
-    guard let mailbox = all.first(where: { $0.id == id }) else { throw .notFound("mailbox") }
+    guard let mailbox = all.first(where: { $0.id == id }) else {
+      throw ServiceError.notFound("mailbox")
+    }
     if let isSubscribed, isSubscribed != mailbox.isSubscribed {
       let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       try await onServer(account) { client in
@@ -58,7 +80,7 @@ extension Engine {
       try await rename(mailbox, to: name ?? mailbox.name, parent: newParent, all)
     }
     guard let updated = try await store.mailbox(id, of: account) else {
-      throw .notFound("mailbox")
+      throw ServiceError.notFound("mailbox")
     }
     return updated
   }
@@ -68,7 +90,7 @@ extension Engine {
     to name: String,
     parent: ID<Mailbox>?,
     _ all: [Mailbox]
-  ) async throws(ServiceError) {
+  ) async throws {
     guard mailbox.role != "inbox" else {
       throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
     }
@@ -101,27 +123,55 @@ extension Engine {
     try await store.renameMailbox(mailbox, to: listing, parent: parent)
   }
 
-  /// Deletes a mailbox with all that it holds.
+  /// Deletes a mailbox: an empty one, or with `isPermanent` one with all that it holds.
   package func deleteMailbox(
     _ id: ID<Mailbox>,
-    of account: ID<Account>
+    of account: ID<Account>,
+    isPermanent: Bool
   ) async throws(ServiceError) {
+    try await changingMailboxes(of: account) { try await delete(id, account, isPermanent) }
+  }
+
+  private func delete(
+    _ id: ID<Mailbox>,
+    _ account: ID<Account>,
+    _ isPermanent: Bool
+  ) async throws {
     let all = try await store.mailboxes(of: account).mailboxes
-    guard let mailbox = all.first(where: { $0.id == id }) else { throw .notFound("mailbox") }
+    guard let mailbox = all.first(where: { $0.id == id }) else {
+      throw ServiceError.notFound("mailbox")
+    }
     guard mailbox.role != "inbox" else {
       throw ServiceError(.conflict, "The inbox cannot be deleted.")
     }
     guard !all.contains(where: { $0.parentID == id }) else {
       throw ServiceError(.conflict, "The mailbox has mailboxes below it; delete those first.")
     }
+    if !isPermanent { try requireEmpty(mailbox.totalMessages) }
     let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-    try await onServer(account) { client in
+    let countsMessages = !isPermanent && mailbox.isSelectable
+    let left = try await onServer(account) { client in
       // A mailbox that is selected cannot be deleted on some servers.
       try await client.examine(.inbox)
+      if countsMessages {
+        // What has not been synced is in no counter of ours. A server that does not say is not trusted to hold none.
+        let left = try await client.status(wire, [.messages]).messages ?? 1
+        if left > 0 { return Int64(left) }
+      }
       try await client.delete(wire)
       if mailbox.isSubscribed { try await client.unsubscribe(wire) }
+      return 0
     }
+    try requireEmpty(left)
     try await store.deleteMailbox(id, of: account)
+  }
+
+  private func requireEmpty(_ count: Int64) throws(ServiceError) {
+    guard count > 0 else { return }
+    throw ServiceError(
+      .conflict,
+      "The mailbox holds \(count) messages; permanent=true deletes them with it."
+    )
   }
 
   /// The decoded name of a mailbox called `name` below `parent`.
@@ -178,15 +228,23 @@ extension Engine {
     return "INBOX\(delimiter)"
   }
 
+  /// Runs `body` while nobody else lists or changes the mailboxes of the account.
+  private func changingMailboxes<R>(
+    of account: ID<Account>,
+    _ body: () async throws -> R
+  ) async throws(ServiceError) -> R {
+    try await serviceErrors(account) {
+      try await services.mailboxLocks[account].withLock(body)
+    }
+  }
+
   /// Runs commands on a connection of the account that nobody else uses meanwhile.
   private func onServer<R: Sendable>(
     _ account: ID<Account>,
     _ body: @escaping @Sendable (IMAPClient) async throws -> R
-  ) async throws(ServiceError) -> R {
-    try await serviceErrors(account) {
-      try await onAccountLoop(account) { pool in
-        try await pool.withClient(body)
-      }
+  ) async throws -> R {
+    try await onAccountLoop(account) { pool in
+      try await pool.withClient(body)
     }
   }
 }

@@ -22,7 +22,9 @@ extension Engine {
     return outcomes(ids, missing)
   }
 
-  /// Moves messages to the trash; those that are there already, or with `isPermanent` all, go for good.
+  /// Moves messages to the trash, where those that are there already stay; with `isPermanent` all go for good.
+  ///
+  /// A caller that repeats a deletion whose answer it lost must not lose the message by that.
   package func deleteMessages(
     _ ids: [ID<Message>],
     of account: ID<Account>,
@@ -39,17 +41,9 @@ extension Engine {
         "The account has no trash mailbox; delete for good with ?permanent=true."
       )
     }
-    let inTrash = try await store.messages(ids, thatAreOnlyIn: trash.id, of: account)
     var patch = MessagePatch()
     patch.mailboxes = [trash.id]
-    var missing = try await store.changeMessages(
-      ids.filter { !inTrash.contains($0) },
-      of: account,
-      patch
-    )
-    if !inTrash.isEmpty {
-      missing.formUnion(try await store.destroyMessages(Array(inTrash), of: account))
-    }
+    let missing = try await store.changeMessages(ids, of: account, patch)
     wake(account, .operations)
     return outcomes(ids, missing)
   }
@@ -60,14 +54,21 @@ extension Engine {
     into mailbox: ID<Mailbox>,
     of account: ID<Account>,
     keywords: [String],
-    receivedAt: Timestamp?
+    receivedAt: Timestamp?,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> ID<Message> {
     let message = NewMessage(
       raw: raw,
       keywords: keywords,
       receivedAt: receivedAt ?? services.now()
     )
-    let id = try await store.insertImported(message, raw: raw, into: mailbox, of: account)
+    let id = try await store.insertImported(
+      message,
+      raw: raw,
+      into: mailbox,
+      of: account,
+      claim: claim
+    )
     wake(account, .operations)
     return id
   }
@@ -77,7 +78,8 @@ extension Engine {
     of account: ID<Account>,
     query: MessageQuery,
     patch: MessagePatch?,
-    isPermanent: Bool
+    isPermanent: Bool,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> JobRecord {
     let messages = try await store.messageIDs(of: account, query, limit: 1_000_000)
     let trash =
@@ -98,7 +100,8 @@ extension Engine {
     let job = try await store.insertJob(
       kind: patch == nil ? "deleteMessages" : "changeMessages",
       of: account,
-      request: request.json
+      request: request.json,
+      claim: claim
     )
     wake(account, [.jobs, .operations])
     return job

@@ -43,7 +43,7 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
     }
   }
 
-  /// Closes all connections; a reader in the middle of a body gets an error.
+  /// Closes what is idle, and what is lent as soon as it comes back; whoever waits gets an error.
   func close() {
     isClosed = true
     for item in idle { item.client.close() }
@@ -105,7 +105,10 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
     let signal = LoopSignal()
     waiters.append((signal, deadline))
     _ = await signal.wait(until: deadline, on: loop)
+    let wasChosen = !waiters.contains { $0.signal === signal }
     waiters.removeAll { $0.signal === signal }
+    // Whoever goes away though a connection was meant for it leaves that to the next in line.
+    if wasChosen, Task.isCancelled || deadline <= .now { wakeNext() }
     if Task.isCancelled { throw CancellationError() }
     guard deadline > .now else {
       throw ServiceError(

@@ -119,7 +119,7 @@ extension Engine {
     let leaves = StoredPart.leaves(of: row.bodyStructure)
     return Whereabouts(
       message: id,
-      blob: row.blobID,
+      blob: try row.blobID,
       size: Int(row.size),
       leaves: leaves,
       textParts: Self.textParts(leaves, row.textBody, row.htmlBody)
@@ -219,6 +219,7 @@ extension Engine {
     try await withTaskCancellationHandler {
       do {
         while let piece = try await handoff.next() { try await sink(piece) }
+        _ = await reading.result
       } catch {
         handoff.cancel()
         reading.cancel()

@@ -7,7 +7,8 @@ extension Engine {
   /// Queues a message for sending; it is durable when this returns.
   package func submit(
     _ draft: SubmissionDraft,
-    of account: ID<Account>
+    of account: ID<Account>,
+    claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> SubmissionRecord {
     let (record, ready) = try await ready(draft, account)
     guard record.outgoing != nil else {
@@ -32,7 +33,8 @@ extension Engine {
         undoUntil: undoUntil,
         answers: draft.inReplyToMessage
       ),
-      of: account
+      of: account,
+      claim: claim
     )
     wakeSubmissions()
     return submission

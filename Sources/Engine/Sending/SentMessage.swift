@@ -12,7 +12,7 @@ struct SentMessage {
     self.services = services
   }
 
-  /// Queues both as intents of the account; the copy once, however often this is called.
+  /// Queues both as intents of the account, once, however often this is called.
   func file(_ wakeAccount: (ID<Account>) -> Void) async throws {
     let store = services.store
     let account = submission.accountID
@@ -20,11 +20,6 @@ struct SentMessage {
     let raw = try await store.blob(submission.blob, of: account)
     let message = NewMessage(raw: raw, keywords: ["$seen"], receivedAt: services.now())
     try await store.fileSentCopy(of: submission, message, raw: raw, into: sent?.id)
-    if let answered = submission.answers {
-      var patch = MessagePatch()
-      patch.addKeywords = ["$answered"]
-      _ = try await store.changeMessages([answered], of: account, patch)
-    }
     wakeAccount(account)
   }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Logging
 import MailProtocols
 import MailTransport
 import Model
@@ -95,7 +96,7 @@ struct SubmissionAttempt {
       records.contains { $0.state == "accepted" }
       || submission.recipients.contains { $0.state == "accepted" }
     let problem = records.first { $0.state != "accepted" }?.reply
-    let canRetry = isAnyPending && number < services.configuration.sendAttempts
+    let canRetry = isAnyPending && !isTooOld
     if isAnyPending, !canRetry {
       for index in records.indices where records[index].state == "pending" {
         records[index].state = "refused"
@@ -103,9 +104,8 @@ struct SubmissionAttempt {
     }
     let isUnknown = records.contains { $0.state == "unknown" }
     let state = canRetry ? "queued" : isAnyAccepted ? "sent" : "failed"
-    try await store.endAttempt(
+    let isMine = try await end(
       number,
-      of: submission,
       outcome: canRetry ? "deferred" : isUnknown ? "unknown" : isAnyAccepted ? "sent" : "refused",
       response: result.outcome.text,
       recipients: records,
@@ -113,7 +113,7 @@ struct SubmissionAttempt {
       nextAttemptAt: canRetry ? nextAttempt(after: number) : nil,
       lastError: problem
     )
-    return Outcome(isSent: state == "sent")
+    return Outcome(isSent: isMine && state == "sent")
   }
 
   private func recipient(
@@ -160,12 +160,9 @@ struct SubmissionAttempt {
   }
 
   private func putOff(_ failure: ServiceError, _ number: Int) async throws -> Outcome {
-    guard number < services.configuration.sendAttempts else {
-      return try await fail(failure, number)
-    }
-    try await store.endAttempt(
+    guard !isTooOld else { return try await fail(failure, number) }
+    try await end(
       number,
-      of: submission,
       outcome: "deferred",
       response: failure.backend?.response ?? failure.message,
       recipients: [],
@@ -185,9 +182,8 @@ struct SubmissionAttempt {
         reply: failure.backend?.response ?? failure.message
       )
     }
-    try await store.endAttempt(
+    try await end(
       number,
-      of: submission,
       outcome: "refused",
       response: failure.backend?.response ?? failure.message,
       recipients: records,
@@ -196,6 +192,55 @@ struct SubmissionAttempt {
       lastError: failure.message
     )
     return Outcome(isSent: false)
+  }
+
+  /// Records how the attempt ended, again and again while the database is away.
+  ///
+  /// What the server said is known here alone. Given up, a message that was taken would count as
+  /// unknown; so this tries until the attempt's deadline, up to which nobody else touches it.
+  @discardableResult
+  private func end(
+    _ number: Int,
+    outcome: String,
+    response: String?,
+    recipients: [RecipientRecord],
+    state: String,
+    nextAttemptAt: Timestamp?,
+    lastError: String?
+  ) async throws -> Bool {
+    let limit = Deadline.now + services.configuration.sendDeadline
+    while true {
+      do {
+        return try await store.endAttempt(
+          number,
+          of: submission,
+          outcome: outcome,
+          response: response,
+          recipients: recipients,
+          state: state,
+          nextAttemptAt: nextAttemptAt,
+          lastError: lastError
+        )
+      } catch {
+        guard error.isRetryable, !Task.isCancelled, Deadline.now < limit else { throw error }
+        services.logger.warning(
+          "the end of an attempt is not recorded yet",
+          metadata: [
+            "submission": "\(submission.id)", "cause": "\(error.cause ?? error.message)",
+          ]
+        )
+        try await EventLoop.current?.sleep(until: .now + services.configuration.recordBackoff)
+      }
+    }
+  }
+
+  /// Whether the first attempt is so long ago that nothing is put off any more.
+  private var isTooOld: Bool {
+    guard let first = submission.attempts.first else { return false }
+    let age = Duration.microseconds(
+      services.now().microseconds - first.startedAt.microseconds
+    )
+    return age >= services.configuration.sendLifetime
   }
 
   private func nextAttempt(after number: Int) -> Timestamp {

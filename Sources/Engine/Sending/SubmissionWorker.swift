@@ -42,11 +42,15 @@ final class SubmissionWorker: Sendable {
 
   /// Runs until it is stopped and every attempt has ended, or until the task is cancelled.
   func run() async {
-    await fileForgottenCopies()
     let loop = loop
+    var nextFiling = Deadline.now
     await withDiscardingTaskGroup { group in
       while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
-        var deadline = Deadline.now + .seconds(30)
+        if nextFiling <= .now {
+          await fileForgottenCopies()
+          nextFiling = .now + services.configuration.sendLook
+        }
+        var deadline = nextFiling
         do {
           // One instant for both: what falls due between two would be missed by either.
           let now = services.now()
@@ -69,7 +73,13 @@ final class SubmissionWorker: Sendable {
   /// What is due and not under way, at most one submission an account; each counts as under way from here on.
   private func nextToSend(at now: Timestamp) async throws(ServiceError) -> [SubmissionRecord] {
     let limit = services.configuration.sendConcurrency
-    let due = try await services.store.dueSubmissions(at: now, limit: limit * 8)
+    let busy = state.withLock { Set($0.sending.values) }
+    guard busy.count < limit else { return [] }
+    let due = try await services.store.dueSubmissions(
+      at: now,
+      busy: Array(busy),
+      limit: limit - busy.count
+    )
     return state.withLock { state in
       var chosen: [SubmissionRecord] = []
       for submission in due where state.sending.count < limit {
@@ -88,7 +98,7 @@ final class SubmissionWorker: Sendable {
   /// What is due already waits for the end of another and its wake.
   private func nextLook(after now: Timestamp) async throws(ServiceError) -> Deadline {
     guard let next = try await services.store.nextSubmissionDue(after: now) else {
-      return .now + .seconds(30)
+      return .now + services.configuration.sendLook
     }
     return .now + .microseconds(max(next.microseconds - services.now().microseconds, 1000))
   }
@@ -97,7 +107,7 @@ final class SubmissionWorker: Sendable {
   private func send(_ submission: SubmissionRecord) async {
     do {
       let outcome = try await SubmissionAttempt(submission: submission, services: services).run()
-      if outcome?.isSent == true { try await SentMessage(submission, services).file(wakeAccount) }
+      if outcome?.isSent == true { await file(submission) }
     } catch {
       services.logger.warning(
         "submission attempt not recorded",
@@ -114,14 +124,24 @@ final class SubmissionWorker: Sendable {
     signal.notify(.operations)
   }
 
-  /// A crash may have come between the sending of a message and the filing of its copy.
+  /// Files what was sent and not filed: a crash came in between, or the database was away.
   private func fileForgottenCopies() async {
     do {
-      for submission in try await services.store.submissionsToFile() {
-        try await SentMessage(submission, services).file(wakeAccount)
-      }
+      for submission in try await services.store.submissionsToFile() { await file(submission) }
     } catch {
-      services.logger.warning("copies in Sent not filed", metadata: ["cause": "\(error)"])
+      services.logger.warning("copies in Sent not looked for", metadata: ["cause": "\(error)"])
+    }
+  }
+
+  /// Files the copy of one; where that fails it holds up no other, and the next look tries again.
+  private func file(_ submission: SubmissionRecord) async {
+    do {
+      try await SentMessage(submission, services).file(wakeAccount)
+    } catch {
+      services.logger.warning(
+        "copy in Sent not filed",
+        metadata: ["submission": "\(submission.id)", "cause": "\(error)"]
+      )
     }
   }
 }

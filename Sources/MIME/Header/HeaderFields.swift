@@ -91,11 +91,6 @@ extension HeaderFields {
     parseAddressList(bytes.span.extracting(field.body))
   }
 
-  /// The body as addresses and groups.
-  package func groupedAddresses(_ field: HeaderField) -> [AddressOrGroup] {
-    AddressList.parse(bytes.span.extracting(field.body))
-  }
-
   /// The body as message IDs; nil where it has none.
   package func messageIDs(_ field: HeaderField) -> [String]? {
     let ids = MessageIDList.parse(bytes.span.extracting(field.body))

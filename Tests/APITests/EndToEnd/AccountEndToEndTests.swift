@@ -1,5 +1,6 @@
 import Bytes
 import Model
+import Store
 import TestSupport
 import Testing
 
@@ -95,6 +96,31 @@ struct AccountEndToEndTests {
       #expect(closed.json["incoming"]?["failedStep"]?.stringValue == "tcp")
       #expect(try await api.expect(200, "GET", "/v1/accounts").items.isEmpty)
     }
+  }
+
+  @Test func `a password cannot be led to another host by way of no authentication`() async throws {
+    let postfix = try await PostfixServer.start(deliveringTo: try await DovecotServer.shared)
+    try await Office.withAccount(messages: 0, smtp: postfix) { service, api, path, _ in
+      let account = try #require(ID<Account>(text: String(path.dropFirst("/v1/accounts/".count))))
+      for side in ["incoming", "outgoing"] {
+        try await api.expect(
+          200,
+          "PATCH",
+          path,
+          #"{"\#(side)":{"host":"127.0.0.2","tls":"none","auth":{"type":"none"}}}"#
+        )
+        try await api.expect(
+          422,
+          code: "secret_required",
+          "PATCH",
+          path,
+          #"{"\#(side)":{"auth":{"type":"password","username":"ada"},"allowCleartext":true}}"#
+        )
+      }
+      let secrets = try await service.store.secrets(of: account)
+      #expect(secrets.incoming == nil && secrets.outgoing == nil)
+    }
+    await postfix.stop()
   }
 
   @Test func `a changed host needs the secret again, and a stale tag is refused`() async throws {

@@ -50,6 +50,22 @@ struct MailboxEndToEndTests {
     }
   }
 
+  @Test func `a mailbox that holds a message not yet synced is not deleted by the way`()
+    async throws
+  {
+    let dovecot = try await DovecotServer.shared
+    try await Office.withAccount(messages: 0) { _, api, path, user in
+      let made = try await api.expect(201, "POST", "\(path)/mailboxes", #"{"name":"Late"}"#)
+      let box = "\(path)/mailboxes/\(made.id)"
+      // Nobody watches this mailbox, and there is no poll: only the server knows.
+      try await dovecot.deliver(SampleMail.message(1), to: user, mailbox: "Late")
+      #expect(try await api.expect(200, "GET", box).json["totalMessages"]?.intValue == 0)
+      try await api.expect(409, code: "conflict", "DELETE", box)
+      #expect(try await dovecot.messageCount(user: user, mailbox: "Late") == 1)
+      try await api.expect(204, "DELETE", "\(box)?permanent=true")
+    }
+  }
+
   @Test func `what cannot be done is refused`() async throws {
     try await Office.withAccount(messages: 1) { _, api, path, _ in
       let boxes = "\(path)/mailboxes"

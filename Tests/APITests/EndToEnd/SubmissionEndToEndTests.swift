@@ -1,4 +1,5 @@
 import Bytes
+import Postgres
 import TestSupport
 import Testing
 
@@ -40,6 +41,41 @@ struct SubmissionEndToEndTests {
       #expect(recipient?["code"]?.intValue == 250)
       try await eventually("it arrives") { try await dovecot.messageCount(user: bob) == 1 }
       try await api.expect(409, code: "conflict", "DELETE", submission)
+    }
+  }
+
+  @Test func `a request whose answer could not be kept is not done twice`() async throws {
+    let postfix = try await Self.postfix.value
+    try await Office.withAccount(messages: 0, smtp: postfix) { service, api, path, _ in
+      let statements = [
+        """
+        create function break_answer() returns trigger language plpgsql as $$ begin
+          if new.body is not null then raise exception 'stopping' using errcode = '57P01'; end if;
+          return new;
+        end $$
+        """,
+        """
+        create trigger break_answer before update on idempotency
+        for each row execute function break_answer()
+        """,
+      ]
+      for statement in statements { _ = try await service.query(SQL(unsafeSQL: statement)) }
+      let body = #"{"to":[{"email":"bob@test.invalid"}],"text":"","undoSeconds":600}"#
+      let key = [("Idempotency-Key", "lost")]
+      let submissions = "\(path)/submissions"
+      try await api.expect(503, code: "unavailable", "POST", submissions, body, fields: key)
+      let again = try await api.expect(
+        409,
+        code: "idempotency_not_replayable",
+        "POST",
+        submissions,
+        body,
+        fields: key
+      )
+      let list = try await api.expect(200, "GET", "\(submissions)?total=true")
+      #expect(list.json["total"]?.intValue == 1)
+      let made = list.items.first?["id"]?.stringValue ?? "none"
+      #expect(again.json["detail"]?.stringValue?.contains(made) == true)
     }
   }
 

@@ -123,7 +123,7 @@ struct HostileMessageTests {
     for part in message.parts {
       for field in part.header.fields {
         _ = part.header.text(field)
-        _ = part.header.groupedAddresses(field)
+        _ = part.header.addresses(field)
         _ = part.header.messageIDs(field)
         _ = part.header.date(field)
         _ = part.header.urls(field)
