@@ -32,6 +32,12 @@ package struct EngineConfiguration: Sendable {
   package var textLimit = 4 * 1024 * 1024
   /// How many intents are replayed in one go.
   package var operationBatch = 500
+  /// How often an intent is replayed before it is refused.
+  package var operationAttempts = 10
+  /// After how many attempts an intent is replayed by itself, so that it fails for itself.
+  package var sharedAttempts = 3
+  /// How many messages that may be a certain one are compared with it.
+  package var identityCandidates = 1000
   /// How often a submission is tried before it fails.
   package var sendAttempts = 10
   /// The wait after the first attempt that was put off; it doubles with each further one.

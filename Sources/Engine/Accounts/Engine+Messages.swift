@@ -1,3 +1,4 @@
+import MIME
 package import Bytes
 package import Model
 package import Store
@@ -62,6 +63,7 @@ extension Engine {
     keywords: [String],
     receivedAt: Timestamp?
   ) async throws(ServiceError) -> ID<Message> {
+    let raw = LineEnds.canonical(raw)
     let message = NewMessage(
       raw: raw,
       keywords: keywords,
