@@ -34,6 +34,12 @@ package struct EngineConfiguration: Sendable {
   package var operationBatch = 500
   /// For how long after its first attempt a submission is tried again before it fails (RFC 5321 §4.5.4.1).
   package var sendLifetime: Duration = .seconds(4 * 24 * 3600)
+  /// How often an intent is replayed before it is refused.
+  package var operationAttempts = 10
+  /// After how many attempts an intent is replayed by itself, so that it fails for itself.
+  package var sharedAttempts = 3
+  /// How many messages that may be a certain one are compared with it.
+  package var identityCandidates = 1000
   /// The wait after the first attempt that was put off; it doubles with each further one.
   package var firstSendBackoff: Duration = .seconds(5)
   package var longestSendBackoff: Duration = .seconds(3600)

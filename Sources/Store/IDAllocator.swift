@@ -9,7 +9,7 @@ final class IDAllocator: Sendable {
 
   private let free = Mutex<Range<Int64>>(0..<0)
 
-  /// `count` ids, ascending; not always contiguous, and not always above those of an earlier call.
+  /// `count` ids, ascending, not always contiguous; above those of every call that had ended before.
   func take(_ count: Int, from pool: PostgresPool) async throws -> [Int64] {
     try await take(count) { try await pool.query($0) }
   }
@@ -43,12 +43,11 @@ final class IDAllocator: Sendable {
       for row in 0..<rows.count {
         let last = try rows.int64(row, 0)
         let block = (last - Self.blockSize + 1)..<(last + 1)
-        if taken.count + block.count <= count {
-          taken += block
-        } else {
-          let wanted = block.prefix(count - taken.count)
-          taken += wanted
-          free.withLock { free in free = wanted.endIndex..<block.endIndex }
+        let wanted = block.prefix(count - taken.count)
+        taken += wanted
+        // A call that was overtaken drops its rest, or a later one would take ids below those given out.
+        free.withLock { free in
+          if free.upperBound < block.endIndex { free = wanted.endIndex..<block.endIndex }
         }
       }
       taken.sort()

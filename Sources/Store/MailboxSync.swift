@@ -15,20 +15,6 @@ package struct MailboxProgress: Sendable, Equatable {
   }
 }
 
-/// The flags that the server has for one message.
-package struct ServerFlags: Sendable, Equatable {
-  package var uid: Int64
-  /// In JMAP's form, sorted.
-  package var keywords: [String]
-  package var isDeleted: Bool
-
-  package init(uid: Int64, keywords: [String], isDeleted: Bool) {
-    self.uid = uid
-    self.keywords = keywords
-    self.isDeleted = isDeleted
-  }
-}
-
 /// What one transaction did to a mailbox's counters.
 struct CounterChange {
   var total: Int64 = 0
@@ -45,7 +31,7 @@ struct CounterChange {
 }
 
 extension Store {
-  /// Takes note of the UIDVALIDITY that SELECT told.
+  /// Takes note of the UIDVALIDITY that SELECT told; the mailbox as it is then.
   ///
   /// Where it changed, every UID that was known is forgotten and each message waits to be matched again.
   package func beginSync(
@@ -56,12 +42,17 @@ extension Store {
     try await attempt {
       try await mailTransaction(mailbox.accountID) { connection in
         let account = mailbox.accountID.rawValue
-        _ = try await connection.pipeline([
+        // What the caller read may be older than the answer of an APPEND or a COPY that told it first.
+        let changed = try await connection.query(
           """
           update mailbox set uid_validity = \(uidValidity), uid_next = null,
             highest_mod_seq = null, synced_down_to = null
           where account_id = \(account) and id = \(mailbox.id.rawValue)
-          """,
+            and uid_validity is distinct from \(uidValidity)
+          """
+        )
+        guard changed.affected == 1 else { return }
+        _ = try await connection.pipeline([
           """
           update placement set uid = null, origin = \(PlacementOrigin.unmatched.rawValue)
           where account_id = \(account) and mailbox_id = \(mailbox.id.rawValue)
@@ -74,11 +65,9 @@ extension Store {
         ])
       }
     }
-    var begun = mailbox
-    begun.uidValidity = uidValidity
-    begun.uidNext = nil
-    begun.highestModSeq = nil
-    begun.syncedDownTo = nil
+    guard let begun = try await self.mailbox(mailbox.id, of: mailbox.accountID) else {
+      throw .notFound("mailbox")
+    }
     return begun
   }
 
@@ -87,7 +76,8 @@ extension Store {
   /// A batch stored twice changes nothing.
   ///
   /// A message that waits here for its UID (moved, copied or appended by us, or after UIDVALIDITY
-  /// changed) is known by its identity and keeps its id.
+  /// changed) is known by its identity and keeps its id. Its flags become those that were fetched,
+  /// under the intents on their way.
   package func merge(
     _ batch: [NewMessage],
     into mailbox: Mailbox,
@@ -103,9 +93,11 @@ extension Store {
         let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
         let known = try await connection.pipeline([
           """
-          select uid from placement where account_id = \(account.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue)
-            and uid >= \(lowest) and uid <= \(highest)
+          select p.uid, p.message_id, (select m.identity from message m
+            where m.account_id = p.account_id and m.id = p.message_id)
+          from placement p where p.account_id = \(account.rawValue)
+            and p.mailbox_id = \(mailbox.id.rawValue)
+            and p.uid >= \(lowest) and p.uid <= \(highest)
           """,
           """
           select p.message_id, m.identity from placement p
@@ -134,6 +126,12 @@ extension Store {
         var plan = try MergePlan(known: known)
         plan.sort(batch, fresh)
         try await plan.store(in: mailbox, on: connection)
+        let told = plan.toldFlags
+        if !told.isEmpty {
+          let (changed, counters) = try await mergeFlags(told, in: mailbox, on: connection)
+          plan.note(changed: changed, counters)
+          try await touch(changed, of: account, on: connection)
+        }
         try await store(progress, counters: plan.counters, of: mailbox, on: connection)
         try await append(plan.entries(of: mailbox), to: account, on: connection)
       }
@@ -177,83 +175,43 @@ extension Store {
     }
   }
 
-  /// Makes the stored flags those of the server, under the intents that are still on their way.
-  ///
-  /// - Returns: How many messages changed.
-  @discardableResult
-  package func applyFlags(
-    _ flags: [ServerFlags],
-    to mailbox: Mailbox,
-    progress: MailboxProgress
-  ) async throws(ServiceError) -> Int {
-    try await attempt {
-      let account = mailbox.accountID
-      return try await mailTransaction(mailbox.accountID) { connection in
-        let rows = try await connection.query(flagStatement(flags, mailbox))
-        var counters = CounterChange()
-        var changed: [Int64] = []
-        for row in 0..<rows.count {
-          changed.append(try rows.int64(row, 0))
-          counters.count(
-            isSeen: try rows.bool(row, 1),
-            isDeleted: try rows.bool(row, 2),
-            sign: -1
-          )
-          counters.count(
-            isSeen: try rows.bool(row, 3),
-            isDeleted: try rows.bool(row, 4),
-            sign: 1
-          )
-        }
-        if !changed.isEmpty { try await touch(changed, of: account, on: connection) }
-        try await store(progress, counters: counters, of: mailbox, on: connection)
-        try await append(
-          [FeedEntry(.message, .updated, changed)] + counterEntries(mailbox.id, counters),
-          to: account,
-          on: connection
-        )
-        return changed.count
-      }
-    }
-  }
-
-  /// A message with an intent under way is left out: the intent's own STORE makes the server tell it again.
-  private func flagStatement(_ flags: [ServerFlags], _ mailbox: Mailbox) -> SQL {
-    """
-    with told as (
-      select uid, string_to_array(nullif(keywords, ''), ' ') as keywords, is_deleted
-      from unnest(\(flags.map(\.uid))::bigint[],
-        \(flags.map { $0.keywords.joined(separator: " ") })::text[],
-        \(flags.map(\.isDeleted))::boolean[]) as t (uid, keywords, is_deleted)
-    ), old as (
-      select p.message_id, p.is_seen, p.is_deleted, coalesce(told.keywords, '{}') as keywords,
-        told.is_deleted as deletes
-      from placement p join told on told.uid = p.uid
-      where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
-        and (p.keywords <> coalesce(told.keywords, '{}') or p.is_deleted <> told.is_deleted)
-        and not exists (select 1 from operation o where o.account_id = p.account_id
-          and o.message_id = p.message_id and o.state in ('pending', 'running'))
-      for update of p
-    )
-    update placement p set keywords = old.keywords, is_deleted = old.deletes,
-      is_seen = '$seen' = any (old.keywords)
-    from old
-    where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
-      and p.message_id = old.message_id
-    returning p.message_id, old.is_seen, old.is_deleted, p.is_seen, p.is_deleted
-    """
-  }
-
-  /// Every UID that is known of a mailbox, ascending.
+  /// Every UID that is known of a mailbox, ascending, those of moves and deletions under way included.
   package func knownUIDs(of mailbox: Mailbox) async throws(ServiceError) -> [Int64] {
     try await attempt {
       let rows = try await pool.query(
         """
         select uid from placement where account_id = \(mailbox.accountID.rawValue)
-          and mailbox_id = \(mailbox.id.rawValue) and uid is not null order by uid
+          and mailbox_id = \(mailbox.id.rawValue) and uid is not null
+        union
+        select uid from operation where account_id = \(mailbox.accountID.rawValue)
+          and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+          and state in ('pending', 'running') and uid is not null
+        order by uid
         """
       )
       return try (0..<rows.count).map { try rows.int64($0, 0) }
+    }
+  }
+
+  /// Those of `uids` that other messages than `message` are known to have in a mailbox.
+  ///
+  /// With `intent` only messages that were here before it was made count: ids grow with time.
+  package func placedUIDs(
+    _ uids: [Int64],
+    in mailbox: Mailbox,
+    notOf message: ID<Message>,
+    before intent: ID<MailOperation>? = nil
+  ) async throws(ServiceError) -> Set<Int64> {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select uid from placement where account_id = \(mailbox.accountID.rawValue)
+          and mailbox_id = \(mailbox.id.rawValue) and uid = any (\(uids))
+          and message_id <> \(message.rawValue)
+          and message_id < \(intent?.rawValue ?? .max)
+        """
+      )
+      return Set(try (0..<rows.count).map { try rows.int64($0, 0) })
     }
   }
 

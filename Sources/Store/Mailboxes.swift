@@ -175,45 +175,6 @@ extension Store {
     )
   }
 
-  /// Removes a mailbox and what only it held; what the feed must say of it.
-  func removeMailbox(
-    _ id: ID<Mailbox>,
-    of account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws -> [FeedEntry] {
-    _ = try await connection.query(
-      """
-      delete from operation
-      where account_id = \(account.rawValue) and (mailbox_id = \(id.rawValue) or target_mailbox_id = \(id.rawValue))
-      """
-    )
-    let removed = try await connection.query(
-      """
-      with gone as (
-        delete from placement where account_id = \(account.rawValue) and mailbox_id = \(id.rawValue)
-        returning message_id)
-      delete from message m using gone
-      where m.account_id = \(account.rawValue) and m.id = gone.message_id
-        and not exists (
-          select 1 from placement p
-          where p.account_id = m.account_id and p.message_id = m.id
-            and p.mailbox_id <> \(id.rawValue))
-      returning m.id
-      """
-    )
-    _ = try await connection.query(
-      "delete from mailbox where account_id = \(account.rawValue) and id = \(id.rawValue)"
-    )
-    return [
-      FeedEntry(
-        .message,
-        .destroyed,
-        try (0..<removed.count).map { try removed.int64($0, 0) }
-      ),
-      FeedEntry(.mailbox, .destroyed, [id.rawValue]),
-    ]
-  }
-
   /// Removes a mailbox that the server has deleted.
   package func deleteMailbox(
     _ id: ID<Mailbox>,

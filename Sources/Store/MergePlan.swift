@@ -4,7 +4,8 @@ import Postgres
 
 /// What becomes of each message of a fetched batch: known already, the one that waited for its UID, or new.
 struct MergePlan {
-  private var knownUIDs: Set<Int64> = []
+  /// Messages whose UIDs are known, and what they are known by.
+  private var known: [Int64: (id: Int64, identity: [UInt8])] = [:]
   /// UIDs that an intent of ours is taking away; the server still shows them.
   private var leavingUIDs: Set<Int64> = []
   /// Messages that an intent of ours is taking away from a UID that we were not told.
@@ -15,11 +16,21 @@ struct MergePlan {
   /// Ids, and places in `messages`.
   private var matched: [(id: Int64, place: Int)] = []
   private var created: [(id: Int64, place: Int)] = []
+  /// Known messages that the server describes otherwise than we did.
+  private var renewed: [(id: Int64, place: Int)] = []
+  /// Known messages, in whatever way the server describes them.
+  private var refetched: [Int] = []
+  /// Messages whose flags turned out to be others.
+  private var changed: [Int64] = []
   private(set) var counters = CounterChange()
 
   /// Reads the four results that `Store.merge` asks for.
   init(known: [PostgresRows]) throws {
-    for row in 0..<known[0].count { knownUIDs.insert(try known[0].int64(row, 0)) }
+    for row in 0..<known[0].count {
+      self.known[try known[0].int64(row, 0)] = (
+        try known[0].int64(row, 1), try known[0].byteArray(row, 2)
+      )
+    }
     for row in 0..<known[1].count {
       waiting[try known[1].byteArray(row, 1), default: []].append(try known[1].int64(row, 0))
     }
@@ -34,7 +45,13 @@ struct MergePlan {
     let uids = batch.map { $0.uid ?? 0 }
     for index in batch.indices.sorted(by: { uids[$0] < uids[$1] }) {
       let message = batch[index]
-      if let uid = message.uid, knownUIDs.contains(uid) || leavingUIDs.contains(uid) { continue }
+      if let uid = message.uid, let stored = known[uid] {
+        // What was made here is known by its bytes until the server tells its envelope.
+        if stored.identity != message.identity { renewed.append((stored.id, index)) }
+        refetched.append(index)
+        continue
+      }
+      if let uid = message.uid, leavingUIDs.contains(uid) { continue }
       if var ids = waiting[message.identity], !ids.isEmpty {
         matched.append((ids.removeFirst(), index))
         waiting[message.identity] = ids
@@ -47,15 +64,47 @@ struct MergePlan {
     }
   }
 
+  /// The flags that the server has for messages that were here before; known after `store` has run.
+  var toldFlags: [ServerFlags] {
+    (matched.map(\.place) + refetched).compactMap { place in
+      messages[place].uid.map {
+        ServerFlags(
+          uid: $0,
+          keywords: messages[place].keywords,
+          isDeleted: messages[place].isDeleted
+        )
+      }
+    }
+  }
+
+  /// Takes up what the flags that the server told have changed.
+  mutating func note(changed: [Int64], _ change: CounterChange) {
+    self.changed = changed
+    counters.total += change.total
+    counters.unread += change.unread
+  }
+
   /// Writes the new rows by COPY and gives the waiting ones their UIDs.
   func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
     let account = mailbox.accountID
-    for (id, place) in matched {
+    if !matched.isEmpty {
       _ = try await connection.query(
         """
-        update placement set uid = \(messages[place].uid), origin = \(PlacementOrigin.server.rawValue)
-        where account_id = \(account.rawValue) and mailbox_id = \(mailbox.id.rawValue)
-          and message_id = \(id) and uid is null
+        update placement p set uid = found.uid, origin = \(PlacementOrigin.server.rawValue)
+        from unnest(\(matched.map(\.id))::bigint[],
+          \(matched.map { messages[$0.place].uid ?? 0 })::bigint[]) as found (id, uid)
+        where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+          and p.message_id = found.id and p.uid is null
+        """
+      )
+    }
+    if !renewed.isEmpty {
+      _ = try await connection.query(
+        """
+        update message m set identity = told.identity
+        from unnest(\(renewed.map(\.id))::bigint[],
+          \(renewed.map { messages[$0.place].identity })::bytea[]) as told (id, identity)
+        where m.account_id = \(account.rawValue) and m.id = told.id
         """
       )
     }
@@ -80,8 +129,8 @@ struct MergePlan {
   func entries(of mailbox: Mailbox) -> [FeedEntry] {
     var entries: [FeedEntry] = []
     let visible = created.filter { !messages[$0.place].isDeleted }.map(\.id).sorted()
-    if !visible.isEmpty {
-      entries.append(FeedEntry(.message, .created, visible))
+    if !visible.isEmpty { entries.append(FeedEntry(.message, .created, visible)) }
+    if !visible.isEmpty || !counters.isZero {
       entries.append(
         FeedEntry(
           .mailbox,
@@ -91,7 +140,8 @@ struct MergePlan {
         )
       )
     }
-    if !matched.isEmpty { entries.append(FeedEntry(.message, .updated, matched.map(\.id))) }
+    let updated = Set(matched.map(\.id) + changed).sorted()
+    if !updated.isEmpty { entries.append(FeedEntry(.message, .updated, updated)) }
     return entries
   }
 }

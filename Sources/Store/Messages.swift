@@ -102,11 +102,11 @@ extension Store {
   package func location(
     of id: ID<Message>,
     in account: ID<Account>
-  ) async throws(ServiceError) -> (encodedName: String, uid: Int64)? {
+  ) async throws(ServiceError) -> (encodedName: String, uidValidity: Int64, uid: Int64)? {
     try await attempt {
       let rows = try await pool.query(
         """
-        select b.encoded_name, place.uid from (
+        select b.encoded_name, coalesce(b.uid_validity, 0), place.uid from (
           select mailbox_id, uid from placement where account_id = \(account.rawValue)
             and message_id = \(id.rawValue) and uid is not null
           union all
@@ -117,7 +117,8 @@ extension Store {
         limit 1
         """
       )
-      return rows.count == 1 ? (try rows.string(0, 0), try rows.int64(0, 1)) : nil
+      guard rows.count == 1 else { return nil }
+      return (try rows.string(0, 0), try rows.int64(0, 1), try rows.int64(0, 2))
     }
   }
 }

@@ -19,10 +19,17 @@ package struct OperationRecord: Sendable {
   package var attempts: Int
   package var lastError: String?
   package var createdAt: Timestamp
-  /// The Message-ID, by which a message whose UID is not known is found on the server.
+  /// The Message-ID, which narrows the search for a message whose UID is not known.
   package var messageID: String?
   /// The place in the order of the account's intents.
   package var ordinal: Int64
+  /// What the message is known by; empty where it is gone here.
+  package var identity: [UInt8]
+  /// The message's size, and when it was received.
+  package var size: Int64
+  package var receivedAt: Timestamp
+  /// What to put back where the server refuses.
+  var previousKeywords: [String]
 }
 
 extension Store {
@@ -30,12 +37,12 @@ extension Store {
     select o.id, o.kind, o.state, o.message_id, o.mailbox_id,
       coalesce(o.uid, (select p.uid from placement p where p.account_id = o.account_id
         and p.mailbox_id = o.mailbox_id and p.message_id = o.message_id)),
-      o.target_mailbox_id, o.add_keywords, o.remove_keywords, o.blob_id, o.attempts,
-      o.last_error, o.created_at,
-      (select m.message_id from message m where m.account_id = o.account_id
-        and m.id = o.message_id),
-      o.ordinal
+      o.target_mailbox_id, o.add_keywords, o.remove_keywords, coalesce(o.blob_id, m.blob_id),
+      o.attempts, o.last_error, o.created_at, m.message_id, o.ordinal,
+      coalesce(m.identity, ''), coalesce(m.size, 0), coalesce(m.received_at, o.created_at),
+      o.previous_keywords
     from operation o
+    left join message m on m.account_id = o.account_id and m.id = o.message_id
     """
 
   /// Intents of the account by id after `after`.
@@ -62,12 +69,20 @@ extension Store {
     try await operations(of: account, where: "o.id = \(id.rawValue)", limit: 1).first
   }
 
-  /// The intents to replay next, in the order in which they were meant.
+  /// The intents to replay next, in the order in which they were meant; none of the messages in `postponed`.
   package func dueOperations(
     of account: ID<Account>,
+    except postponed: [ID<Message>] = [],
     limit: Int
   ) async throws(ServiceError) -> [OperationRecord] {
-    try await operations(of: account, where: "o.state in ('pending', 'running')", limit: limit)
+    try await operations(
+      of: account,
+      where: """
+        o.state in ('pending', 'running')
+          and o.message_id <> all (\(postponed.map(\.rawValue)))
+        """,
+      limit: limit
+    )
   }
 
   private func operations(
@@ -76,15 +91,27 @@ extension Store {
     limit: Int
   ) async throws(ServiceError) -> [OperationRecord] {
     try await attempt {
-      let rows = try await pool.query(
-        Self.operationColumns
-          + """
-           where o.account_id = \(account.rawValue) and \(condition)
-           order by o.ordinal limit \(Int64(limit))
-          """
-      )
-      return try (0..<rows.count).map { try operation(rows, $0) }
+      try await pool.withConnection { connection in
+        try await operations(of: account, where: condition, limit: limit, on: connection)
+      }
     }
+  }
+
+  /// The intents of `account` that meet `condition`, in their order.
+  func operations(
+    of account: ID<Account>,
+    where condition: SQL,
+    limit: Int = .max,
+    on connection: PostgresConnection
+  ) async throws -> [OperationRecord] {
+    let rows = try await connection.query(
+      Self.operationColumns
+        + """
+         where o.account_id = \(account.rawValue) and \(condition)
+         order by o.ordinal limit \(Int64(limit))
+        """
+    )
+    return try (0..<rows.count).map { try operation(rows, $0) }
   }
 
   private func operation(_ rows: PostgresRows, _ row: Int) throws -> OperationRecord {
@@ -103,7 +130,11 @@ extension Store {
       lastError: try rows.optionalString(row, 11),
       createdAt: try rows.timestamp(row, 12),
       messageID: try rows.optionalString(row, 13),
-      ordinal: try rows.int64(row, 14)
+      ordinal: try rows.int64(row, 14),
+      identity: try rows.byteArray(row, 15),
+      size: try rows.int64(row, 16),
+      receivedAt: try rows.timestamp(row, 17),
+      previousKeywords: try rows.optionalStringArray(row, 18) ?? []
     )
   }
 
@@ -122,222 +153,21 @@ extension Store {
     }
   }
 
-  /// The server did what the intents asked; `uids` has what it told of the messages' new places.
-  package func completeOperations(
-    _ operations: [OperationRecord],
-    uids: [ID<Message>: Int64],
-    of account: ID<Account>
-  ) async throws(ServiceError) {
-    try await attempt {
-      try await mailTransaction(account) { connection in
-        _ = try await connection.query(
-          """
-          delete from operation where account_id = \(account.rawValue)
-            and id = any (\(operations.map(\.id.rawValue)))
-          """
-        )
-        for operation in operations where operation.kind != "keywords" {
-          guard let place = operation.newPlace else { continue }
-          try await settle(
-            after: operation,
-            in: place,
-            uid: uids[operation.message],
-            account,
-            on: connection
-          )
-        }
-        let messages = Set(operations.map(\.message.rawValue)).sorted()
-        let destroyed = try await destroyUnplaced(messages, of: account, on: connection)
-        let left = Set(messages).subtracting(destroyed).sorted()
-        try await touch(left, of: account, on: connection)
-        try await append(
-          [
-            FeedEntry(.message, .updated, left),
-            FeedEntry(.operation, .destroyed, operations.map(\.id.rawValue)),
-          ],
-          to: account,
-          on: connection
-        )
-      }
-    }
-  }
-
-  /// Gives a message that arrived in `mailbox` the UID that the server told; without one it waits to be matched.
-  ///
-  /// Intents that take it from there get the UID too, up to the one that brings it there once more;
-  /// where there is such an intent, the placement shown is of that later visit and still waits.
-  private func settle(
-    after operation: OperationRecord,
-    in mailbox: ID<Mailbox>,
-    uid: Int64?,
-    _ account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    let message = operation.message
-    // A sync that came first may have stored the copy as a message of its own: ours keeps its id.
-    if let uid {
-      let doubles = try await connection.query(
-        """
-        delete from placement where account_id = \(account.rawValue)
-          and mailbox_id = \(mailbox.rawValue) and uid = \(uid)
-          and message_id <> \(message.rawValue)
-        returning message_id, is_seen, is_deleted
-        """
-      )
-      if !doubles.isEmpty {
-        var counters = CounterChange()
-        counters.count(
-          isSeen: try doubles.bool(0, 1),
-          isDeleted: try doubles.bool(0, 2),
-          sign: -1
-        )
-        let double = try doubles.int64(0, 0)
-        _ = try await destroyUnplaced([double], of: account, on: connection)
-        _ = try await connection.query(
-          """
-          update mailbox set total_messages = total_messages + \(counters.total),
-            unread_messages = unread_messages + \(counters.unread), version = version + 1
-          where account_id = \(account.rawValue) and id = \(mailbox.rawValue)
-          """
-        )
-        try await append(
-          [FeedEntry(.message, .destroyed, [double])] + counterEntries(mailbox, counters),
-          to: account,
-          on: connection
-        )
-      }
-    }
-    let origin = uid == nil ? PlacementOrigin.unmatched : .server
-    _ = try await connection.pipeline([
-      """
-      update placement set uid = \(uid), origin = \(origin.rawValue)
-      where account_id = \(account.rawValue) and mailbox_id = \(mailbox.rawValue)
-        and message_id = \(message.rawValue) and uid is null
-        and not exists (select 1 from operation later
-          where later.account_id = \(account.rawValue)
-            and later.message_id = \(message.rawValue) and later.ordinal > \(operation.ordinal)
-            and later.mailbox_id = \(mailbox.rawValue) and later.kind in ('move', 'delete')
-            and later.state in ('pending', 'running'))
-      """,
-      """
-      update operation set uid = \(uid) where account_id = \(account.rawValue)
-        and mailbox_id = \(mailbox.rawValue) and message_id = \(message.rawValue) and uid is null
-        and ordinal > \(operation.ordinal)
-        and ordinal <= coalesce((
-          select min(next.ordinal) from operation next where next.account_id = \(account.rawValue)
-            and next.message_id = \(message.rawValue) and next.ordinal > \(operation.ordinal)
-            and next.target_mailbox_id = \(mailbox.rawValue)), 9223372036854775807)
-      """,
-    ])
-  }
-
-  /// The server refused: what was shown is taken back, and the intent stays with the reason until it is discarded.
-  package func refuseOperation(
-    _ operation: OperationRecord,
+  /// Says that the server would not do it now and may later, in its words.
+  package func putOff(
+    _ operations: [ID<MailOperation>],
     reason: String,
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      try await mailTransaction(account) { connection in
-        let rows = try await connection.query(
-          """
-          update operation set state = 'refused', last_error = \(reason)
-          where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
-          returning previous_keywords
-          """
-        )
-        guard rows.count == 1 else { return }
-        let previous = try rows.optionalStringArray(0, 0) ?? []
-        let touched = try await revert(operation, previous, account, on: connection)
-        try await recount(touched, of: account, on: connection)
-        let destroyed = try await destroyUnplaced(
-          [operation.message.rawValue],
-          of: account,
-          on: connection
-        )
-        try await touch([operation.message.rawValue], of: account, on: connection)
-        try await append(
-          [
-            FeedEntry(
-              .message,
-              destroyed.isEmpty ? .updated : .destroyed,
-              [operation.message.rawValue]
-            ),
-            FeedEntry(
-              .mailbox,
-              .updated,
-              touched,
-              properties: ["totalMessages", "unreadMessages"]
-            ),
-            FeedEntry(.operation, .updated, [operation.id.rawValue]),
-          ],
-          to: account,
-          on: connection
-        )
-      }
-    }
-  }
-
-  /// Puts back what an intent changed; the mailboxes whose counters are no longer right.
-  private func revert(
-    _ operation: OperationRecord,
-    _ previous: [String],
-    _ account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws -> [Int64] {
-    let message = operation.message.rawValue
-    if let place = operation.newPlace {
-      _ = try await connection.query(
+      _ = try await pool.query(
         """
-        delete from placement where account_id = \(account.rawValue)
-          and mailbox_id = \(place.rawValue) and message_id = \(message) and uid is null
+        update operation set state = 'pending', last_error = \(reason)
+        where account_id = \(account.rawValue) and id = any (\(operations.map(\.rawValue)))
+          and state in ('pending', 'running')
         """
       )
     }
-    switch operation.kind {
-    case "keywords":
-      _ = try await connection.query(
-        """
-        update placement set keywords = \(previous), is_seen = '$seen' = any (\(previous)::text[])
-        where account_id = \(account.rawValue) and mailbox_id = \(operation.mailbox.rawValue)
-          and message_id = \(message)
-        """
-      )
-    case "move", "delete":
-      _ = try await connection.query(
-        """
-        insert into placement (account_id, mailbox_id, message_id, uid, keywords, is_seen,
-          received_at)
-        select m.account_id, \(operation.mailbox.rawValue), m.id, \(operation.uid),
-          \(previous), '$seen' = any (\(previous)::text[]), m.received_at
-        from message m where m.account_id = \(account.rawValue) and m.id = \(message)
-        on conflict do nothing
-        """
-      )
-    default: break
-    }
-    return [operation.mailbox.rawValue] + (operation.newPlace.map { [$0.rawValue] } ?? [])
-  }
-
-  /// Makes the counters of `mailboxes` what a count gives.
-  func recount(
-    _ mailboxes: [Int64],
-    of account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    _ = try await connection.query(
-      """
-      update mailbox b set version = version + 1, total_messages = c.total,
-        unread_messages = c.unread
-      from (select box.id, count(p.message_id) as total,
-          count(p.message_id) filter (where not p.is_seen) as unread
-        from mailbox box left join placement p on p.account_id = box.account_id
-          and p.mailbox_id = box.id and not p.is_deleted
-        where box.account_id = \(account.rawValue) and box.id = any (\(mailboxes))
-        group by box.id) as c
-      where b.account_id = \(account.rawValue) and b.id = c.id
-      """
-    )
   }
 
   /// Drops a refused intent; false where there is none, or where it is still on its way.

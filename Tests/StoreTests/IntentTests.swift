@@ -173,4 +173,40 @@ import Testing
       #expect(try await fixture.ids(in: fixture.archive) == [3: id])
     }
   }
+
+  @Test func `a refusal takes back what its own intent changed, and no more`() async throws {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      try await fixture.merge([StoreFixture.mail(1, ["old"])])
+      let id = try #require(try await fixture.ids()[1])
+      for change in [
+        patch(add: ["$flagged", "both"], remove: ["old"]), patch(add: ["work"]),
+        patch(remove: ["both"]),
+      ] {
+        _ = try await store.changeMessages([id], of: account, change)
+      }
+      #expect(try await fixture.keywords(of: id) == ["$flagged", "work"])
+      let first = try #require(try await store.dueOperations(of: account, limit: 9).first)
+      try await store.refuseOperation(first, reason: "no", of: account)
+      #expect(try await fixture.keywords(of: id) == ["old", "work"])
+    }
+  }
+
+  @Test func `a message that only an intent kept is told destroyed when the intent is done`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      try await fixture.merge([StoreFixture.mail(1)])
+      let id = try #require(try await fixture.ids()[1])
+      _ = try await store.changeMessages([id], of: account, patch(add: ["$seen"]))
+      try await store.removeVanished([1], from: fixture.inbox)
+      #expect(try await fixture.pool.query("select count(*) from message").int64(0, 0) == 1)
+      let start = try await store.feedState(of: account)
+      let due = try await store.dueOperations(of: account, limit: 9)
+      try await store.completeOperations(due, uids: [:], of: account)
+      let changes = try await store.changes(of: account, since: start, limit: 9)
+      #expect(changes.messages.destroyed == [id.rawValue])
+    }
+  }
 }

@@ -50,19 +50,23 @@ import Testing
     }
   }
 
-  @Test func `flags from the server wait for an intent under way`() async throws {
+  @Test func `flags from the server are merged under an intent under way`() async throws {
     try await StoreFixture.with { fixture in
       try await fixture.merge([StoreFixture.mail(1)])
       let id = try #require(try await fixture.ids()[1])
       var patch = MessagePatch()
       patch.addKeywords = ["$flagged"]
       _ = try await fixture.store.changeMessages([id], of: fixture.account, patch)
-      try await fixture.store.applyFlags(
-        [ServerFlags(uid: 1, keywords: ["$seen"], isDeleted: false)],
-        to: fixture.inbox,
-        progress: MailboxProgress()
-      )
-      #expect(try await fixture.keywords(of: id) == ["$flagged"])
+      let told = [ServerFlags(uid: 1, keywords: ["$seen", "work"], isDeleted: false)]
+      let (store, inbox) = (fixture.store, fixture.inbox)
+      try await store.applyFlags(told, to: inbox, progress: MailboxProgress())
+      #expect(try await fixture.keywords(of: id) == ["$flagged", "$seen", "work"])
+      #expect(try await fixture.counters() == [1, 0])
+      patch = MessagePatch()
+      patch.removeKeywords = ["$flagged", "work"]
+      _ = try await fixture.store.changeMessages([id], of: fixture.account, patch)
+      #expect(try await store.applyFlags(told, to: inbox, progress: MailboxProgress()) == 0)
+      #expect(try await fixture.keywords(of: id) == ["$seen"])
     }
   }
 
@@ -98,11 +102,13 @@ import Testing
       #expect(begun.uidNext == nil)
       try await fixture.merge(
         [
-          StoreFixture.mail(10, identity: "c"), StoreFixture.mail(11, ["$seen"], identity: "b"),
+          StoreFixture.mail(10, ["$seen"], identity: "c"), StoreFixture.mail(11, identity: "b"),
           StoreFixture.mail(12, identity: "new"),
         ],
         into: begun
       )
+      #expect(try await fixture.keywords(of: try #require(before[3])) == ["$seen"])
+      #expect(try await fixture.keywords(of: try #require(before[2])) == [])
       try await fixture.store.removeUnmatched(from: begun)
       let after = try await fixture.ids()
       #expect(after[10] == before[3])
@@ -142,6 +148,91 @@ import Testing
         try await group.waitForAll()
       }
       #expect(try await fixture.counters() == [40, 0])
+    }
+  }
+
+  @Test func `an import that the server has described keeps its id when UIDVALIDITY changes`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      let id = try await store.insertImported(
+        StoreFixture.mail(nil, identity: "its bytes"),
+        raw: [UInt8]("Subject: hello\r\n\r\n".utf8),
+        into: fixture.archive.id,
+        of: account
+      )
+      let appends = try await store.dueOperations(of: account, limit: 9)
+      try await store.completeOperations(appends, uids: [id: 3], uidValidity: 7, of: account)
+      try await fixture.merge(
+        [StoreFixture.mail(3, identity: "its envelope")],
+        into: fixture.archive
+      )
+      let begun = try await store.beginSync(of: fixture.archive, uidValidity: 8)
+      try await fixture.merge([StoreFixture.mail(30, identity: "its envelope")], into: begun)
+      try await store.removeUnmatched(from: begun)
+      #expect(try await fixture.ids(in: fixture.archive) == [30: id])
+    }
+  }
+
+  @Test func `a UID told before the first sync is kept, and one of another UIDVALIDITY is not`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      let boxes = try await store.storeListing(
+        ["INBOX", "Archive", "Trash", "New"].map { StoreFixture.listing($0) },
+        of: account
+      )
+      let new = try #require(boxes.first { $0.path == "New" })
+      for (uidValidity, box) in [(Int64(9), new), (9, fixture.archive)] {
+        let id = try await store.insertImported(
+          StoreFixture.mail(nil, identity: "import"),
+          raw: [UInt8]("Subject: hello\r\n\r\n".utf8),
+          into: box.id,
+          of: account
+        )
+        let appends = try await store.dueOperations(of: account, limit: 9)
+        try await store.completeOperations(
+          appends,
+          uids: [id: 3],
+          uidValidity: uidValidity,
+          of: account
+        )
+        // The row as it was read before the APPEND.
+        _ = try await store.beginSync(of: box, uidValidity: 9)
+        #expect(try await fixture.ids(in: box) == [box.id == new.id ? 3 : 0: id])
+      }
+    }
+  }
+
+  @Test func `a mailbox that goes gives back what was on its way into it`() async throws {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      try await fixture.merge([StoreFixture.mail(1), StoreFixture.mail(2)])
+      try await fixture.merge([StoreFixture.mail(9)], into: fixture.archive)
+      let ids = try await fixture.ids()
+      let (moving, copied) = (try #require(ids[1]), try #require(ids[2]))
+      let held = try #require(try await fixture.ids(in: fixture.archive)[9])
+      var patch = MessagePatch()
+      patch.mailboxes = [fixture.archive.id]
+      _ = try await store.changeMessages([moving], of: account, patch)
+      patch.mailboxes = [fixture.trash.id]
+      _ = try await store.changeMessages([moving], of: account, patch)
+      patch = MessagePatch()
+      patch.addMailboxes = [fixture.archive.id]
+      _ = try await store.changeMessages([copied], of: account, patch)
+      let intents = try await store.dueOperations(of: account, limit: 9).map(\.id.rawValue)
+      let start = try await store.feedState(of: account)
+      try await store.deleteMailbox(fixture.archive.id, of: account)
+      #expect(try await fixture.ids() == [1: moving, 2: copied])
+      #expect(try await fixture.ids(in: fixture.trash).isEmpty)
+      #expect(try await fixture.counters() == [2, 2])
+      let changes = try await store.changes(of: account, since: start, limit: 100)
+      #expect(changes.messages.destroyed == [held.rawValue])
+      #expect(Set(changes.messages.updated) == [moving.rawValue, copied.rawValue])
+      #expect(changes.operations.destroyed == intents.sorted())
+      #expect(changes.mailboxes.destroyed == [fixture.archive.id.rawValue])
     }
   }
 }

@@ -146,7 +146,8 @@ final class AccountWorker: Sendable {
         reasons = .operations
         continue
       }
-      let deadline = configuration.pollInterval == nil ? nil : nextPoll
+      let poll = configuration.pollInterval == nil ? nil : nextPoll
+      let deadline = [poll, replay.nextTry].compactMap(\.self).min()
       reasons = await signal.wait(until: deadline, on: loop)
     }
   }

@@ -1,3 +1,4 @@
+import MIME
 package import Bytes
 package import Model
 package import Store
@@ -57,6 +58,7 @@ extension Engine {
     receivedAt: Timestamp?,
     claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> ID<Message> {
+    let raw = LineEnds.canonical(raw)
     let message = NewMessage(
       raw: raw,
       keywords: keywords,

@@ -9,6 +9,7 @@ import Store
 /// A message on the server.
 private struct ServerPlace: Equatable {
   var mailbox: MailboxName
+  var uidValidity: Int64
   var uid: UID
 }
 
@@ -168,6 +169,7 @@ extension Engine {
         }
         let server = ServerPlace(
           mailbox: MailboxName(encoded: Array(found.encodedName.utf8)),
+          uidValidity: found.uidValidity,
           uid: UID(UInt32(clamping: found.uid))
         )
         do {
@@ -208,7 +210,11 @@ extension Engine {
     let reading = try accountTask(account) { pool in
       do {
         try await pool.withClient { client in
-          if client.selected?.name != place.mailbox { try await client.examine(place.mailbox) }
+          if client.selected?.name != place.mailbox || client.uidValidity != place.uidValidity {
+            try await client.examine(place.mailbox)
+          }
+          // Made anew meanwhile: the UID is another message's, or nobody's.
+          guard client.uidValidity == place.uidValidity else { throw IMAPError.notFound }
           try await Self.read(client.fetchBody(place.uid, section), encoding, into: handoff)
         }
         handoff.finish(nil)

@@ -41,34 +41,37 @@ struct MailboxSync {
       Int64(uidNext.value) == mailbox.uidNext,
       status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
     else { return false }
+    // An expunge need not raise HIGHESTMODSEQ where there is no QRESYNC (RFC 7162 §3.1.2).
+    guard status.messages.map(Int64.init) == mailbox.totalMessages + hidden else { return false }
     if let modSeq = status.highestModSeq, modSeq.value > 0 {
       return Int64(clamping: modSeq.value) == mailbox.highestModSeq
     }
     if comparesFlags, status.messages != 0 { return false }
-    return status.messages.map(Int64.init) == mailbox.totalMessages + hidden
-      && status.unseen.map(Int64.init) == mailbox.unreadMessages
+    return status.unseen.map(Int64.init) == mailbox.unreadMessages
   }
 
   /// Brings `mailbox` up to date.
   func run(_ mailbox: Mailbox) async throws {
-    let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-    let selected = try await client.select(name)
+    var selected = try await client.select(mailbox.imapName)
     var mailbox = try await store.beginSync(
       of: mailbox,
-      uidValidity: Int64(selected.uidValidity?.value ?? 0)
+      uidValidity: selected.storedUIDValidity
     )
     let wasComplete = mailbox.syncedDownTo == 1
-    try await fetchOld(&mailbox, selected)
+    try await fetchOld(&mailbox, &selected)
     try await fetchNew(&mailbox, selected)
     if wasComplete { try await compareFlags(mailbox, selected) }
-    try await removeVanished(mailbox)
+    try await compareUIDs(mailbox)
     try await store.removeUnmatched(from: mailbox)
   }
 
   // MARK: - Messages
 
   /// The first sync, or the rest of one that was interrupted.
-  private func fetchOld(_ mailbox: inout Mailbox, _ selected: SelectedMailbox) async throws {
+  private func fetchOld(
+    _ mailbox: inout Mailbox,
+    _ selected: inout SelectedMailbox
+  ) async throws {
     if mailbox.syncedDownTo == 1 { return }
     var missing: UIDSet
     if let reached = mailbox.syncedDownTo, reached > 1 {
@@ -90,7 +93,7 @@ struct MailboxSync {
     }
     let isLarge = missing.count > configuration.batch
     while !missing.isEmpty {
-      missing = try await fetchDownwards(missing, mailbox)
+      missing = try await fetchDownwards(missing, mailbox, &selected)
     }
     if isLarge { Heap.releaseFreeMemory() }
     try await store.setProgress(MailboxProgress(syncedDownTo: 1), of: mailbox)
@@ -101,7 +104,11 @@ struct MailboxSync {
   ///
   /// Three batches are under way at once: one is read, the one before it is made into rows on the helper loop, and the
   /// one before that is stored.
-  private func fetchDownwards(_ missing: UIDSet, _ mailbox: Mailbox) async throws -> UIDSet {
+  private func fetchDownwards(
+    _ missing: UIDSet,
+    _ mailbox: Mailbox,
+    _ selected: inout SelectedMailbox
+  ) async throws -> UIDSet {
     let fetch = client.fetchSummaries(
       missing,
       batchSize: configuration.batch,
@@ -118,7 +125,7 @@ struct MailboxSync {
         try await storeMade(&group, mailbox)
         try await storeMade(&group, mailbox)
         guard hasIntents(), try await betweenBatches() else { continue }
-        try await client.select(MailboxName(encoded: Array(mailbox.encodedName.utf8)))
+        selected = try await reselect(mailbox)
         guard let lowest = batch.compactMap(\.uid).min() else { continue }
         return UIDSet(missing.uids.filter { $0 < lowest })
       }
@@ -143,16 +150,29 @@ struct MailboxSync {
     }
   }
 
+  /// Opens the mailbox again after intents: what they brought here lies above another UIDNEXT.
+  private func reselect(_ mailbox: Mailbox) async throws -> SelectedMailbox {
+    let selected = try await client.select(mailbox.imapName)
+    guard selected.storedUIDValidity == mailbox.uidValidity else {
+      throw IMAPError.refused(command: "SELECT", response: "UIDVALIDITY changed.", code: nil)
+    }
+    return selected
+  }
+
   /// What arrived since the last pass.
   private func fetchNew(_ mailbox: inout Mailbox, _ selected: SelectedMailbox) async throws {
     let known = mailbox.uidNext ?? 1
     if let uidNext = selected.uidNext, Int64(uidNext.value) <= known { return }
-    // `n:*` names the last message even where its UID is below n (RFC 3501 §6.4.8).
-    let range = UIDSet(from: UID(UInt32(clamping: max(known, 1))))
-    let fetch = client.fetch(range, .summary, newestFirst: false)
+    let arrived = try await newUIDs(UID(UInt32(clamping: max(known, 1))), selected.uidNext)
+    let fetch = client.fetch(
+      arrived,
+      .summary,
+      batchSize: configuration.batch,
+      newestFirst: false
+    )
     var top = known
     while let batch = try await fetch.next() {
-      let rows = await Self.rows(of: batch, now).filter { ($0.uid ?? 0) >= known }
+      let rows = await Self.rows(of: batch, now)
       guard let highest = rows.compactMap(\.uid).max() else { continue }
       top = max(top, highest + 1)
       try await store.merge(rows, into: mailbox, progress: MailboxProgress(uidNext: top))
@@ -162,6 +182,17 @@ struct MailboxSync {
       try await store.setProgress(MailboxProgress(uidNext: uidNext), of: mailbox)
       mailbox.uidNext = uidNext
     }
+  }
+
+  /// The UIDs from `first` on: by SEARCH where they may be many, or where the server tells no UIDNEXT.
+  private func newUIDs(_ first: UID, _ uidNext: UID?) async throws -> UIDSet {
+    if let uidNext, uidNext > first,
+      Int(uidNext.value - first.value) <= configuration.batch
+    {
+      return UIDSet(first...UID(uidNext.value - 1))
+    }
+    // `n:*` names the last message even where its UID is below n (RFC 3501 §6.4.8).
+    return UIDSet(try await client.search(.uids(UIDSet(from: first))).uids.filter { $0 >= first })
   }
 
   /// Rows for fetched messages; a yield now and then lets requests on the same loop through.
@@ -189,7 +220,9 @@ struct MailboxSync {
       try await apply(changed, to: mailbox, modSeq: Int64(clamping: current.value))
     } else {
       let all = try await client.fetchFlags(.all)
-      try await apply(all, to: mailbox, modSeq: nil)
+      // Where no MODSEQ was known, the next pass begins at this one.
+      let current = selected.highestModSeq.map { Int64(clamping: $0.value) }
+      try await apply(all, to: mailbox, modSeq: current)
     }
   }
 
@@ -218,13 +251,40 @@ struct MailboxSync {
     } while start < flags.count
   }
 
-  private func removeVanished(_ mailbox: Mailbox) async throws {
-    let known = try await store.countKnownUIDs(of: mailbox)
-    guard let exists = client.selected?.exists, Int64(exists) != known else { return }
-    let onServer = try await client.search(.all)
-    let vanished = try await store.knownUIDs(of: mailbox).filter {
-      !onServer.contains(UID(UInt32(clamping: $0)))
+  // MARK: - What is there
+
+  /// Removes what the server no longer has, and fetches what it has and a fetch left out.
+  private func compareUIDs(_ mailbox: Mailbox) async throws {
+    let count = try await store.countKnownUIDs(of: mailbox)
+    guard let exists = client.selected?.exists, Int64(exists) != count else { return }
+    let onServer = try await allUIDs()
+    let known = try await store.knownUIDs(of: mailbox).map { UID(UInt32(clamping: $0)) }
+    let vanished = known.filter { !onServer.contains($0) }
+    try await store.removeVanished(vanished.map { Int64($0.value) }, from: mailbox)
+    // What arrived since is the next pass's.
+    let next = UID(UInt32(clamping: mailbox.uidNext ?? 1))
+    let held = UIDSet(known)
+    let missing = UIDSet(onServer.uids.filter { $0 < next && !held.contains($0) })
+    let fetch = client.fetch(missing, .summary, batchSize: configuration.batch)
+    while let batch = try await fetch.next() {
+      let rows = await Self.rows(of: batch, now)
+      if !rows.isEmpty { try await store.merge(rows, into: mailbox, progress: MailboxProgress()) }
     }
-    try await store.removeVanished(vanished, from: mailbox)
+  }
+
+  /// Every UID on the server.
+  ///
+  /// Nothing is destroyed here on the strength of an answer that does not add up: SEARCH must tell as
+  /// many messages as there are. A message may come between the two, so it is asked twice.
+  private func allUIDs() async throws -> UIDSet {
+    for _ in 0..<2 {
+      let found = try await client.search(.all)
+      if let exists = client.selected?.exists, found.count == Int(exists) { return found }
+    }
+    throw IMAPError.refused(
+      command: "UID SEARCH",
+      response: "The server tells another number of messages than there are.",
+      code: nil
+    )
   }
 }

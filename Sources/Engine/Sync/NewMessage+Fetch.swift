@@ -17,7 +17,7 @@ extension NewMessage {
     let references = fields?.messageIDs("References") ?? []
     let inReplyTo = envelope.inReplyTo.map { MessageIDList.parse($0.span) } ?? []
     let messageIDs = envelope.messageID.map { MessageIDList.parse($0.span) } ?? []
-    let identity = Self.identity(envelope, size: fetched.size ?? 0)
+    let identity = Self.identity(of: fetched)
     let structure = fetched.bodyStructure.map { BodyPart($0) }
     let views = structure.map { BodyViews(of: $0) }
     let flags = fetched.flags ?? []
@@ -58,6 +58,11 @@ extension NewMessage {
     )
     if extraFields.count > 2 { columns.text(.extraFields, header: extraFields, isDecoded: false) }
     if let structure, let views { columns.write(structure, views) }
+  }
+
+  /// What a message that a fetch told is known by.
+  static func identity(of fetched: FetchedMessage) -> [UInt8] {
+    identity(fetched.envelope ?? Envelope(), size: fetched.size ?? 0)
   }
 
   /// What a message is known by when its UID changes: a digest of its raw envelope and its size.

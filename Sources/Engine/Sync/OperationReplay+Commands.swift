@@ -13,14 +13,14 @@ extension OperationReplay {
     var uid: UID
   }
 
-  func refuse(_ group: [OperationRecord], _ reason: String) async throws {
-    for operation in group {
-      try await store.refuseOperation(operation, reason: reason, of: account)
-    }
+  /// Where messages are in a mailbox of a certain UIDVALIDITY.
+  private struct Places {
+    var uidValidity: Int64?
+    var uids: [ID<Message>: Int64] = [:]
   }
 
   /// UID STORE, once to add and once to remove.
-  func storeKeywords(_ group: [OperationRecord], _ mailbox: MailboxName) async throws {
+  func storeKeywords(_ group: [OperationRecord], _ mailbox: Mailbox) async throws {
     guard let first = group.first else { return }
     let targets = try await targets(of: group, in: mailbox, goneReason: "The message is gone.")
     guard !targets.isEmpty else { return }
@@ -32,41 +32,78 @@ extension OperationReplay {
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
   }
 
+  // MARK: - Move and copy
+
   /// UID MOVE or UID COPY.
   func transfer(
     _ group: [OperationRecord],
-    from mailbox: MailboxName,
-    to target: MailboxName
+    from mailbox: Mailbox,
+    to target: Mailbox
   ) async throws {
+    let isCopy = group.first?.kind == "copy"
+    let isOneCommand = !isCopy && client.capabilities.contains(.move)
+    let made = isOneCommand ? Places() : try await copiesMade(group, target)
     let targets = try await targets(of: group, in: mailbox, goneReason: nil)
     guard !targets.isEmpty else { return }
-    let uids = UIDSet(targets.map(\.uid))
     let copyUID: CopyUID?
-    if group.first?.kind == "move" {
-      let outcome = try await client.move(uids, to: target)
-      copyUID = outcome.copyUID
-      // Without UIDPLUS ours stay \Deleted and hidden while any other message carries \Deleted.
-      if !outcome.isSourceRemoved { _ = try await client.expungeUnlessOthersDeleted(uids) }
+    if isOneCommand {
+      copyUID = try await client.move(UIDSet(targets.map(\.uid)), to: target.imapName).copyUID
     } else {
-      copyUID = try await client.copy(uids, to: target)
+      let missing = targets.filter { made.uids[$0.operation.message] == nil }.map(\.uid)
+      copyUID =
+        missing.isEmpty ? nil : try await client.copy(UIDSet(missing), to: target.imapName)
+      if !isCopy { try await removeSources(UIDSet(targets.map(\.uid))) }
     }
-    var known: [ID<Message>: Int64] = [:]
-    for item in targets {
-      if let uid = copyUID?.destination(of: item.uid) {
-        known[item.operation.message] = Int64(uid.value)
-      }
-    }
+    let places = Self.places(of: targets, copyUID, made)
     var done = targets.map(\.operation)
     // With UIDPLUS every copy is told: what is not was not made, since its source is gone.
-    if group.first?.kind == "copy", client.capabilities.contains(.uidPlus) {
-      try await refuse(done.filter { known[$0.message] == nil }, "The message is gone.")
-      done.removeAll { known[$0.message] == nil }
+    if isCopy, client.capabilities.contains(.uidPlus) {
+      try await refuse(done.filter { places.uids[$0.message] == nil }, "The message is gone.")
+      done.removeAll { places.uids[$0.message] == nil }
     }
-    try await store.completeOperations(done, uids: known, of: account)
+    try await store.completeOperations(
+      done,
+      uids: places.uids,
+      uidValidity: places.uidValidity,
+      of: account
+    )
   }
 
+  /// Takes away what was copied, or is to be gone.
+  ///
+  /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`.
+  private func removeSources(_ uids: UIDSet) async throws {
+    guard try await !client.removeCopied(uids) else { return }
+    _ = try await client.expungeUnlessOthersDeleted(uids)
+  }
+
+  private static func places(of targets: [Target], _ copyUID: CopyUID?, _ made: Places) -> Places {
+    guard let copyUID else { return made }
+    let uidValidity = Int64(copyUID.uidValidity.value)
+    var places = made.uidValidity == uidValidity ? made : Places()
+    places.uidValidity = uidValidity
+    for target in targets {
+      guard let uid = copyUID.destination(of: target.uid) else { continue }
+      places.uids[target.operation.message] = Int64(uid.value)
+    }
+    return places
+  }
+
+  /// The copies that earlier attempts made before they broke off.
+  private func copiesMade(_ group: [OperationRecord], _ target: Mailbox) async throws -> Places {
+    var made = Places()
+    for operation in group where operation.wasTried {
+      guard let copy = try await findCopy(of: operation, in: target) else { continue }
+      made.uidValidity = client.uidValidity
+      made.uids[operation.message] = Int64(copy.value)
+    }
+    return made
+  }
+
+  // MARK: - Delete and append
+
   /// `\Deleted`, then UID EXPUNGE; without UIDPLUS only where nobody else's message would go with it.
-  func delete(_ group: [OperationRecord], _ mailbox: MailboxName) async throws {
+  func delete(_ group: [OperationRecord], _ mailbox: Mailbox) async throws {
     var safe: [OperationRecord] = []
     for operation in group {
       if try await store.canExpunge(operation, of: account) {
@@ -77,57 +114,77 @@ extension OperationReplay {
     }
     let targets = try await targets(of: safe, in: mailbox, goneReason: nil)
     guard !targets.isEmpty else { return }
-    let uids = UIDSet(targets.map(\.uid))
-    try await client.store(uids, .add, [.deleted])
-    if client.capabilities.contains(.uidPlus) {
-      try await client.expunge(uids)
-    } else {
-      _ = try await client.expungeUnlessOthersDeleted(uids)
-    }
+    try await removeSources(UIDSet(targets.map(\.uid)))
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
   }
 
   /// APPEND of a message kept here.
-  func append(_ operation: OperationRecord, _ mailbox: MailboxName) async throws {
+  func append(_ operation: OperationRecord, _ mailbox: Mailbox) async throws {
     guard let blob = operation.blob,
       let size = try await store.blobSize(blob, of: account)
     else { return try await refuse([operation], "The message is no longer kept here.") }
-    var uid: Int64?
-    // It was under way when the service stopped: it may be there already.
-    if operation.attempts > 0 || operation.state == "running" {
-      uid = try await findAppended(operation, mailbox)
+    var places = Places()
+    if operation.wasTried, let uid = try await findCopy(of: operation, in: mailbox) {
+      places = Places(uidValidity: client.uidValidity, uids: [operation.message: Int64(uid.value)])
+    } else if let told = try await append(operation, blob, size, mailbox) {
+      places = Places(
+        uidValidity: Int64(told.uidValidity.value),
+        uids: [operation.message: Int64(told.uid.value)]
+      )
+    } else if let uid = try await findCopy(of: operation, in: mailbox) {
+      places = Places(uidValidity: client.uidValidity, uids: [operation.message: Int64(uid.value)])
     }
-    if uid == nil {
-      var position = 0
-      let date = InternalDate(secondsSince1970: operation.createdAt.seconds)
-      let told = try await client.append(
-        count: Int(size),
-        to: mailbox,
-        flags: KeywordMap.flags(of: operation.addKeywords),
-        internalDate: date
-      ) {
-        defer { position += 1 }
-        return try await store.blobChunk(position, of: blob, of: account)
-      }
-      uid = told.map { Int64($0.uid.value) }
-    }
-    if uid == nil { uid = try await findAppended(operation, mailbox) }
-    let uids = uid.map { [operation.message: $0] } ?? [:]
-    try await store.completeOperations([operation], uids: uids, of: account)
+    try await store.completeOperations(
+      [operation],
+      uids: places.uids,
+      uidValidity: places.uidValidity,
+      of: account
+    )
   }
 
-  private func findAppended(
+  private func append(
     _ operation: OperationRecord,
-    _ mailbox: MailboxName
-  ) async throws -> Int64? {
-    guard let messageID = operation.messageID else { return nil }
-    try await client.select(mailbox)
-    return try await find(messageID).map { Int64($0.value) }
+    _ blob: ID<Blob>,
+    _ size: Int64,
+    _ mailbox: Mailbox
+  ) async throws -> AppendUID? {
+    var position = 0
+    return try await client.append(
+      count: Int(size),
+      to: mailbox.imapName,
+      flags: KeywordMap.flags(of: operation.addKeywords),
+      internalDate: InternalDate(secondsSince1970: operation.receivedAt.seconds)
+    ) {
+      defer { position += 1 }
+      return try await store.blobChunk(position, of: blob, of: account)
+    }
   }
 
-  private func find(_ messageID: String) async throws -> UID? {
-    try await client.search(.header(name: "Message-ID", value: "<\(messageID)>"))
-      .bounds?.upperBound
+  // MARK: - Where a message is
+
+  /// Opens `mailbox` and finds there what an APPEND or a COPY of `operation` made.
+  ///
+  /// A message that was known before the intent was made is not it, however equal it is.
+  private func findCopy(of operation: OperationRecord, in mailbox: Mailbox) async throws -> UID? {
+    try await client.select(mailbox.imapName)
+    let equal = try await search.matches(operation)
+    guard !equal.isEmpty, client.uidValidity == mailbox.uidValidity else { return equal.first }
+    let others = try await store.placedUIDs(
+      equal.map { Int64($0.value) },
+      in: mailbox,
+      notOf: operation.message,
+      before: operation.id
+    )
+    return equal.first { !others.contains(Int64($0.value)) }
+  }
+
+  private var search: MessageSearch {
+    MessageSearch(
+      client: client,
+      store: store,
+      account: account,
+      limit: configuration.identityCandidates
+    )
   }
 
   /// Opens the mailbox and finds each message's UID.
@@ -136,18 +193,25 @@ extension OperationReplay {
   /// move's message was moved by somebody else and is found where it is now by the next sync.
   private func targets(
     of group: [OperationRecord],
-    in mailbox: MailboxName,
+    in mailbox: Mailbox,
     goneReason: String?
   ) async throws -> [Target] {
-    if client.selected?.name != mailbox || client.selected?.isReadOnly != false {
-      try await client.select(mailbox)
+    guard !group.isEmpty else { return [] }
+    if client.selected?.name != mailbox.imapName || client.selected?.isReadOnly != false {
+      try await client.select(mailbox.imapName)
+    }
+    guard client.uidValidity == mailbox.uidValidity else {
+      // The UIDs known are of messages that are gone; what has them now is not ours to touch.
+      _ = try await store.beginSync(of: mailbox, uidValidity: client.uidValidity)
+      throw StaleUIDs()
     }
     var targets: [Target] = []
     for operation in group {
-      if let uid = operation.uid {
-        targets.append(Target(operation: operation, uid: UID(UInt32(clamping: uid))))
-      } else if let messageID = operation.messageID, let uid = try await find(messageID) {
-        targets.append(Target(operation: operation, uid: uid))
+      let found = try await uids(of: operation, in: mailbox)
+      if found.count == 1 {
+        targets.append(Target(operation: operation, uid: found[0]))
+      } else if found.count > 1 {
+        try await refuse([operation], "The mailbox has several messages like this one.")
       } else if let goneReason {
         try await refuse([operation], goneReason)
       } else {
@@ -156,4 +220,22 @@ extension OperationReplay {
     }
     return targets
   }
+
+  /// The UID known of an intent's message, or all that it may be.
+  private func uids(of operation: OperationRecord, in mailbox: Mailbox) async throws -> [UID] {
+    if let uid = operation.uid { return [UID(UInt32(clamping: uid))] }
+    let equal = try await search.matches(operation)
+    guard !equal.isEmpty else { return [] }
+    let others = try await store.placedUIDs(
+      equal.map { Int64($0.value) },
+      in: mailbox,
+      notOf: operation.message
+    )
+    return equal.filter { !others.contains(Int64($0.value)) }
+  }
+}
+
+extension OperationRecord {
+  /// Whether it was under way before, so that the server may have done it.
+  fileprivate var wasTried: Bool { attempts > 0 || state == "running" }
 }

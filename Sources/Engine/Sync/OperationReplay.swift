@@ -3,50 +3,74 @@ import Logging
 import MailProtocols
 import MailTransport
 import Model
+import Net
 import Store
 
 /// Replays durable intents to the server in the order in which they were meant.
 ///
-/// Intents that follow one another and ask the same of the same mailbox go as one command. An intent
-/// that was `running` when the service stopped is replayed: STORE, and a MOVE whose source is gone,
-/// change nothing then; an APPEND is looked for first.
+/// Intents that follow one another and ask the same of the same mailbox go as one command. One that
+/// was tried before is replayed all the same: STORE, and a MOVE whose source is gone, change nothing
+/// the second time; what an APPEND or a COPY makes is looked for first.
 struct OperationReplay {
   let client: IMAPClient
   let store: Store
   let account: ID<Account>
   let configuration: EngineConfiguration
   let logger: Logger
+  private let postponed = PostponedMessages()
+
+  init(
+    client: IMAPClient,
+    store: Store,
+    account: ID<Account>,
+    configuration: EngineConfiguration,
+    logger: Logger
+  ) {
+    self.client = client
+    self.store = store
+    self.account = account
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// The UIDs of a mailbox are of another generation: nothing was sent, and what is due is to be read anew.
+  struct StaleUIDs: Error {}
+
+  /// When an intent that the server put off is due again; nil where there is none.
+  var nextTry: Deadline? { postponed.nextTry }
 
   /// Replays what is due; whether there was anything.
   @discardableResult
   func run() async throws -> Bool {
     var didSomething = false
     while true {
-      let due = try await store.dueOperations(of: account, limit: configuration.operationBatch)
+      let due = try await store.dueOperations(
+        of: account,
+        except: postponed.messages(at: .now),
+        limit: configuration.operationBatch
+      )
       guard !due.isEmpty else { return didSomething }
       didSomething = true
-      let mailboxes = try await store.mailboxes(of: account).mailboxes
-      let names = Dictionary(
-        uniqueKeysWithValues: mailboxes.map {
-          ($0.id, MailboxName(encoded: Array($0.encodedName.utf8)))
-        }
+      let mailboxes = Dictionary(
+        uniqueKeysWithValues: try await store.mailboxes(of: account).mailboxes.map { ($0.id, $0) }
       )
       // What one intent of a message brings about is not in the records of its later ones: they are
       // read anew before those are replayed.
       var touched: Set<ID<Message>> = []
-      for group in Self.groups(due) {
+      for group in Self.groups(due, sharedAttempts: configuration.sharedAttempts) {
         guard touched.isDisjoint(with: group.map(\.message)) else { break }
-        try await replay(group, names)
+        guard try await replay(group, mailboxes) else { break }
         touched.formUnion(group.map(\.message))
       }
     }
   }
 
   /// Runs of intents that one command can carry out.
-  static func groups(_ operations: [OperationRecord]) -> [[OperationRecord]] {
+  static func groups(_ operations: [OperationRecord], sharedAttempts: Int) -> [[OperationRecord]] {
     var groups: [[OperationRecord]] = []
     for operation in operations {
       if let last = groups.last?.last, last.goesWith(operation),
+        max(last.attempts, operation.attempts) < sharedAttempts,
         groups[groups.count - 1].allSatisfy({ $0.message != operation.message })
       {
         groups[groups.count - 1].append(operation)
@@ -57,38 +81,88 @@ struct OperationReplay {
     return groups
   }
 
+  /// Whether what was read before still holds for the groups that follow.
+  private func replay(
+    _ group: [OperationRecord],
+    _ mailboxes: [ID<Mailbox>: Mailbox]
+  ) async throws -> Bool {
+    try await store.markRunning(group.map(\.id), of: account)
+    do {
+      try await perform(group, mailboxes)
+      return true
+    } catch is StaleUIDs {
+      _ = try await giveUp(group, "The mailbox has another UIDVALIDITY each time.")
+      return false
+    } catch let error as IMAPError {
+      try await note(error, group)
+      return true
+    }
+  }
+
+  private func perform(
+    _ group: [OperationRecord],
+    _ mailboxes: [ID<Mailbox>: Mailbox]
+  ) async throws {
+    guard let first = group.first else { return }
+    guard let mailbox = mailboxes[first.mailbox] else {
+      return try await refuse(group, "The mailbox is gone.")
+    }
+    switch first.kind {
+    case "keywords": try await storeKeywords(group, mailbox)
+    case "move", "copy":
+      guard let target = first.targetMailbox.flatMap({ mailboxes[$0] }) else {
+        return try await refuse(group, "The mailbox is gone.")
+      }
+      try await transfer(group, from: mailbox, to: target)
+    case "delete": try await delete(group, mailbox)
+    default: try await append(first, mailbox)
+    }
+  }
+
+  // MARK: - Failures
+
+  /// Refuses what the server refused, puts off what it put off, and throws what broke the connection.
+  ///
+  /// Whatever it is, an intent is tried so many times and no more: one that makes a server close the
+  /// connection would otherwise keep its account from ever being synced again.
+  private func note(_ error: IMAPError, _ group: [OperationRecord]) async throws {
+    guard error != .cancelled else { throw error }
+    if case .refused(_, let response, let code) = error, !Self.passes(code) {
+      logger.info("intent refused", metadata: ["kind": "\(group.first?.kind ?? "")"])
+      return try await refuse(group, response)
+    }
+    let reason = error.response ?? "The connection broke off."
+    let left = try await giveUp(group, reason)
+    try await store.putOff(left.map(\.id), reason: reason, of: account)
+    guard case .refused = error else { throw error }
+    for operation in left {
+      let wait = Backoff.delay(
+        after: operation.attempts,
+        first: configuration.firstBackoff,
+        longest: configuration.longestBackoff
+      )
+      postponed.add(operation.message, until: .now + wait)
+    }
+  }
+
   /// Whether a refusal says that the same command may succeed later (RFC 5530 §3): the intent stays.
   private static func passes(_ code: ResponseCode?) -> Bool {
     guard case .other(let name, _)? = code else { return false }
-    return ["UNAVAILABLE", "INUSE", "LIMIT"].contains(name)
+    return ["UNAVAILABLE", "INUSE"].contains(name)
   }
 
-  private func replay(
-    _ group: [OperationRecord],
-    _ names: [ID<Mailbox>: MailboxName]
-  ) async throws {
-    guard let first = group.first else { return }
-    try await store.markRunning(group.map(\.id), of: account)
-    guard let mailbox = names[first.mailbox] else {
-      return try await refuse(group, "The mailbox is gone.")
-    }
-    do {
-      switch first.kind {
-      case "keywords": try await storeKeywords(group, mailbox)
-      case "move", "copy":
-        guard let target = first.targetMailbox.flatMap({ names[$0] }) else {
-          return try await refuse(group, "The mailbox is gone.")
-        }
-        try await transfer(group, from: mailbox, to: target)
-      case "delete": try await delete(group, mailbox)
-      default: try await append(first, mailbox)
-      }
-    } catch let error as IMAPError {
-      guard case .refused(_, let response, let code) = error, !Self.passes(code) else {
-        throw error
-      }
-      logger.info("intent refused", metadata: ["kind": "\(first.kind)"])
-      try await refuse(group, response)
+  /// Refuses what was tried often enough; the rest.
+  private func giveUp(_ group: [OperationRecord], _ reason: String) async throws
+    -> [OperationRecord]
+  {
+    let last = group.filter { $0.attempts + 1 >= configuration.operationAttempts }
+    try await refuse(last, "Tried \(configuration.operationAttempts) times. \(reason)")
+    return group.filter { $0.attempts + 1 < configuration.operationAttempts }
+  }
+
+  func refuse(_ group: [OperationRecord], _ reason: String) async throws {
+    for operation in group {
+      try await store.refuseOperation(operation, reason: reason, of: account)
     }
   }
 }

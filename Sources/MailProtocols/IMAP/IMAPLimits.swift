@@ -17,6 +17,8 @@ package struct IMAPLimits: Sendable {
   package var searchResults = 4_000_000
   /// Untagged events kept until somebody takes them; then `overflowed` stands for all of them.
   package var events = 10_000
+  /// Messages in a row that a server may refuse to tell, each by itself, before a fetch is given up.
+  package var refusedMessages = 100
   /// Responses in a row that no grammar takes before the connection is given up.
   package var malformedResponses = 100
 

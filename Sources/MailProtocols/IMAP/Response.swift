@@ -100,7 +100,7 @@ extension ByteReader {
     case "NAMESPACE": return .namespaces(try requireNamespaces())
     case "ID": return .id(try requireID())
     case "SEARCH": return .search(try requireSearch(limit: limits.searchResults))
-    case "ESEARCH": return .search(try requireESearch())
+    case "ESEARCH": return .search(try requireESearch(limit: limits.searchResults))
     case "FLAGS": return .flags(try requireFlags())
     case "VANISHED":
       let isEarlier = consume(ignoringCase: "(EARLIER)")

@@ -124,8 +124,8 @@ extension ByteReader {
     return UIDSet(numbers)
   }
 
-  /// Reads what follows `ESEARCH` (RFC 4731): only `ALL` is wanted.
-  mutating func requireESearch() throws(IMAPSyntaxError) -> UIDSet {
+  /// Reads what follows `ESEARCH` (RFC 4731): only `ALL` is wanted, and no more UIDs than `limit`.
+  mutating func requireESearch(limit: Int) throws(IMAPSyntaxError) -> UIDSet {
     var set = UIDSet()
     skipBlanks()
     if next == 0x28 { try skipValue() }
@@ -138,6 +138,7 @@ extension ByteReader {
       skipBlanks()
       if slice(name).equalsIgnoringCase("all") {
         set = try requireUIDSet()
+        guard set.count <= limit else { throw syntaxError("at most \(limit) results") }
       } else if !isAtEnd {
         try skipValue()
       }

@@ -36,12 +36,21 @@ extension IMAPClient {
       return MoveOutcome(copyUID: copyUID, isSourceRemoved: true)
     }
     let copyUID = try await copying(.copy(uids, to: mailbox), deadline)
+    let isSourceRemoved = try await removeCopied(uids, deadline: deadline)
+    return MoveOutcome(copyUID: copyUID, isSourceRemoved: isSourceRemoved)
+  }
+
+  /// The second half of a move without MOVE: flags the messages `uids` `\Deleted` and removes them.
+  ///
+  /// Returns whether they are gone; without UIDPLUS they stay, flagged.
+  package func removeCopied(
+    _ uids: UIDSet,
+    deadline: Deadline? = nil
+  ) async throws(IMAPError) -> Bool {
     try await store(uids, .add, [.deleted], deadline: deadline)
-    guard capabilities.contains(.uidPlus) else {
-      return MoveOutcome(copyUID: copyUID, isSourceRemoved: false)
-    }
+    guard capabilities.contains(.uidPlus) else { return false }
     try await expunge(uids, deadline: deadline)
-    return MoveOutcome(copyUID: copyUID, isSourceRemoved: true)
+    return true
   }
 
   /// COPYUID stands in the tagged OK of COPY and in an untagged one of MOVE (RFC 6851 §4.3).

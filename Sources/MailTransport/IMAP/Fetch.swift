@@ -5,6 +5,7 @@ import Net
 package struct FetchItems: Sendable {
   enum Kind {
     case summary
+    case essentials
     case flags
     case identity
     case section
@@ -21,6 +22,12 @@ package struct FetchItems: Sendable {
       SENSITIVITY REPLY-TO)]
       """,
     kind: .summary
+  )
+
+  /// What a server can tell of a message that it cannot parse.
+  static let essentials = FetchItems(
+    text: "UID FLAGS INTERNALDATE RFC822.SIZE",
+    kind: .essentials
   )
 
   /// The flags alone.
@@ -42,7 +49,7 @@ package struct FetchItems: Sendable {
   func isAnswered(by message: FetchedMessage) -> Bool {
     switch kind {
     case .summary: message.size != nil && !message.sections.isEmpty || hasMore(message)
-    case .identity: message.size != nil || hasMore(message)
+    case .identity, .essentials: message.size != nil || hasMore(message)
     case .flags: message.flags != nil
     case .section: !message.sections.isEmpty
     }
@@ -116,33 +123,51 @@ extension IMAPClient {
 }
 
 /// The answers to a fetch, batch by batch.
+///
+/// Leniency `brokenMessage`: a server that meets a message it cannot read may end the whole command
+/// by NO, after some answers or none. What it left out of a summary is asked for again in halves, down
+/// to the one message, and of that one only what needs no parsing; so it hides none of its neighbours.
 package final class MessageFetch {
+  /// UIDs to be asked for in one command.
+  private struct Chunk {
+    var uids: UIDSet
+    var items: FetchItems
+  }
+
   /// A command under way, and what it was answered so far.
   ///
   /// Servers may begin to answer a command before the one before it has ended (Dovecot does), so a
   /// message belongs to the command that named its UID.
   private struct Command {
     let tag: IMAPSession.Tag
-    let uids: UIDSet
+    let chunk: Chunk
     var messages: [FetchedMessage] = []
   }
 
+  /// The messages of which the server tells nothing at all.
+  package private(set) var refused = UIDSet()
   private let client: IMAPClient
   private let items: FetchItems
-  private var chunks: ArraySlice<UIDSet>
+  private var chunks: ArraySlice<Chunk>
   private var pending: [Command] = []
   private var hasBegun = false
+  private var hasAnswers = false
+  /// How many were refused since the last answer.
+  private var refusedInARow = 0
 
   init(client: IMAPClient, items: FetchItems, chunks: [UIDSet]) {
     self.client = client
     self.items = items
-    self.chunks = chunks[...]
+    self.chunks = chunks.map { Chunk(uids: $0, items: items) }[...]
   }
 
   /// Commands under way: one being answered, one that the server can go on with.
   private static let window = 2
 
   /// The next batch, possibly empty; nil after the last one.
+  ///
+  /// - Throws: `refused` where the server refuses more than one message and tells none, or as many in
+  ///   a row as `IMAPLimits.refusedMessages` says.
   package func next() async throws(IMAPError) -> [FetchedMessage]? {
     guard !(pending.isEmpty && chunks.isEmpty) else { return nil }
     if hasBegun {
@@ -174,29 +199,63 @@ package final class MessageFetch {
       case .untagged(let response): client.note(response)
       case .completed(let tag, let status):
         guard let index = pending.firstIndex(where: { $0.tag == tag }) else { continue }
-        let batch = pending.remove(at: index).messages
-        // NO after some of the messages: others expunged them meanwhile (RFC 2180 §4.1.2).
-        guard status.condition == .ok || !batch.isEmpty else {
-          throw IMAPError(status, to: "UID FETCH")
+        let command = pending.remove(at: index)
+        if !command.messages.isEmpty {
+          hasAnswers = true
+          refusedInARow = 0
         }
+        if status.condition != .ok { try retry(command, after: status) }
         fill()
-        return batch
+        return command.messages
       case .greeting, .literal, .wantsLiteral, .idling: continue
       }
     }
   }
 
+  /// Asks again for what a refused command left out.
+  ///
+  /// Others may have expunged messages meanwhile (RFC 2180 §4.1.2): asked for again, those are OK.
+  private func retry(_ command: Command, after status: StatusResponse) throws(IMAPError) {
+    // A set that ends in `*` names messages that there are none of.
+    let isWhole = command.chunk.uids.bounds?.upperBound.value != .max
+    guard isWhole, items.kind == .summary else {
+      guard !command.messages.isEmpty else { throw IMAPError(status, to: "UID FETCH") }
+      return
+    }
+    let answered = Set(command.messages.compactMap(\.uid))
+    let missing = UIDSet(command.chunk.uids.uids.filter { !answered.contains($0) })
+    if missing.count > 1 {
+      let (first, rest) = missing.split(after: missing.count / 2, newestFirst: true)
+      chunks.insert(
+        contentsOf: [first, rest].map { Chunk(uids: $0, items: items) },
+        at: chunks.startIndex
+      )
+    } else if !missing.isEmpty, command.chunk.items.kind == .summary {
+      chunks.insert(Chunk(uids: missing, items: .essentials), at: chunks.startIndex)
+    } else if let uid = missing.bounds?.lowerBound {
+      refused.insert(uid)
+      refusedInARow += 1
+    }
+    let isOver = pending.isEmpty && chunks.isEmpty
+    let isHopeless = isOver && !hasAnswers && refused.count > 1
+    guard !isHopeless, refusedInARow < client.limits.refusedMessages else {
+      throw IMAPError(status, to: "UID FETCH")
+    }
+  }
+
   private func take(_ message: FetchedMessage) {
-    guard let uid = message.uid, items.isAnswered(by: message),
-      let index = pending.firstIndex(where: { $0.uids.contains(uid) })
+    guard let uid = message.uid,
+      let index = pending.firstIndex(where: {
+        $0.chunk.uids.contains(uid) && $0.chunk.items.isAnswered(by: message)
+      })
     else { return client.note(.fetch(message)) }
     pending[index].messages.append(message)
   }
 
   private func fill() {
     while pending.count < Self.window, let chunk = chunks.popFirst() {
-      let tag = client.session.send(.fetch(chunk, items.text))
-      pending.append(Command(tag: tag, uids: chunk))
+      let tag = client.session.send(.fetch(chunk.uids, chunk.items.text))
+      pending.append(Command(tag: tag, chunk: chunk))
     }
   }
 }

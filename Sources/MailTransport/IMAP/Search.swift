@@ -3,16 +3,23 @@ package import Net
 
 extension IMAPClient {
   /// The messages of the selected mailbox that match `criteria`.
+  ///
+  /// An OK without the SEARCH response, which RFC 3501 §6.4.4 requires, or with one that does not parse,
+  /// is no answer: only of an empty mailbox does it say that nothing was found.
   package func search(
     _ criteria: SearchCriteria,
     deadline: Deadline? = nil
   ) async throws(IMAPError) -> UIDSet {
-    var found = UIDSet()
+    var found: UIDSet?
     let command = IMAPCommand.search(criteria, extended: capabilities.contains(.esearch))
     try await perform(command, deadline: deadline) { response in
       guard case .search(let uids) = response else { return false }
       found = uids
       return true
+    }
+    if found == nil, selected?.exists == 0 { found = UIDSet() }
+    guard let found else {
+      throw .refused(command: command.name, response: "The server told no result.", code: nil)
     }
     return found
   }

@@ -138,4 +138,15 @@ import Testing
       #expect(status.code == .other(name: "COPYUID", argument: argument))
     }
   }
+
+  @Test(arguments: ["SEARCH 1 2 3 4", "ESEARCH UID ALL 1:4", "ESEARCH UID ALL 1:4294967294"])
+  func `more results than the limit are no response`(wire: String) throws {
+    var limits = IMAPLimits()
+    limits.searchResults = 3
+    limits.malformedResponses = 0
+    var session = IMAPSession(limits: limits)
+    session.receive(Array("* PREAUTH hi\r\n* \(wire)\r\n".utf8))
+    _ = try session.next()
+    #expect(throws: IMAPProtocolError.self) { try session.next() }
+  }
 }

@@ -112,7 +112,8 @@ import Testing
   @Test(arguments: [
     "", "x", "32-Jan-2000 00:00:00 +0000", "1-Foo-2000 00:00:00 +0000", "1-Jan-2000",
     "1-Jan-2000 25:00:00 +0000", "1-Jan-99999999999 00:00:00 +0000",
-    "99999999999999999999-Jan-2000 00:00:00 +0000",
+    "99999999999999999999-Jan-2000 00:00:00 +0000", "1-Jan-2000 00:00:00 +10000",
+    "1-Jan-2000 00:00:00 +18446744073709551615",
   ]) func `what is no date is nil`(wire: String) {
     let bytes = Array(wire.utf8)
     let date = InternalDate(bytes.span)

@@ -263,4 +263,66 @@ struct IMAPFaultTests {
     }
     #expect(!isUsable)
   }
+
+  @Test(arguments: ["", "* ESEARCH UID ALL 1:x\r\n"])
+  func `an OK without a result of SEARCH is no empty result`(_ results: String) async throws {
+    let none = try await error([
+      .expect("SEARCH"), .send(results + "{tag} OK done\r\n"), .hang,
+    ]) { client throws(IMAPError) in _ = try await client.search(.all) }
+    guard case .refused("UID SEARCH", _, _)? = none else {
+      Issue.record("\(String(describing: none))")
+      return
+    }
+  }
+
+  private static func summary(_ uid: Int) -> String {
+    "* \(uid) FETCH (UID \(uid) FLAGS () RFC822.SIZE 7 ENVELOPE NIL BODY[HEADER.FIELDS (X)] \"\")\r\n"
+  }
+
+  @Test func `a message that a server cannot read hides no other`() async throws {
+    let none = try await error([
+      .expect("UID FETCH 1:4 "), .send(Self.summary(4) + "{tag} NO [SERVERBUG] message 3\r\n"),
+      .expect("UID FETCH 3 "), .send("{tag} NO again\r\n"),
+      .expect("UID FETCH 1:2 "), .send(Self.summary(1) + Self.summary(2) + "{tag} OK\r\n"),
+      .expect("UID FETCH 3 (UID FLAGS INTERNALDATE RFC822.SIZE)"),
+      .send("* 3 FETCH (UID 3 FLAGS (\\Seen) RFC822.SIZE 9)\r\n{tag} OK\r\n"), .hang,
+    ]) { client throws(IMAPError) in
+      let fetch = client.fetchSummaries(UIDSet(UID(1)...UID(4)))
+      var found: [UID] = []
+      while let batch = try await fetch.next() { found += batch.compactMap(\.uid) }
+      #expect(found.sorted() == [1, 2, 3, 4])
+      #expect(fetch.refused.isEmpty)
+    }
+    #expect(none == nil)
+  }
+
+  @Test func `a message of which a server tells nothing is named, and the rest comes`() async throws
+  {
+    let none = try await error([
+      .expect("UID FETCH 1:2 "), .send("{tag} NO message 2\r\n"),
+      .expect("UID FETCH 2 "), .send("{tag} NO message 2\r\n"),
+      .expect("UID FETCH 1 "), .send(Self.summary(1) + "{tag} OK\r\n"),
+      .expect("UID FETCH 2 "), .send("{tag} NO message 2\r\n"), .hang,
+    ]) { client throws(IMAPError) in
+      let fetch = client.fetchSummaries(UIDSet(UID(1)...UID(2)))
+      var found: [UID] = []
+      while let batch = try await fetch.next() { found += batch.compactMap(\.uid) }
+      #expect(found == [1])
+      #expect(fetch.refused == UIDSet(2))
+    }
+    #expect(none == nil)
+  }
+
+  @Test func `a server that refuses every message has refused the fetch`() async throws {
+    let refused = try await error([
+      .loop([.expect("UID FETCH"), .send("{tag} NO [INUSE] not now\r\n")])
+    ]) { client throws(IMAPError) in
+      let fetch = client.fetchSummaries(UIDSet(UID(1)...UID(9)))
+      while try await fetch.next() != nil {}
+    }
+    guard case .refused("UID FETCH", "not now", _)? = refused else {
+      Issue.record("\(String(describing: refused))")
+      return
+    }
+  }
 }

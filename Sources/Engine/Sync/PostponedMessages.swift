@@ -1,0 +1,24 @@
+import Model
+import Net
+import Synchronization
+
+/// Messages whose intents a server put off, for as long as one connection lasts.
+final class PostponedMessages: Sendable {
+  private let until = Mutex<[ID<Message>: Deadline]>([:])
+
+  /// The messages that still wait; those whose time has come are forgotten.
+  func messages(at now: Deadline) -> [ID<Message>] {
+    until.withLock { until in
+      until = until.filter { $0.value > now }
+      return Array(until.keys)
+    }
+  }
+
+  /// When the first of them is due; nil where there is none.
+  var nextTry: Deadline? { until.withLock { $0.values.min() } }
+
+  /// Leaves the intents of `message` alone until `deadline`.
+  func add(_ message: ID<Message>, until deadline: Deadline) {
+    until.withLock { $0[message] = deadline }
+  }
+}

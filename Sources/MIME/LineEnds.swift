@@ -1,0 +1,36 @@
+import Bytes
+
+/// The line ends of messages: CR and LF stand only together (RFC 5322 §2.3).
+package enum LineEnds {
+  /// The message with CRLF in place of each CR and each LF that stands alone.
+  ///
+  /// Servers refuse bare ones on APPEND, or change the message by mending them themselves.
+  package static func canonical(_ message: [UInt8]) -> [UInt8] {
+    guard !isCanonical(message.span) else { return message }
+    var mended: [UInt8] = []
+    mended.reserveCapacity(message.count + message.count / 32 + 16)
+    var previous: UInt8 = 0
+    for byte in message {
+      switch byte {
+      case .cr: mended.append("\r\n")
+      case .lf where previous != .cr: mended.append("\r\n")
+      case .lf: break
+      default: mended.append(byte)
+      }
+      previous = byte
+    }
+    return mended
+  }
+
+  private static func isCanonical(_ bytes: Span<UInt8>) -> Bool {
+    var position = 0
+    while position < bytes.count {
+      let lf = bytes.firstIndex(of: .lf, from: position) ?? bytes.count
+      let cr = bytes.firstIndex(of: .cr, from: position) ?? bytes.count
+      if lf == bytes.count, cr == bytes.count { return true }
+      guard cr + 1 == lf else { return false }
+      position = lf + 1
+    }
+    return true
+  }
+}

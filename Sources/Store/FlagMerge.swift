@@ -1,0 +1,112 @@
+package import Model
+import Postgres
+
+/// The flags that the server has for one message.
+package struct ServerFlags: Sendable, Equatable {
+  package var uid: Int64
+  /// In JMAP's form, sorted.
+  package var keywords: [String]
+  package var isDeleted: Bool
+
+  package init(uid: Int64, keywords: [String], isDeleted: Bool) {
+    self.uid = uid
+    self.keywords = keywords
+    self.isDeleted = isDeleted
+  }
+}
+
+extension Store {
+  /// Makes the stored flags those of the server, under the intents that are still on their way.
+  ///
+  /// - Returns: How many messages changed.
+  @discardableResult
+  package func applyFlags(
+    _ flags: [ServerFlags],
+    to mailbox: Mailbox,
+    progress: MailboxProgress
+  ) async throws(ServiceError) -> Int {
+    try await attempt {
+      let account = mailbox.accountID
+      return try await mailTransaction(mailbox.accountID) { connection in
+        let (changed, counters) = try await mergeFlags(flags, in: mailbox, on: connection)
+        if !changed.isEmpty { try await touch(changed, of: account, on: connection) }
+        try await store(progress, counters: counters, of: mailbox, on: connection)
+        try await append(
+          [FeedEntry(.message, .updated, changed)] + counterEntries(mailbox.id, counters),
+          to: account,
+          on: connection
+        )
+        return changed.count
+      }
+    }
+  }
+
+  /// The messages whose stored flags changed, and what that does to the counters.
+  func mergeFlags(
+    _ flags: [ServerFlags],
+    in mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws -> (changed: [Int64], counters: CounterChange) {
+    let rows = try await connection.query(flagStatement(flags, mailbox))
+    var counters = CounterChange()
+    var changed: [Int64] = []
+    for row in 0..<rows.count {
+      changed.append(try rows.int64(row, 0))
+      counters.count(
+        isSeen: try rows.bool(row, 1),
+        isDeleted: try rows.bool(row, 2),
+        sign: -1
+      )
+      counters.count(
+        isSeen: try rows.bool(row, 3),
+        isDeleted: try rows.bool(row, 4),
+        sign: 1
+      )
+    }
+    return (changed, counters)
+  }
+
+  /// What the server told, with the intents on their way laid over it: a keyword that one of them adds
+  /// or removes is as the last of them wants it, all others are as the server has them.
+  private func flagStatement(_ flags: [ServerFlags], _ mailbox: Mailbox) -> SQL {
+    """
+    with told as (
+      select uid, coalesce(string_to_array(nullif(keywords, ''), ' '), '{}') as keywords, is_deleted
+      from unnest(\(flags.map(\.uid))::bigint[],
+        \(flags.map { $0.keywords.joined(separator: " ") })::text[],
+        \(flags.map(\.isDeleted))::boolean[]) as t (uid, keywords, is_deleted)
+    ), intended as (
+      select distinct on (o.message_id, word.keyword) o.message_id, word.keyword, word.is_added
+      from operation o cross join lateral (
+        select unnest(o.add_keywords), true union all select unnest(o.remove_keywords), false
+      ) as word (keyword, is_added)
+      where o.account_id = \(mailbox.accountID.rawValue)
+        and o.mailbox_id = \(mailbox.id.rawValue) and o.kind = 'keywords'
+        and o.state in ('pending', 'running')
+      order by o.message_id, word.keyword, o.ordinal desc
+    ), merged as (
+      select p.message_id, p.is_seen, p.is_deleted, p.keywords as before, told.is_deleted as deletes,
+        case when not exists (select 1 from intended i where i.message_id = p.message_id)
+        then told.keywords else array(
+          select keyword from (
+            select unnest(told.keywords)
+            except select i.keyword from intended i where i.message_id = p.message_id
+            union
+            select i.keyword from intended i where i.message_id = p.message_id and i.is_added
+          ) as laid_over (keyword) order by keyword collate "C"
+        ) end as keywords
+      from placement p join told on told.uid = p.uid
+      where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+      for update of p
+    ), old as (
+      select * from merged where keywords <> before or is_deleted <> deletes
+    )
+    update placement p set keywords = old.keywords, is_deleted = old.deletes,
+      is_seen = '$seen' = any (old.keywords)
+    from old
+    where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+      and p.message_id = old.message_id
+    returning p.message_id, old.is_seen, old.is_deleted, p.is_seen, p.is_deleted
+    """
+  }
+}
