@@ -17,6 +17,8 @@ from service import Service, percentile
 
 MINUTES = float(sys.argv[1])
 WORKERS = 4
+# The longest pause of a worker between two steps, in seconds.
+PAUSE = float(os.environ.get("SOAK_PAUSE", "0.02"))
 USERS = ("ada", "bob", "carol")
 failures = []
 counts = collections.Counter()
@@ -93,7 +95,7 @@ class Worker(threading.Thread):
             self.submit(base)
         else:
             self.call("mailboxes", "GET", f"{base}/mailboxes")
-        time.sleep(self.random.uniform(0, 0.02))
+        time.sleep(self.random.uniform(0, PAUSE))
 
     def import_and_delete(self, base, inbox):
         import json

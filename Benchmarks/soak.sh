@@ -4,7 +4,7 @@
 #
 #   Benchmarks/soak.sh [MINUTES]
 #
-# SOAK_LISTEN=127.0.0.1:18082; BENCH_PROGRAMS is a folder that holds the two programs, built already.
+# SOAK_PAUSE=0.02 is the longest pause of a worker between two steps, in seconds; SOAK_LISTEN=127.0.0.1:18082; BENCH_PROGRAMS is a folder that holds the two programs, built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/stack.sh

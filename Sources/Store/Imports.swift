@@ -25,7 +25,7 @@ extension Store {
 
   /// Files the copy of a sent message in `mailbox` and marks what it answers, once, however often it is called.
   ///
-  /// Both in one transaction: neither is forgotten. Without a mailbox no copy is filed, for good.
+  /// The draft that was sent goes: its copy takes its place. All in one transaction: nothing is forgotten. Without a mailbox no copy is filed, for good.
   package func fileSentCopy(
     of submission: SubmissionRecord,
     _ message: NewMessage,
@@ -46,6 +46,9 @@ extension Store {
         guard claimed.affected == 1 else { return }
         if let mailbox {
           _ = try await importing(message, raw, into: mailbox, of: account, fresh, on: connection)
+          if let draft = submission.draft {
+            try await intend([draft], of: account, on: connection) { $0.destroy() }
+          }
         }
         guard let answered = submission.answers else { return }
         var patch = MessagePatch()

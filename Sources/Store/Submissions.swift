@@ -53,6 +53,8 @@ package struct SubmissionRecord: Sendable {
   package var lastError: String?
   package var blob: ID<Blob>
   package var answers: ID<Message>?
+  /// The draft that this sends.
+  package var draft: ID<Message>?
   package var isCopyFiled: Bool
   package var attemptCount: Int
   package var version: Int64
@@ -73,6 +75,8 @@ package struct NewSubmission: Sendable {
   /// May be taken back until then.
   package var undoUntil: Timestamp?
   package var answers: ID<Message>?
+  /// The draft that this sends.
+  package var draft: ID<Message>?
 
   package init(
     identityID: String?,
@@ -83,7 +87,8 @@ package struct NewSubmission: Sendable {
     subject: String?,
     sendAt: Timestamp?,
     undoUntil: Timestamp?,
-    answers: ID<Message>?
+    answers: ID<Message>?,
+    draft: ID<Message>? = nil
   ) {
     self.identityID = identityID
     self.sender = sender
@@ -94,6 +99,7 @@ package struct NewSubmission: Sendable {
     self.sendAt = sendAt
     self.undoUntil = undoUntil
     self.answers = answers
+    self.draft = draft
   }
 }
 
@@ -101,7 +107,7 @@ extension Store {
   private static let submissionColumns: SQL = """
     select id, account_id, identity_id, sender, state, send_at, undo_until, created_at,
       message_id, subject, size, last_error, blob_id, answers_message_id, is_copy_filed, attempts,
-      version
+      version, draft_message_id
     from submission
     """
 
@@ -124,11 +130,12 @@ extension Store {
         _ = try await connection.pipeline([
           """
           insert into submission (account_id, id, identity_id, sender, blob_id, size, message_id,
-            subject, state, send_at, undo_until, next_attempt_at, answers_message_id)
+            subject, state, send_at, undo_until, next_attempt_at, answers_message_id,
+            draft_message_id)
           values (\(account.rawValue), \(fresh[0]), \(new.identityID), \(new.sender), \(fresh[1]),
             \(Int64(new.message.count)), \(new.messageID), \(new.subject),
             \(due == nil ? "queued" : "held"), \(new.sendAt), \(new.undoUntil),
-            coalesce(\(due), now()), \(new.answers?.rawValue))
+            coalesce(\(due), now()), \(new.answers?.rawValue), \(new.draft?.rawValue))
           """,
           """
           insert into submission_recipient (account_id, submission_id, position, address)
@@ -271,6 +278,7 @@ extension Store {
       lastError: try rows.optionalString(row, 11),
       blob: ID(try rows.int64(row, 12)),
       answers: try rows.optionalInt64(row, 13).map { ID($0) },
+      draft: try rows.optionalInt64(row, 17).map { ID($0) },
       isCopyFiled: try rows.bool(row, 14),
       attemptCount: Int(try rows.int32(row, 15)),
       version: try rows.int64(row, 16),
@@ -310,7 +318,11 @@ extension Store {
           """
           update submission set state = 'cancelled', version = version + 1
           where account_id = \(account.rawValue) and id = \(id.rawValue)
-            and state in ('held', 'queued') returning id
+            and state in ('held', 'queued')
+            and not exists (select 1 from submission_recipient r
+              where r.account_id = submission.account_id and r.submission_id = submission.id
+                and r.state in ('accepted', 'unknown'))
+          returning id
           """
         )
         guard rows.count == 1 else { return false }

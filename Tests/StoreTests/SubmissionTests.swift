@@ -98,6 +98,30 @@ import Testing
     }
   }
 
+  @Test func `what some recipients got cannot be taken back`() async throws {
+    try await StoreFixture.with { fixture in
+      let store = fixture.store
+      let submission = try await submit(fixture)
+      let number = try #require(
+        try await store.beginAttempt(submission, now: now, deadline: later)
+      )
+      try await store.endAttempt(
+        number,
+        of: submission,
+        outcome: "deferred",
+        response: nil,
+        recipients: [
+          RecipientRecord(address: "bob@test.invalid", state: "accepted", code: 250),
+          RecipientRecord(address: "carol@test.invalid", state: "pending", code: 451),
+        ],
+        state: "queued",
+        nextAttemptAt: later,
+        lastError: nil
+      )
+      #expect(try await !store.cancelSubmission(submission.id, of: fixture.account))
+    }
+  }
+
   @Test func `what is cancelled is not begun`() async throws {
     try await StoreFixture.with { fixture in
       let submission = try await submit(fixture)

@@ -168,6 +168,7 @@ extension Endpoints {
       }
       query.mailbox = mailbox.id
     }
+    try await requireMailbox(query.mailbox, of: account, at: "/query/mailbox")
     let limit = configuration.limits.batchMessages
     let ids = try await store.messageIDs(of: account, query, limit: limit + 1)
     if ids.count <= limit {

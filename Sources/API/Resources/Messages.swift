@@ -52,7 +52,14 @@ extension Endpoints {
     limit: Int
   ) async throws(ServiceError) -> MessagePage {
     guard let role = filter.role else {
-      return try await store.messages(of: account, filter.query, after: position, limit: limit)
+      let page = try await store.messages(
+        of: account,
+        filter.query,
+        after: position,
+        limit: limit
+      )
+      if page.count == 0 { try await requireMailbox(filter.query.mailbox, of: account) }
+      return page
     }
     guard
       let page = try await store.messages(
@@ -66,6 +73,21 @@ extension Endpoints {
       throw ServiceError(.notFound, "The account has no mailbox with the role \(role).")
     }
     return page
+  }
+
+  /// An empty list of a mailbox that there is not would hide a slip.
+  func requireMailbox(
+    _ id: ID<Mailbox>?,
+    of account: ID<Account>,
+    at pointer: String = "?mailbox"
+  ) async throws(ServiceError) {
+    guard let id, try await store.mailbox(id, of: account) == nil else { return }
+    let detail = "An id of a mailbox of this account."
+    throw ServiceError(
+      .unprocessable,
+      "The account has no mailbox \(id).",
+      fields: [FieldError(pointer: pointer, code: FaultCode.notFound.rawValue, detail: detail)]
+    )
   }
 
   private func messagePosition(

@@ -42,7 +42,11 @@ extension Endpoints {
         "The body has to be message/rfc822 or application/json."
       )
     }
-    guard !request.isDryRun else { return try await dryRun(request.draft, of: account) }
+    if request.isDryRun {
+      // To be shown a draft is to read it.
+      if request.draft.draftID != nil { try call.access.require(.read) }
+      return try await dryRun(request.draft, of: account)
+    }
     let record = try await engine.submit(request.draft, of: account, claim: call.claim)
     return answer(
       record,

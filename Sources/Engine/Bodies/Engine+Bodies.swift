@@ -161,34 +161,49 @@ extension Engine {
       }
     }
     return { [self] sink in
-      var last: ServerPlace?
-      for _ in 0..<Self.moveTries {
-        guard let found = try await store.location(of: place.message, in: account) else {
-          try await waitForMove()
-          continue
-        }
-        let server = ServerPlace(
-          mailbox: MailboxName(encoded: Array(found.encodedName.utf8)),
-          uidValidity: found.uidValidity,
-          uid: UID(UInt32(clamping: found.uid))
-        )
-        do {
-          return try await transfer(server, account, section, encoding, to: sink)
-        } catch IMAPError.notFound {
-          // Nothing was handed out yet. A move of ours may have come in between.
-          let isMoving = try await store.isPending(place.message, of: account)
-          guard isMoving || server != last else { throw IMAPError.notFound }
-          last = server
-          try await waitForMove()
-        }
+      do {
+        try await read(place.message, section, encoding, of: account, to: sink)
+      } catch let error as IMAPError {
+        throw serviceError(error, account)  // What the sink throws stays as it is.
       }
-      throw ServiceError(
-        .conflict,
-        "The message is on its way between mailboxes; try again shortly.",
-        isRetryable: true,
-        retryAfter: 1
-      )
     }
+  }
+
+  /// Reads a section from wherever the server has the message now.
+  private func read(
+    _ message: ID<Message>,
+    _ section: BodySection,
+    _ encoding: TransferEncoding,
+    of account: ID<Account>,
+    to sink: @escaping BodySink
+  ) async throws {
+    var last: ServerPlace?
+    for _ in 0..<Self.moveTries {
+      guard let found = try await store.location(of: message, in: account) else {
+        try await waitForMove()
+        continue
+      }
+      let server = ServerPlace(
+        mailbox: MailboxName(encoded: Array(found.encodedName.utf8)),
+        uidValidity: found.uidValidity,
+        uid: UID(UInt32(clamping: found.uid))
+      )
+      do {
+        return try await transfer(server, account, section, encoding, to: sink)
+      } catch IMAPError.notFound {
+        // Nothing was handed out yet. A move of ours may have come in between.
+        let isMoving = try await store.isPending(message, of: account)
+        guard isMoving || server != last else { throw IMAPError.notFound }
+        last = server
+        try await waitForMove()
+      }
+    }
+    throw ServiceError(
+      .conflict,
+      "The message is on its way between mailboxes; try again shortly.",
+      isRetryable: true,
+      retryAfter: 1
+    )
   }
 
   /// How often a message that is being moved is looked for, a quarter of a second apart.

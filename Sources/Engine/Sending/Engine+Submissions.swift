@@ -31,7 +31,8 @@ extension Engine {
         subject: ready.subject?.withoutNUL,
         sendAt: draft.sendAt.flatMap { $0 > now ? $0 : nil },
         undoUntil: undoUntil,
-        answers: draft.inReplyToMessage
+        answers: draft.inReplyToMessage,
+        draft: draft.draftID
       ),
       of: account,
       claim: claim
@@ -61,7 +62,8 @@ extension Engine {
     else {
       throw ServiceError(
         .conflict,
-        "The submission is being sent, or was, and cannot be cancelled."
+        "The submission cannot be cancelled: it is being sent, was handed to a server for some of"
+          + " its recipients, or has ended."
       )
     }
     return cancelled
@@ -74,6 +76,7 @@ extension Engine {
     guard let record = try await store.account(account) else { throw .notFound("account") }
     var draft = draft
     if case .draft(let id) = draft.content {
+      try await requireDraft(id, of: account)
       let source = try await openRaw(id, of: account)
       let (bytes, isTruncated) = try await serviceErrors(account) {
         try await source.collect(upTo: 64 * 1024 * 1024)
@@ -91,6 +94,34 @@ extension Engine {
     return (record, try composer.compose(draft))
   }
 
+  /// Whether `id` is a draft: what was received is not sent again under another's name.
+  private func requireDraft(
+    _ id: ID<Message>,
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    let page = try await store.message(id, of: account)
+    guard page.count == 1 else {
+      throw Self.unfit("/draftId", "not_found", "An id of a message of this account.")
+    }
+    let row = page.row(0)
+    let drafts = try await store.mailbox(role: "drafts", of: account)
+    let mailboxes = try row.mailboxes()
+    var isDraft = mailboxes.contains { $0 == drafts?.id }
+    try row.forEachKeyword { keyword in
+      if keyword.equalsIgnoringCase("$draft") { isDraft = true }
+    }
+    if isDraft { return }
+    throw Self.unfit("/draftId", "conflict", "A message with $draft, or in the drafts mailbox.")
+  }
+
+  private static func unfit(_ pointer: String, _ code: String, _ detail: String) -> ServiceError {
+    ServiceError(
+      .unprocessable,
+      "\(pointer): \(detail)",
+      fields: [FieldError(pointer: pointer, code: code, detail: detail)]
+    )
+  }
+
   /// In-Reply-To and References for an answer (RFC 5322 §3.6.4), unless the caller gave its own.
   private func refer(
     _ composed: inout ComposedMessage,
@@ -99,17 +130,7 @@ extension Engine {
   ) async throws(ServiceError) {
     let page = try await store.message(answered, of: account)
     guard page.count == 1 else {
-      throw ServiceError(
-        .unprocessable,
-        "The message that this one answers is not there.",
-        fields: [
-          FieldError(
-            pointer: "/inReplyTo",
-            code: "not_found",
-            detail: "An id of a message of this account."
-          )
-        ]
-      )
+      throw Self.unfit("/inReplyTo", "not_found", "An id of a message of this account.")
     }
     guard composed.inReplyTo.isEmpty, composed.references.isEmpty else { return }
     let row = page.row(0)

@@ -66,4 +66,9 @@ package struct SubmissionDraft: Sendable {
   package var inReplyToMessage: ID<Message>?
 
   package init(content: SubmissionContent) { self.content = content }
+
+  /// The draft that is sent; nil for what is no draft.
+  package var draftID: ID<Message>? {
+    if case .draft(let id) = content { id } else { nil }
+  }
 }

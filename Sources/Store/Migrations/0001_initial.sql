@@ -199,6 +199,8 @@ create table submission (
   attempts integer not null default 0,
   -- The message that gets \Answered when this one was sent.
   answers_message_id bigint,
+  -- The draft that was sent: it goes when the copy in Sent is there.
+  draft_message_id bigint,
   is_copy_filed boolean not null default false,
   last_error text,
   version bigint not null default 1,

@@ -28,6 +28,47 @@ struct MessageEndToEndTests {
     }
   }
 
+  @Test func `a message that another client expunged is not found, whatever is asked of it`()
+    async throws
+  {
+    let dovecot = try await DovecotServer.shared
+    try await Office.withAccount(messages: 0) { _, api, path, user in
+      // Not the inbox, which is watched: the service must not know of the expunge.
+      try await dovecot.fill(user: user, mailbox: "Archive", count: 1)
+      try await api.expect(202, "POST", "\(path):sync")
+      let id = try await eventuallyFind("the message") {
+        try await api.call("GET", "\(path)/messages").items.first?["id"]?.stringValue
+      }
+      let message = "\(path)/messages/\(id)"
+      try await dovecot.doveadm([
+        "expunge", "-u", dovecot.address(of: user), "mailbox", "Archive", "ALL",
+      ])
+      for fields in [[], [("Range", "bytes=0-3")], [("Accept", "message/rfc822")]] {
+        try await api.expect(404, code: "not_found", "GET", "\(message)/raw", fields: fields)
+      }
+    }
+  }
+
+  @Test func `a mailbox that there is not is told, and no empty list`() async throws {
+    try await Office.withAccount(messages: 0) { _, api, path, _ in
+      let list = try await api.expect(
+        422,
+        code: "unprocessable",
+        "GET",
+        "\(path)/messages?mailbox=mbx_0000000000000"
+      )
+      #expect(list.pointers == ["?mailbox"])
+      let batch = try await api.expect(
+        422,
+        code: "unprocessable",
+        "POST",
+        "\(path)/messages:batch",
+        #"{"query":{"mailbox":"mbx_0000000000000"},"delete":"trash"}"#
+      )
+      #expect(batch.pointers == ["/query/mailbox"])
+    }
+  }
+
   @Test func `a cursor of another list is refused`() async throws {
     try await Office.withAccount(messages: 3) { _, api, path, _ in
       let page = try await api.expect(200, "GET", "\(path)/messages?mailbox=inbox&limit=1")

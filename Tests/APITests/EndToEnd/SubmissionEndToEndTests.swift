@@ -79,6 +79,48 @@ struct SubmissionEndToEndTests {
     }
   }
 
+  @Test func `a draft that was sent goes, and only a draft is sent as one`() async throws {
+    let dovecot = try await DovecotServer.shared
+    let bob = try dovecot.newUser()
+    let postfix = try await Self.postfix.value
+    try await Office.withAccount(messages: 1, smtp: postfix) { service, api, path, _ in
+      let draft = try await api.expect(
+        201,
+        "POST",
+        "\(path)/messages",
+        #"{"to":[{"email":"\#(bob)@test.invalid"}],"subject":"draft","text":"x"}"#
+      )
+      let submissions = "\(path)/submissions"
+      let received = try await api.expect(200, "GET", "\(path)/messages?mailbox=inbox").items
+      let other = received.first?["id"]?.stringValue ?? ""
+      for id in [other, "msg_0000000000000"] {
+        let refused = try await api.expect(
+          422,
+          code: "unprocessable",
+          "POST",
+          submissions,
+          #"{"draftId":"\#(id)"}"#
+        )
+        #expect(refused.pointers == ["/draftId"])
+      }
+      // A token that may only send cannot read a draft by a dry run.
+      let sender = try await api.expect(201, "POST", "/v1/tokens", #"{"scopes":["send"]}"#)
+      let bound = try await APIClient(service)
+      bound.token = sender.json["token"]?.stringValue
+      let dryRun = #"{"draftId":"\#(draft.id)","dryRun":true}"#
+      try await bound.expect(403, code: "forbidden", "POST", submissions, dryRun)
+      let sent = try await bound.expect(202, "POST", submissions, #"{"draftId":"\#(draft.id)"}"#)
+      try await eventually("it is sent") {
+        try await api.call("GET", "\(submissions)/\(sent.id)").json["state"]?.stringValue == "sent"
+      }
+      try await eventually("the copy took the draft's place") {
+        let drafts = try await api.call("GET", "\(path)/messages?mailbox=drafts").items
+        let copies = try await api.call("GET", "\(path)/messages?mailbox=sent").items
+        return drafts.isEmpty && copies.count == 1
+      }
+    }
+  }
+
   @Test func `a held submission is cancelled`() async throws {
     let postfix = try await Self.postfix.value
     try await Office.withAccount(messages: 0, smtp: postfix) { _, api, path, _ in
