@@ -8,12 +8,12 @@ import Testing
 
   /// What each target may depend on and import, of this package and of others.
   static let allowed: [String: Set<String>] = [
-    "CLinux": [], "CIconv": [], "CZlib": [], "COpenSSL": [], "CPostgres": [],
+    "CLinux": [], "CIconv": [], "CGSASL": [], "CZlib": [], "COpenSSL": [], "CPostgres": [],
     "Bytes": ["CZlib"],
     "Crypto": ["Bytes", "COpenSSL"],
     "HTTP": ["Bytes"],
     "MIME": ["Bytes", "CIconv"],
-    "MailProtocols": ["Bytes", "Crypto"],
+    "MailProtocols": ["Bytes", "Crypto", "CGSASL"],
     "Net": ["Bytes", "CLinux", "COpenSSL"],
     "Postgres": ["CPostgres", "Net", "Bytes"],
     "HTTPTransport": ["HTTP", "Net", "Bytes"],

@@ -67,6 +67,11 @@ extension DovecotServer {
       driver = passwd-file
       args = username_format=%Lu \(directory.path)/users
     }
+    passdb {
+      driver = oauth2
+      mechanisms = xoauth2 oauthbearer
+      args = \(directory.path)/oauth2.conf
+    }
     userdb {
       driver = static
       args = uid=\(getuid() == 0 ? 65534 : getuid()) gid=\(getuid() == 0 ? 65534 : getgid()) \

@@ -21,18 +21,17 @@ extension IMAPCommand {
     }
   }
 
-  /// AUTHENTICATE PLAIN (RFC 4616), the response with the command where the server takes it there.
-  package static func authenticatePlain(
-    username: String,
-    password: String,
-    initialResponse: Bool
+  /// AUTHENTICATE (RFC 3501 §6.2.2), with the initial response where the server takes one (RFC 4959).
+  package static func authenticate(
+    _ mechanism: SASLMechanism,
+    initialResponse: [UInt8]?
   ) -> IMAPCommand {
-    let message = [0] + Array(username.utf8) + [0] + Array(password.utf8)
-    let response = Base64.standard.encode(message.span)
-    let kind = Kind.authenticate(response: initialResponse ? nil : response)
-    return IMAPCommand("AUTHENTICATE", kind: kind) {
-      $0.text(" PLAIN")
-      if initialResponse { $0.text(" \(String(decoding: response, as: UTF8.self))") }
+    IMAPCommand("AUTHENTICATE", kind: .authenticate) {
+      $0.text(" \(mechanism.rawValue)")
+      guard let initialResponse else { return }
+      // An empty one is written as a sign, to tell it from none (RFC 4959 §3).
+      $0.text(initialResponse.isEmpty ? " =" : " ")
+      $0.text(String(utf8: Base64.standard.encode(initialResponse.span).span))
     }
   }
 

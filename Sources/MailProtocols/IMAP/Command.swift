@@ -18,8 +18,8 @@ package struct IMAPCommand: Sendable {
     case plain
     /// LOGIN.
     case login
-    /// AUTHENTICATE: what to answer to the server's first challenge, if it was not sent at once.
-    case authenticate(response: [UInt8]?)
+    /// AUTHENTICATE: every challenge goes to the driver.
+    case authenticate
     case idle
     /// A FETCH of one section: great literals are handed on, not dropped.
     case body
@@ -43,6 +43,12 @@ package struct IMAPCommand: Sendable {
     writer.finish()
     parts = writer.parts
   }
+}
+
+/// The arguments may hold a password or mail: only the name is shown.
+extension IMAPCommand: CustomStringConvertible, CustomReflectable {
+  package var description: String { name }
+  package var customMirror: Mirror { Mirror(self, children: ["name": name]) }
 }
 
 /// Gathers the parts of a command.

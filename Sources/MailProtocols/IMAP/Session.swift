@@ -18,10 +18,11 @@ import Bytes
 /// driver's knowledge, and it never has two commands under way whose answers look alike, but for
 /// FETCH, whose answers name the message.
 ///
-/// **Continuations.** The output is a queue with barriers. A synchronising literal, or the response
-/// of AUTHENTICATE, stands behind a barrier that the server's `+` removes; if the command ends
-/// before, its rest is dropped from the queue. So nothing after a barrier can overtake it. IDLE has
-/// no barrier: its `+` becomes `.idling`, and `endIdle` writes DONE.
+/// **Continuations.** The output is a queue with barriers. A synchronising literal stands behind a
+/// barrier that the server's `+` removes; if the command ends before, its rest is dropped from the
+/// queue. So nothing after a barrier can overtake it. IDLE has no barrier: its `+` becomes
+/// `.idling`, and `endIdle` writes DONE. Nor has AUTHENTICATE, after which nothing is pipelined: its
+/// `+` becomes `.challenge`, which the driver answers by `respond`.
 package struct IMAPSession: Sendable {
   /// Where the session stands (RFC 9051 §3).
   package enum State: Hashable, Sendable {
@@ -49,6 +50,9 @@ package struct IMAPSession: Sendable {
     case wantsLiteral(count: Int)
     /// IDLE has begun.
     case idling
+    /// AUTHENTICATE goes on: the driver answers by `respond`. Nil where it is not base64, such as the
+    /// `+ go ahead` of some servers before the first response.
+    case challenge([UInt8]?)
   }
 
   private struct Pending {
@@ -112,10 +116,6 @@ package struct IMAPSession: Sendable {
     }
     bytes.append("\r\n")
     flush(&bytes, tag)
-    if case .authenticate(let response?) = command.kind {
-      output.append((tag, .barrier))
-      output.append((tag, .bytes(response + [.cr, .lf])))
-    }
     if command.changesCapabilities { capabilities = nil }
     return tag
   }
@@ -169,6 +169,13 @@ package struct IMAPSession: Sendable {
     output.append((idle.tag, .bytes(Array("DONE\r\n".utf8))))
   }
 
+  /// Answers a challenge of AUTHENTICATE; nil gives the exchange up (RFC 3501 §6.2.2).
+  package mutating func respond(_ response: [UInt8]?) {
+    guard let command = pending.first(where: { $0.kind == .authenticate }) else { return }
+    let line = response.map { Base64.standard.encode($0.span) } ?? [0x2A]
+    output.append((command.tag, .bytes(line + [.cr, .lf])))
+  }
+
   // MARK: - Receiving
 
   /// Takes bytes from the server.
@@ -207,7 +214,7 @@ package struct IMAPSession: Sendable {
     case greeting(StatusResponse)
     case noGreeting(String)
     case untagged(UntaggedResponse)
-    case continuation
+    case continuation([UInt8])
     case tagged(Int, StatusResponse)
     /// An untagged response, or an empty line, that no grammar takes.
     case malformed(IMAPSyntaxError)
@@ -228,7 +235,9 @@ package struct IMAPSession: Sendable {
         return .malformed(error)
       }
     case 0x2B:
-      return .continuation
+      reader.skip(1)
+      reader.skipBlanks()
+      return .continuation(reader.copy(reader.position..<reader.bytes.count))
     case 0x5B:
       // Leniency `bareResponseCode`: Exchange answers MOVE by `[COPYUID …]` without `* OK`.
       return .untagged(.condition(StatusResponse(.ok, code: reader.responseCode())))
@@ -262,7 +271,7 @@ package struct IMAPSession: Sendable {
     case .greeting(let status): return greet(status)
     case .noGreeting(let start): throw .noGreeting(start)
     case .untagged(let response): return .untagged(note(response))
-    case .continuation: return continuation()
+    case .continuation(let text): return continuation(text)
     case .tagged(let number, let status): return try complete(number, status)
     case .malformed(let error): return try tolerate(error)
     case .garbage(let error): throw .malformed(error)
@@ -299,7 +308,7 @@ package struct IMAPSession: Sendable {
     return nil
   }
 
-  private mutating func continuation() -> Event? {
+  private mutating func continuation(_ text: [UInt8]) -> Event? {
     if case .barrier? = output.first?.item {
       output.removeFirst()
       return nil
@@ -310,9 +319,7 @@ package struct IMAPSession: Sendable {
       isIdling = true
       return .idling
     case .authenticate:
-      // A challenge where PLAIN has none: the server reports an error, and waits for an answer.
-      output.append((oldest.tag, .bytes(Array("*\r\n".utf8))))
-      return nil
+      return .challenge(Base64.standard.decode(text.span))
     default:
       return nil
     }

@@ -57,7 +57,7 @@ extension IMAPClient {
         guard case .appendUID(let appendUID)? = status.code else { return nil }
         return appendUID
       case .untagged(let response): note(response)
-      case .greeting, .literal, .idling: continue
+      case .greeting, .literal, .idling, .challenge: continue
       }
     }
   }

@@ -181,7 +181,7 @@ package final class MessageFetch {
         }
         fill()
         return batch
-      case .greeting, .literal, .wantsLiteral, .idling: continue
+      case .greeting, .literal, .wantsLiteral, .idling, .challenge: continue
       }
     }
   }

@@ -16,6 +16,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   package let timeouts: IMAPTimeouts
   /// The mailbox that SELECT or EXAMINE opened, kept current as the server tells of changes.
   package internal(set) var selected: SelectedMailbox?
+  /// What the server is called, as some SASL mechanisms sign it.
+  let service: SASLService
   var session: IMAPSession
   var stream: any ByteStream
   private var events = MailboxEvents()
@@ -27,10 +29,12 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   /// A client over `stream`, whose greeting is still to be read.
   package init(
     over stream: any ByteStream,
+    service: SASLService = SASLService("imap", host: "localhost"),
     limits: IMAPLimits = IMAPLimits(),
     timeouts: IMAPTimeouts = IMAPTimeouts()
   ) {
     self.stream = stream
+    self.service = service
     self.limits = limits
     self.timeouts = timeouts
     session = IMAPSession(limits: limits)
@@ -104,7 +108,7 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
       case .completed(let tag, let status):
         guard let index = indices.removeValue(forKey: tag) else { continue }
         statuses[index] = status
-      case .greeting, .literal, .wantsLiteral, .idling:
+      case .greeting, .literal, .wantsLiteral, .idling, .challenge:
         continue
       }
     }
