@@ -70,6 +70,8 @@ package struct IMAPSession: Sendable {
   package private(set) var state = State.greeting
   /// What the server can do; nil until it says so, and again after STARTTLS and login.
   package private(set) var capabilities: IMAPCapabilities?
+  /// What the server turned on when it was asked to (RFC 5161).
+  package private(set) var enabled: Set<IMAPCapability> = []
   /// Whether IDLE has begun and `endIdle` was not called yet.
   package private(set) var isIdling = false
   private var framer: IMAPFramer
@@ -292,6 +294,7 @@ package struct IMAPSession: Sendable {
     malformed = 0
     switch response {
     case .capability(let list): capabilities = list
+    case .enabled(let names): enabled.formUnion(names)
     case .condition(let status):
       if status.condition == .bye { state = .loggedOut }
       learn(from: status)

@@ -108,6 +108,7 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
       case .completed(let tag, let status):
         guard let index = indices.removeValue(forKey: tag) else { continue }
         statuses[index] = status
+        noteModSeq(status)
       case .greeting, .literal, .wantsLiteral, .idling, .challenge:
         continue
       }
@@ -244,16 +245,29 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
     case .expunge(let number):
       if let exists = selected?.exists, exists > 0 { selected?.exists = exists - 1 }
       events.append(.expunged(sequenceNumber: number), limit: limits.events)
-    case .vanished(let uids, _):
+    case .vanished(let uids, let isEarlier):
+      // Only what vanishes now was counted (RFC 7162 §3.2.10).
+      if !isEarlier, let exists = selected?.exists {
+        selected?.exists = exists - min(exists, UInt32(clamping: uids.count))
+      }
       events.append(.vanished(uids), limit: limits.events)
     case .fetch(let message):
       events.append(.changed(message), limit: limits.events)
     case .condition(let status):
+      noteModSeq(status)
       if case .other("ALERT", _)? = status.code {
         events.append(.alert(status.text), limit: limits.events)
       }
     default: break
     }
+  }
+
+  /// Takes the mailbox's new version from the end of a command that changed it (RFC 7162 §3.1.2.1),
+  /// or from a notice in between, as Cyrus sends it.
+  private func noteModSeq(_ status: StatusResponse) {
+    guard case .highestModSeq(let modSeq)? = status.code, let known = selected?.highestModSeq
+    else { return }
+    selected?.highestModSeq = max(known, modSeq)
   }
 
   /// Forgets what was told of a mailbox that is no longer selected.
