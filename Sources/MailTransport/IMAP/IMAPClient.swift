@@ -18,6 +18,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   package internal(set) var selected: SelectedMailbox?
   /// What the server is called, as some SASL mechanisms sign it.
   let service: SASLService
+  /// Whether NOTIFY has been set.
+  package internal(set) var isNotifying = false
   var session: IMAPSession
   var stream: any ByteStream
   private var events = MailboxEvents()
@@ -253,8 +255,16 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
       events.append(.vanished(uids), limit: limits.events)
     case .fetch(let message):
       events.append(.changed(message), limit: limits.events)
+    case .status(let name, let status) where isNotifying:
+      events.append(.status(name, status), limit: limits.events)
+    case .list(let mailbox) where isNotifying:
+      events.append(.listed(mailbox), limit: limits.events)
     case .condition(let status):
       noteModSeq(status)
+      if case .other("NOTIFICATIONOVERFLOW", _)? = status.code {
+        isNotifying = false
+        events.append(.notificationsEnded, limit: limits.events)
+      }
       if case .other("ALERT", _)? = status.code {
         events.append(.alert(status.text), limit: limits.events)
       }
