@@ -102,7 +102,7 @@ extension DovecotServer {
   private var protocols: String {
     """
     protocol imap {
-      mail_plugins = $mail_plugins imap_quota
+      mail_plugins = $mail_plugins imap_quota zlib imap_zlib
       imap_idle_notify_interval = 2 mins
       \(options.capabilities.map { "imap_capability = \($0)" } ?? "")
     }

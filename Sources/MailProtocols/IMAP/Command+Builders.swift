@@ -7,6 +7,10 @@ extension IMAPCommand {
   package static let logout = IMAPCommand("LOGOUT", kind: .logout)
   package static let startTLS = IMAPCommand("STARTTLS", kind: .startTLS)
   package static let unselect = IMAPCommand("UNSELECT", kind: .unselect)
+  /// Leaves the open mailbox, and expunges unless it was opened for reading only: see `unselect`.
+  package static let closeMailbox = IMAPCommand("CLOSE", kind: .unselect)
+  /// RFC 4978.
+  package static let compress = IMAPCommand("COMPRESS DEFLATE")
   package static let idle = IMAPCommand("IDLE", kind: .idle)
   /// Removes **every** message that carries `\Deleted`, whoever set it: see `IMAPClient`.
   package static let expungeAll = IMAPCommand("EXPUNGE")
@@ -209,7 +213,7 @@ extension IMAPCommand {
   package static func search(_ criteria: SearchCriteria, extended: Bool) -> IMAPCommand {
     IMAPCommand("UID SEARCH") {
       if extended { $0.text(" RETURN (ALL)") }
-      if criteria.needsCharset { $0.text(" CHARSET UTF-8") }
+      if criteria.needsCharset { $0.charset() }
       $0.text(" ")
       criteria.write(to: &$0)
     }
@@ -220,7 +224,8 @@ extension IMAPCommand {
     to mailbox: MailboxName,
     flags: [Flag],
     internalDate: InternalDate?,
-    count: Int
+    count: Int,
+    hasUTF8Header: Bool = false
   ) -> IMAPCommand {
     IMAPCommand("APPEND") {
       $0.text(" ")
@@ -234,7 +239,9 @@ extension IMAPCommand {
         $0.date(internalDate)
         $0.text(" ")
       }
+      if hasUTF8Header { $0.text("UTF8 (~") }  // RFC 6855 §4.
       $0.streamedLiteral(count: count)
+      if hasUTF8Header { $0.text(")") }
     }
   }
 }

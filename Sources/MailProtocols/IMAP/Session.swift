@@ -74,6 +74,8 @@ package struct IMAPSession: Sendable {
   package private(set) var enabled: Set<IMAPCapability> = []
   /// Whether IDLE has begun and `endIdle` was not called yet.
   package private(set) var isIdling = false
+  /// Whether mailbox names stand on the wire in UTF-8; everywhere else they keep their older form.
+  package private(set) var usesUTF8 = false
   private var framer: IMAPFramer
   private var pending: [Pending] = []
   private var output: [(tag: Tag, item: Output)] = []
@@ -107,9 +109,9 @@ package struct IMAPSession: Sendable {
     for part in command.parts {
       switch part {
       case .text(let text): bytes.append(contentsOf: text)
-      case .literal(let literal):
-        announce(count: literal.count, tag, &bytes)
-        bytes.append(contentsOf: literal)
+      case .charset: if !usesUTF8 { bytes.append(" CHARSET UTF-8") }
+      case .mailbox(let name): append(name, tag, &bytes)
+      case .literal(let literal): append(literal: literal, tag, &bytes)
       case .streamedLiteral(let count):
         announce(count: count, tag, &bytes)
         flush(&bytes, tag)
@@ -120,6 +122,21 @@ package struct IMAPSession: Sendable {
     flush(&bytes, tag)
     if command.changesCapabilities { capabilities = nil }
     return tag
+  }
+
+  /// Writes a mailbox's name, in UTF-8 where the server speaks it (RFC 6855 §3, RFC 9051 §5.1).
+  private mutating func append(_ name: MailboxName, _ tag: Tag, _ bytes: inout [UInt8]) {
+    let value = usesUTF8 ? Array(name.decoded.utf8) : name.encoded
+    if let quoted = CommandWriter.quoted(value, allowing8Bit: usesUTF8) {
+      bytes.append(contentsOf: quoted)
+    } else {
+      append(literal: value, tag, &bytes)
+    }
+  }
+
+  private mutating func append(literal: [UInt8], _ tag: Tag, _ bytes: inout [UInt8]) {
+    announce(count: literal.count, tag, &bytes)
+    bytes.append(contentsOf: literal)
   }
 
   /// Writes a literal's header; a barrier follows unless the server takes literals at once.
@@ -179,6 +196,9 @@ package struct IMAPSession: Sendable {
   }
 
   // MARK: - Receiving
+
+  /// Takes the bytes that no event was made of yet; for COMPRESS, whose end they come behind.
+  package mutating func takeUnreadBytes() -> [UInt8] { framer.takeRest() }
 
   /// Takes bytes from the server.
   package mutating func receive(_ bytes: [UInt8]) { framer.receive(bytes) }
@@ -290,11 +310,14 @@ package struct IMAPSession: Sendable {
     return .greeting(status)
   }
 
-  private mutating func note(_ response: UntaggedResponse) -> UntaggedResponse {
+  private mutating func note(_ received: UntaggedResponse) -> UntaggedResponse {
     malformed = 0
+    let response = usesUTF8 ? received.readingNamesAsUTF8() : received
     switch response {
-    case .capability(let list): capabilities = list
-    case .enabled(let names): enabled.formUnion(names)
+    case .capability(let list): learn(list)
+    case .enabled(let names):
+      enabled.formUnion(names)
+      if let capabilities { learn(capabilities) }
     case .condition(let status):
       if status.condition == .bye { state = .loggedOut }
       learn(from: status)
@@ -371,7 +394,13 @@ package struct IMAPSession: Sendable {
   }
 
   private mutating func learn(from status: StatusResponse) {
-    if case .capability(let list)? = status.code { capabilities = list }
+    if case .capability(let list)? = status.code { learn(list) }
+  }
+
+  private mutating func learn(_ list: IMAPCapabilities) {
+    capabilities = list.implied(byRev2: enabled.contains(.imap4rev2))
+    usesUTF8 =
+      enabled.contains(.imap4rev2) || enabled.contains(.utf8Accept) || list.speaksOnlyRev2
   }
 }
 

@@ -18,6 +18,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   package internal(set) var selected: SelectedMailbox?
   /// What the server is called, as some SASL mechanisms sign it.
   let service: SASLService
+  /// Whether COMPRESS deflates the connection.
+  package internal(set) var isCompressed = false
   /// Whether NOTIFY has been set.
   package internal(set) var isNotifying = false
   var session: IMAPSession

@@ -135,10 +135,21 @@ extension IMAPClient {
     forgetEvents()
   }
 
-  /// Leaves the selected mailbox without expunging, where the server can do so.
+  /// Leaves the selected mailbox without expunging (RFC 3691).
+  ///
+  /// A server without UNSELECT is asked to open the mailbox for reading only, and then to close it,
+  /// which expunges nothing (RFC 3501 §6.4.2). Where it opens it for writing all the same, nothing is
+  /// closed.
   package func unselect(deadline: Deadline? = nil) async throws(IMAPError) {
-    guard capabilities.contains(.unselect) else { throw .unsupported("UNSELECT") }
-    try await perform(.unselect, deadline: deadline)
+    guard let name = selected?.name else { return }
+    if capabilities.contains(.unselect) {
+      try await perform(.unselect, deadline: deadline)
+    } else {
+      guard try await examine(name, deadline: deadline).isReadOnly else {
+        throw .unsupported("UNSELECT")
+      }
+      try await perform(.closeMailbox, deadline: deadline)
+    }
     leave()
   }
 }
