@@ -45,11 +45,9 @@ extension IMAPClient {
     leave()
     let statuses = try await pipeline(commands, deadline: deadline) { answer.take($0) }
     guard let status = statuses.last, status.condition == .ok else {
-      // Leniency `qresyncRefused`: it is listed, but not taken.
-      if statuses.last?.condition == .bad {
-        return try await compare(mailbox, point, readOnly, deadline)
-      }
-      throw IMAPError(statuses.last ?? StatusResponse(.bad), to: "SELECT")
+      // Leniency `qresyncRefused`: it is listed, but not taken; some answer NO where BAD belongs. A
+      // mailbox that is not there is refused again, and that is reported.
+      return try await compare(mailbox, point, readOnly, deadline)
     }
     let opened = answer.finish(status)
     selected = opened
