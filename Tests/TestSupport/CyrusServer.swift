@@ -61,7 +61,7 @@ package final class CyrusServer: Sendable {
   /// Stops the server and with it every session.
   package func stop() async { await process.stop() }
 
-  private static let folders = ["conf", "spool", "proc", "lock", "sock", "tmp"]
+  private static let folders = ["conf", "conf/socket", "spool", "proc", "lock", "sock", "tmp"]
 
   private func prepare() async throws {
     for name in Self.folders { try directory.makeDirectory(name) }
