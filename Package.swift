@@ -33,6 +33,7 @@ let package = Package(
     // C libraries, a module each.
     .target(name: "CLinux"),
     .systemLibrary(name: "CIconv"),
+    .systemLibrary(name: "CGSASL", pkgConfig: "libgsasl", providers: [.apt(["libgsasl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -42,7 +43,11 @@ let package = Package(
     .target(name: "Crypto", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "MIME", dependencies: ["Bytes", "CIconv"], swiftSettings: strict),
-    .target(name: "MailProtocols", dependencies: ["Bytes", "Crypto"], swiftSettings: strict),
+    .target(
+      name: "MailProtocols",
+      dependencies: ["Bytes", "Crypto", "CGSASL"],
+      swiftSettings: strict
+    ),
 
     // I/O.
     .target(name: "Net", dependencies: ["Bytes", "CLinux", "COpenSSL"], swiftSettings: strict),

@@ -8,13 +8,13 @@ import Testing
 
   /// What each target may depend on and import, of this package and of others.
   static let allowed: [String: Set<String>] = [
-    "AllocationCounter": [], "CLinux": [], "CIconv": [], "CZlib": [], "COpenSSL": [],
+    "AllocationCounter": [], "CLinux": [], "CIconv": [], "CGSASL": [], "CZlib": [], "COpenSSL": [],
     "CPostgres": [],
     "Bytes": ["CZlib"],
     "Crypto": ["Bytes", "COpenSSL"],
     "HTTP": ["Bytes"],
     "MIME": ["Bytes", "CIconv"],
-    "MailProtocols": ["Bytes", "Crypto"],
+    "MailProtocols": ["Bytes", "Crypto", "CGSASL"],
     "Net": ["Bytes", "CLinux", "COpenSSL"],
     "Postgres": ["CPostgres", "Net", "Bytes"],
     "HTTPTransport": ["HTTP", "Net", "Bytes"],

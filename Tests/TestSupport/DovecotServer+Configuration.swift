@@ -67,6 +67,11 @@ extension DovecotServer {
       driver = passwd-file
       args = username_format=%Lu \(directory.path)/users
     }
+    passdb {
+      driver = oauth2
+      mechanisms = xoauth2 oauthbearer
+      args = \(directory.path)/oauth2.conf
+    }
     userdb {
       driver = static
       args = uid=\(getuid() == 0 ? 65534 : getuid()) gid=\(getuid() == 0 ? 65534 : getgid()) \
@@ -97,7 +102,7 @@ extension DovecotServer {
   private var protocols: String {
     """
     protocol imap {
-      mail_plugins = $mail_plugins imap_quota
+      mail_plugins = $mail_plugins imap_quota zlib imap_zlib
       imap_idle_notify_interval = 2 mins
       \(options.capabilities.map { "imap_capability = \($0)" } ?? "")
     }

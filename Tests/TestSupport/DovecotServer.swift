@@ -19,7 +19,7 @@ package final class DovecotServer: Sendable {
     /// What every mailbox's name but INBOX begins with, such as `INBOX/`.
     package var prefix = ""
     /// The SASL mechanisms.
-    package var mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256"
+    package var mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer"
     /// Lines at the end of the configuration.
     package var extraConfiguration = ""
 
@@ -115,6 +115,7 @@ package final class DovecotServer: Sendable {
     for name in ["mail", "tmp"] { try giveToMailUser(directory.file(name)) }
     try directory.write(configuration, to: "dovecot.conf")
     try writeUsers()
+    try writeTokenKey()
   }
 
   /// Starts the server, again on the same ports after `stop()` or `kill()`.

@@ -7,6 +7,10 @@ extension IMAPCommand {
   package static let logout = IMAPCommand("LOGOUT", kind: .logout)
   package static let startTLS = IMAPCommand("STARTTLS", kind: .startTLS)
   package static let unselect = IMAPCommand("UNSELECT", kind: .unselect)
+  /// Leaves the open mailbox, and expunges unless it was opened for reading only: see `unselect`.
+  package static let closeMailbox = IMAPCommand("CLOSE", kind: .unselect)
+  /// RFC 4978.
+  package static let compress = IMAPCommand("COMPRESS DEFLATE")
   package static let idle = IMAPCommand("IDLE", kind: .idle)
   /// Removes **every** message that carries `\Deleted`, whoever set it: see `IMAPClient`.
   package static let expungeAll = IMAPCommand("EXPUNGE")
@@ -21,18 +25,17 @@ extension IMAPCommand {
     }
   }
 
-  /// AUTHENTICATE PLAIN (RFC 4616), the response with the command where the server takes it there.
-  package static func authenticatePlain(
-    username: String,
-    password: String,
-    initialResponse: Bool
+  /// AUTHENTICATE (RFC 3501 §6.2.2), with the initial response where the server takes one (RFC 4959).
+  package static func authenticate(
+    _ mechanism: SASLMechanism,
+    initialResponse: [UInt8]?
   ) -> IMAPCommand {
-    let message = [0] + Array(username.utf8) + [0] + Array(password.utf8)
-    let response = Base64.standard.encode(message.span)
-    let kind = Kind.authenticate(response: initialResponse ? nil : response)
-    return IMAPCommand("AUTHENTICATE", kind: kind) {
-      $0.text(" PLAIN")
-      if initialResponse { $0.text(" \(String(decoding: response, as: UTF8.self))") }
+    IMAPCommand("AUTHENTICATE", kind: .authenticate) {
+      $0.text(" \(mechanism.rawValue)")
+      guard let initialResponse else { return }
+      // An empty one is written as a sign, to tell it from none (RFC 4959 §3).
+      $0.text(initialResponse.isEmpty ? " =" : " ")
+      $0.text(String(utf8: Base64.standard.encode(initialResponse.span).span))
     }
   }
 
@@ -210,7 +213,7 @@ extension IMAPCommand {
   package static func search(_ criteria: SearchCriteria, extended: Bool) -> IMAPCommand {
     IMAPCommand("UID SEARCH") {
       if extended { $0.text(" RETURN (ALL)") }
-      if criteria.needsCharset { $0.text(" CHARSET UTF-8") }
+      if criteria.needsCharset { $0.charset() }
       $0.text(" ")
       criteria.write(to: &$0)
     }
@@ -221,7 +224,8 @@ extension IMAPCommand {
     to mailbox: MailboxName,
     flags: [Flag],
     internalDate: InternalDate?,
-    count: Int
+    count: Int,
+    hasUTF8Header: Bool = false
   ) -> IMAPCommand {
     IMAPCommand("APPEND") {
       $0.text(" ")
@@ -235,7 +239,9 @@ extension IMAPCommand {
         $0.date(internalDate)
         $0.text(" ")
       }
+      if hasUTF8Header { $0.text("UTF8 (~") }  // RFC 6855 §4.
       $0.streamedLiteral(count: count)
+      if hasUTF8Header { $0.text(")") }
     }
   }
 }

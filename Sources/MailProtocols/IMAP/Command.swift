@@ -8,6 +8,10 @@ import Bytes
 package struct IMAPCommand: Sendable {
   enum Part: Sendable, Equatable {
     case text([UInt8])
+    /// A mailbox's name, in UTF-8 where the server takes that.
+    case mailbox(MailboxName)
+    /// `CHARSET UTF-8`, except where no other is left (RFC 6855 §3).
+    case charset
     /// Bytes that cannot stand in quotes.
     case literal([UInt8])
     /// A literal whose bytes the driver sends when the session asks for them.
@@ -18,8 +22,8 @@ package struct IMAPCommand: Sendable {
     case plain
     /// LOGIN.
     case login
-    /// AUTHENTICATE: what to answer to the server's first challenge, if it was not sent at once.
-    case authenticate(response: [UInt8]?)
+    /// AUTHENTICATE: every challenge goes to the driver.
+    case authenticate
     case idle
     /// A FETCH of one section: great literals are handed on, not dropped.
     case body
@@ -45,6 +49,12 @@ package struct IMAPCommand: Sendable {
   }
 }
 
+/// The arguments may hold a password or mail: only the name is shown.
+extension IMAPCommand: CustomStringConvertible, CustomReflectable {
+  package var description: String { name }
+  package var customMirror: Mirror { Mirror(self, children: ["name": name]) }
+}
+
 /// Gathers the parts of a command.
 struct CommandWriter {
   private(set) var parts: [IMAPCommand.Part] = []
@@ -56,21 +66,38 @@ struct CommandWriter {
   mutating func string(_ string: some StringProtocol) { self.string(Array(string.utf8)) }
 
   mutating func string(_ value: [UInt8]) {
-    guard value.count <= 1000, value.allSatisfy({ $0 < 0x80 && $0 != 0 && $0 != .cr && $0 != .lf })
-    else {
+    if let quoted = Self.quoted(value, allowing8Bit: false) {
+      bytes.append(contentsOf: quoted)
+    } else {
       finish()
       parts.append(.literal(value))
-      return
     }
-    bytes.append(.quote)
+  }
+
+  /// `value` in quotes; nil where only a literal can hold it.
+  static func quoted(_ value: [UInt8], allowing8Bit: Bool) -> [UInt8]? {
+    let isQuotable = value.allSatisfy { byte in
+      (byte < 0x80 || allowing8Bit) && byte != 0 && byte != .cr && byte != .lf
+    }
+    guard value.count <= 1000, isQuotable else { return nil }
+    var bytes: [UInt8] = [.quote]
     for byte in value {
       if byte == .quote || byte == .backslash { bytes.append(.backslash) }
       bytes.append(byte)
     }
     bytes.append(.quote)
+    return bytes
   }
 
-  mutating func mailbox(_ name: MailboxName) { string(name.encoded) }
+  mutating func mailbox(_ name: MailboxName) {
+    finish()
+    parts.append(.mailbox(name))
+  }
+
+  mutating func charset() {
+    finish()
+    parts.append(.charset)
+  }
 
   mutating func set(_ set: UIDSet) { set.write(to: &bytes) }
 

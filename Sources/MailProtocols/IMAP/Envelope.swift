@@ -75,7 +75,7 @@ package struct EnvelopeAddress: Hashable, Sendable {
 extension ByteReader {
   /// Reads `envelope` (RFC 3501 §9).
   ///
-  /// Leniency: fields missing at the end are taken as NIL, and further ones are skipped, since
+  /// Leniency `envelopeFields`: fields missing at the end are taken as NIL, and further ones are skipped, since
   /// servers that parse a broken header give up half-way.
   mutating func requireEnvelope() throws(IMAPSyntaxError) -> Envelope {
     var envelope = Envelope()
@@ -126,7 +126,7 @@ extension ByteReader {
     while true {
       skipBlanks()
       if consume(0x29) { return addresses }
-      if consumeNIL() { continue }  // Leniency: a NIL in place of an address.
+      if consumeNIL() { continue }  // Leniency `nilAddress`.
       try require(0x28, "address")
       let name = try requireNString()
       skipBlanks()

@@ -18,6 +18,12 @@ package struct FetchedMessage: Hashable, Sendable {
   package var emailID: String?
   /// THREADID of RFC 8474, or X-GM-THRID as decimal text.
   package var threadID: String?
+  /// When the message came into this mailbox (RFC 8514); nil where the server keeps no such date.
+  package var saveDate: InternalDate?
+  /// The start of the text as the server shows it (RFC 8970); nil where there is none, or none yet.
+  package var preview: [UInt8]?
+  /// Gmail's labels, decoded; those of the system start with a backslash.
+  package var labels: [String]?
   package var sections: [FetchedSection] = []
   /// Items that were there but did not parse.
   package var malformedItems: [MalformedItem] = []
@@ -136,6 +142,21 @@ extension ByteReader {
       message.emailID = number().map { String($0) }
     } else if word.equalsIgnoringCase("x-gm-thrid") {
       message.threadID = number().map { String($0) }
+    } else if word.equalsIgnoringCase("x-gm-labels") {
+      message.labels = try gmailLabels()
+    } else if word.equalsIgnoringCase("savedate") {
+      if let (range, _) = try quoted() {
+        message.saveDate = InternalDate(slice(range))
+      } else {
+        try skipValue()
+      }
+    } else if word.equalsIgnoringCase("preview") {
+      // Leniency `oldPreview`: an earlier draft put the algorithm's name before the text.
+      if next == 0x28 {
+        message.preview = try draftPreview()
+      } else {
+        message.preview = try requireNString()
+      }
     } else if word.equalsIgnoringCase("rfc822") {
       message.sections.append(try section(name: "", isBinary: false, origin: nil))
     } else if word.equalsIgnoringCase("rfc822.header") {
@@ -145,6 +166,29 @@ extension ByteReader {
     } else {
       try skipValue()
     }
+  }
+
+  /// Reads the labels of X-GM-EXT-1: names like those of mailboxes, in modified UTF-7.
+  private mutating func gmailLabels() throws(IMAPSyntaxError) -> [String] {
+    if consumeNIL() { return [] }
+    try require(0x28, "X-GM-LABELS")
+    var labels: [String] = []
+    while true {
+      skipBlanks()
+      if consume(0x29) { return labels }
+      let label = try requireAString()
+      labels.append(ModifiedUTF7.decode(label.span))
+    }
+  }
+
+  private mutating func draftPreview() throws(IMAPSyntaxError) -> [UInt8]? {
+    try require(0x28, "PREVIEW")
+    _ = try requireAString()
+    skipBlanks()
+    var text: [UInt8]?
+    if next != 0x29 { text = try requireNString() }
+    try skipToClose()
+    return text
   }
 
   private mutating func internalDate(_ message: inout FetchedMessage) throws(IMAPSyntaxError) {

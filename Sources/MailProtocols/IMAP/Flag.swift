@@ -66,7 +66,7 @@ extension Flag: Hashable {
 extension ByteReader {
   /// Reads `flag-list` (RFC 3501 §9): flags in parentheses.
   mutating func requireFlags() throws(IMAPSyntaxError) -> [Flag] {
-    if consumeNIL() { return [] }  // Leniency: an empty list written NIL.
+    if consumeNIL() { return [] }  // Leniency `nilFlags`: an empty list written NIL.
     try require(0x28, "flag-list")
     var flags: [Flag] = []
     while true {

@@ -43,6 +43,13 @@ struct IMAPFramer {
   /// Forgets all that was received, as STARTTLS demands.
   mutating func discard() { self = IMAPFramer(limits: limits) }
 
+  /// Takes what was received and belongs to no frame yet, as COMPRESS demands.
+  mutating func takeRest() -> [UInt8] {
+    let rest = Array(buffer[min(start, buffer.count)...])
+    discard()
+    return rest
+  }
+
   mutating func receive(_ bytes: [UInt8]) {
     if start == buffer.count {
       buffer = bytes

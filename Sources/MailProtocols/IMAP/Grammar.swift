@@ -65,7 +65,7 @@ extension ByteReader {
       _ = take(while: \.isASCIIDigit)
       return 0
     }
-    let quoted = consume(.quote)  // Leniency: a number in quotes.
+    let quoted = consume(.quote)  // Leniency `quotedCount`.
     guard let number = number() else { throw syntaxError("number") }
     if quoted { _ = consume(.quote) }
     return Int(clamping: number)

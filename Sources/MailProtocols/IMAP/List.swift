@@ -43,6 +43,8 @@ package struct ListedMailbox: Hashable, Sendable {
   package var delimiter: UInt8?
   /// Its counters, where the server was asked to return them with the list (RFC 5819).
   package var status: MailboxStatus?
+  /// What the mailbox was called until now, where the server tells of a renaming (RFC 5465 §5.4).
+  package var oldName: MailboxName?
 
   /// A mailbox of these members.
   package init(name: MailboxName, attributes: Set<MailboxAttribute> = [], delimiter: UInt8? = nil) {
@@ -103,7 +105,29 @@ extension ByteReader {
     let delimiter = try requireNString()?.first
     skipBlanks()
     let name = MailboxName(encoded: try requireMailbox())
-    return ListedMailbox(name: name, attributes: attributes, delimiter: delimiter)
+    var mailbox = ListedMailbox(name: name, attributes: attributes, delimiter: delimiter)
+    mailbox.oldName = try? oldName()  // Whatever else stands there was never part of a name.
+    return mailbox
+  }
+
+  /// Reads `mbox-list-extended` (RFC 5258 §6), of which only `OLDNAME` is wanted.
+  private mutating func oldName() throws(IMAPSyntaxError) -> MailboxName? {
+    var name: MailboxName?
+    skipBlanks()
+    guard consume(0x28) else { return nil }
+    while true {
+      skipBlanks()
+      if consume(0x29) { return name }
+      let tag = try requireAString()
+      skipBlanks()
+      guard tag.span.equalsIgnoringCase("oldname"), consume(0x28) else {
+        try skipValue()
+        continue
+      }
+      skipBlanks()
+      name = MailboxName(encoded: try requireAString())
+      try skipToClose()
+    }
   }
 
   /// Reads a mailbox name.

@@ -41,6 +41,8 @@ package enum UntaggedResponse: Hashable, Sendable {
   case expunge(UInt32)
   case fetch(FetchedMessage)
   case vanished(UIDSet, earlier: Bool)
+  case quota(Quota)
+  case quotaRoots(MailboxName, [String])
   /// A response of a name that is not known here; its bytes without the line's end.
   case other(name: String, bytes: [UInt8])
 }
@@ -102,6 +104,10 @@ extension ByteReader {
     case "SEARCH": return .search(try requireSearch(limit: limits.searchResults))
     case "ESEARCH": return .search(try requireESearch(limit: limits.searchResults))
     case "FLAGS": return .flags(try requireFlags())
+    case "QUOTA": return .quota(try requireQuota())
+    case "QUOTAROOT":
+      let (name, roots) = try requireQuotaRoots()
+      return .quotaRoots(name, roots)
     case "VANISHED":
       let isEarlier = consume(ignoringCase: "(EARLIER)")
       skipBlanks()

@@ -18,10 +18,11 @@ import Bytes
 /// driver's knowledge, and it never has two commands under way whose answers look alike, but for
 /// FETCH, whose answers name the message.
 ///
-/// **Continuations.** The output is a queue with barriers. A synchronising literal, or the response
-/// of AUTHENTICATE, stands behind a barrier that the server's `+` removes; if the command ends
-/// before, its rest is dropped from the queue. So nothing after a barrier can overtake it. IDLE has
-/// no barrier: its `+` becomes `.idling`, and `endIdle` writes DONE.
+/// **Continuations.** The output is a queue with barriers. A synchronising literal stands behind a
+/// barrier that the server's `+` removes; if the command ends before, its rest is dropped from the
+/// queue. So nothing after a barrier can overtake it. IDLE has no barrier: its `+` becomes
+/// `.idling`, and `endIdle` writes DONE. Nor has AUTHENTICATE, after which nothing is pipelined: its
+/// `+` becomes `.challenge`, which the driver answers by `respond`.
 package struct IMAPSession: Sendable {
   /// Where the session stands (RFC 9051 §3).
   package enum State: Hashable, Sendable {
@@ -49,6 +50,9 @@ package struct IMAPSession: Sendable {
     case wantsLiteral(count: Int)
     /// IDLE has begun.
     case idling
+    /// AUTHENTICATE goes on: the driver answers by `respond`. Nil where it is not base64, such as the
+    /// `+ go ahead` of some servers before the first response.
+    case challenge([UInt8]?)
   }
 
   private struct Pending {
@@ -66,8 +70,12 @@ package struct IMAPSession: Sendable {
   package private(set) var state = State.greeting
   /// What the server can do; nil until it says so, and again after STARTTLS and login.
   package private(set) var capabilities: IMAPCapabilities?
+  /// What the server turned on when it was asked to (RFC 5161).
+  package private(set) var enabled: Set<IMAPCapability> = []
   /// Whether IDLE has begun and `endIdle` was not called yet.
   package private(set) var isIdling = false
+  /// Whether mailbox names stand on the wire in UTF-8; everywhere else they keep their older form.
+  package private(set) var usesUTF8 = false
   private var framer: IMAPFramer
   private var pending: [Pending] = []
   private var output: [(tag: Tag, item: Output)] = []
@@ -101,9 +109,9 @@ package struct IMAPSession: Sendable {
     for part in command.parts {
       switch part {
       case .text(let text): bytes.append(contentsOf: text)
-      case .literal(let literal):
-        announce(count: literal.count, tag, &bytes)
-        bytes.append(contentsOf: literal)
+      case .charset: if !usesUTF8 { bytes.append(" CHARSET UTF-8") }
+      case .mailbox(let name): append(name, tag, &bytes)
+      case .literal(let literal): append(literal: literal, tag, &bytes)
       case .streamedLiteral(let count):
         announce(count: count, tag, &bytes)
         flush(&bytes, tag)
@@ -112,12 +120,23 @@ package struct IMAPSession: Sendable {
     }
     bytes.append("\r\n")
     flush(&bytes, tag)
-    if case .authenticate(let response?) = command.kind {
-      output.append((tag, .barrier))
-      output.append((tag, .bytes(response + [.cr, .lf])))
-    }
     if command.changesCapabilities { capabilities = nil }
     return tag
+  }
+
+  /// Writes a mailbox's name, in UTF-8 where the server speaks it (RFC 6855 §3, RFC 9051 §5.1).
+  private mutating func append(_ name: MailboxName, _ tag: Tag, _ bytes: inout [UInt8]) {
+    let value = usesUTF8 ? Array(name.decoded.utf8) : name.encoded
+    if let quoted = CommandWriter.quoted(value, allowing8Bit: usesUTF8) {
+      bytes.append(contentsOf: quoted)
+    } else {
+      append(literal: value, tag, &bytes)
+    }
+  }
+
+  private mutating func append(literal: [UInt8], _ tag: Tag, _ bytes: inout [UInt8]) {
+    announce(count: literal.count, tag, &bytes)
+    bytes.append(contentsOf: literal)
   }
 
   /// Writes a literal's header; a barrier follows unless the server takes literals at once.
@@ -169,7 +188,17 @@ package struct IMAPSession: Sendable {
     output.append((idle.tag, .bytes(Array("DONE\r\n".utf8))))
   }
 
+  /// Answers a challenge of AUTHENTICATE; nil gives the exchange up (RFC 3501 §6.2.2).
+  package mutating func respond(_ response: [UInt8]?) {
+    guard let command = pending.first(where: { $0.kind == .authenticate }) else { return }
+    let line = response.map { Base64.standard.encode($0.span) } ?? [0x2A]
+    output.append((command.tag, .bytes(line + [.cr, .lf])))
+  }
+
   // MARK: - Receiving
+
+  /// Takes the bytes that no event was made of yet; for COMPRESS, whose end they come behind.
+  package mutating func takeUnreadBytes() -> [UInt8] { framer.takeRest() }
 
   /// Takes bytes from the server.
   package mutating func receive(_ bytes: [UInt8]) { framer.receive(bytes) }
@@ -207,7 +236,7 @@ package struct IMAPSession: Sendable {
     case greeting(StatusResponse)
     case noGreeting(String)
     case untagged(UntaggedResponse)
-    case continuation
+    case continuation([UInt8])
     case tagged(Int, StatusResponse)
     /// An untagged response, or an empty line, that no grammar takes.
     case malformed(IMAPSyntaxError)
@@ -228,7 +257,9 @@ package struct IMAPSession: Sendable {
         return .malformed(error)
       }
     case 0x2B:
-      return .continuation
+      reader.skip(1)
+      reader.skipBlanks()
+      return .continuation(reader.copy(reader.position..<reader.bytes.count))
     case 0x5B:
       // Leniency `bareResponseCode`: Exchange answers MOVE by `[COPYUID …]` without `* OK`.
       return .untagged(.condition(StatusResponse(.ok, code: reader.responseCode())))
@@ -262,7 +293,7 @@ package struct IMAPSession: Sendable {
     case .greeting(let status): return greet(status)
     case .noGreeting(let start): throw .noGreeting(start)
     case .untagged(let response): return .untagged(note(response))
-    case .continuation: return continuation()
+    case .continuation(let text): return continuation(text)
     case .tagged(let number, let status): return try complete(number, status)
     case .malformed(let error): return try tolerate(error)
     case .garbage(let error): throw .malformed(error)
@@ -279,10 +310,14 @@ package struct IMAPSession: Sendable {
     return .greeting(status)
   }
 
-  private mutating func note(_ response: UntaggedResponse) -> UntaggedResponse {
+  private mutating func note(_ received: UntaggedResponse) -> UntaggedResponse {
     malformed = 0
+    let response = usesUTF8 ? received.readingNamesAsUTF8() : received
     switch response {
-    case .capability(let list): capabilities = list
+    case .capability(let list): learn(list)
+    case .enabled(let names):
+      enabled.formUnion(names)
+      if let capabilities { learn(capabilities) }
     case .condition(let status):
       if status.condition == .bye { state = .loggedOut }
       learn(from: status)
@@ -299,7 +334,7 @@ package struct IMAPSession: Sendable {
     return nil
   }
 
-  private mutating func continuation() -> Event? {
+  private mutating func continuation(_ text: [UInt8]) -> Event? {
     if case .barrier? = output.first?.item {
       output.removeFirst()
       return nil
@@ -310,9 +345,7 @@ package struct IMAPSession: Sendable {
       isIdling = true
       return .idling
     case .authenticate:
-      // A challenge where PLAIN has none: the server reports an error, and waits for an answer.
-      output.append((oldest.tag, .bytes(Array("*\r\n".utf8))))
-      return nil
+      return .challenge(Base64.standard.decode(text.span))
     default:
       return nil
     }
@@ -361,7 +394,13 @@ package struct IMAPSession: Sendable {
   }
 
   private mutating func learn(from status: StatusResponse) {
-    if case .capability(let list)? = status.code { capabilities = list }
+    if case .capability(let list)? = status.code { learn(list) }
+  }
+
+  private mutating func learn(_ list: IMAPCapabilities) {
+    capabilities = list.implied(byRev2: enabled.contains(.imap4rev2))
+    usesUTF8 =
+      enabled.contains(.imap4rev2) || enabled.contains(.utf8Accept) || list.speaksOnlyRev2
   }
 }
 

@@ -15,6 +15,10 @@ package struct StatusItem: RawRepresentable, Hashable, Sendable {
   package static let size = Self(rawValue: "SIZE")
   /// Only where the server lists `CONDSTORE`.
   package static let highestModSeq = Self(rawValue: "HIGHESTMODSEQ")
+  /// Messages that carry `\Deleted`; only in IMAP4rev2, or where the server has quotas by messages.
+  package static let deleted = Self(rawValue: "DELETED")
+  /// Only where the server lists `APPENDLIMIT` without a number (RFC 7889 §3.1).
+  package static let appendLimit = Self(rawValue: "APPENDLIMIT")
   /// Only where the server lists `OBJECTID`.
   package static let mailboxID = Self(rawValue: "MAILBOXID")
 }
@@ -31,6 +35,9 @@ package struct MailboxStatus: Hashable, Sendable {
   package var size: Int?
   package var highestModSeq: ModSeq?
   package var mailboxID: String?
+  package var deleted: UInt32?
+  /// The greatest message that APPEND takes here.
+  package var appendLimit: Int?
 
   /// A status that says nothing.
   package init() {}
@@ -71,6 +78,8 @@ extension ByteReader {
     case "UNSEEN": status.unseen = small
     case "RECENT": status.recent = small
     case "SIZE": status.size = Int(clamping: value)
+    case "DELETED": status.deleted = small
+    case "APPENDLIMIT": status.appendLimit = Int(clamping: value)
     case "HIGHESTMODSEQ": status.highestModSeq = ModSeq(value)
     default: break
     }

@@ -30,7 +30,8 @@ extension IMAPClient {
 
   /// Puts a message of `count` bytes, which `next` gives in pieces, into `mailbox`.
   ///
-  /// Where the server refuses before it takes the literal, `next` is never called. If `next`
+  /// A message whose header is UTF-8 (RFC 6532) is marked so where UTF8=ACCEPT is enabled. Where the
+  /// server refuses before it takes the literal, `next` is never called. If `next`
   /// throws, or gives other than `count` bytes in all, the connection is closed, since the server
   /// waits for the rest.
   @discardableResult
@@ -39,12 +40,24 @@ extension IMAPClient {
     to mailbox: MailboxName,
     flags: [Flag] = [],
     internalDate: InternalDate? = nil,
+    hasUTF8Header: Bool = false,
     next: () async throws -> [UInt8]?
   ) async throws -> AppendUID? {
+    // Before the server must read it all to say so, or cut the connection (RFC 7889 §4).
+    if let limit = capabilities.appendLimit, count > limit {
+      let code = ResponseCode.other(name: "TOOBIG", argument: "")
+      throw IMAPError.refused(command: "APPEND", response: "at most \(limit) bytes", code: code)
+    }
     try await begin(.now + timeouts.silence)
     defer { end() }
     let tag = session.send(
-      .append(to: mailbox, flags: flags, internalDate: internalDate, count: count)
+      .append(
+        to: mailbox,
+        flags: flags,
+        internalDate: internalDate,
+        count: count,
+        hasUTF8Header: hasUTF8Header && session.enabled.contains(.utf8Accept)
+      )
     )
     while true {
       switch try await nextEvent(.now + timeouts.silence) {
@@ -57,7 +70,7 @@ extension IMAPClient {
         guard case .appendUID(let appendUID)? = status.code else { return nil }
         return appendUID
       case .untagged(let response): note(response)
-      case .greeting, .literal, .idling: continue
+      case .greeting, .literal, .idling, .challenge: continue
       }
     }
   }

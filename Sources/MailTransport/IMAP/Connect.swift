@@ -31,7 +31,8 @@ extension IMAPClient {
     } catch {
       throw IMAPError(error)
     }
-    let client = IMAPClient(over: stream, limits: limits, timeouts: timeouts)
+    let service = SASLService("imap", host: host, port: port)
+    let client = IMAPClient(over: stream, service: service, limits: limits, timeouts: timeouts)
     do throws(IMAPError) {
       try await client.greet(deadline)
       if tls == .starttls {

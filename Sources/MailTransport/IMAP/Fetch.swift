@@ -207,7 +207,7 @@ package final class MessageFetch {
         if status.condition != .ok { try retry(command, after: status) }
         fill()
         return command.messages
-      case .greeting, .literal, .wantsLiteral, .idling: continue
+      case .greeting, .literal, .wantsLiteral, .idling, .challenge: continue
       }
     }
   }

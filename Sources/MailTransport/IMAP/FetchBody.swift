@@ -95,7 +95,7 @@ package final class BodyFetch {
         guard state == .answered else { throw .notFound }
         state = .ended
         return nil
-      case .greeting, .wantsLiteral, .idling: continue
+      case .greeting, .wantsLiteral, .idling, .challenge: continue
       }
     }
   }

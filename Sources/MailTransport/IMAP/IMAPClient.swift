@@ -16,6 +16,12 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   package let timeouts: IMAPTimeouts
   /// The mailbox that SELECT or EXAMINE opened, kept current as the server tells of changes.
   package internal(set) var selected: SelectedMailbox?
+  /// What the server is called, as some SASL mechanisms sign it.
+  let service: SASLService
+  /// Whether COMPRESS deflates the connection.
+  package internal(set) var isCompressed = false
+  /// Whether NOTIFY has been set.
+  package internal(set) var isNotifying = false
   var session: IMAPSession
   var stream: any ByteStream
   private var events = MailboxEvents()
@@ -27,10 +33,12 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   /// A client over `stream`, whose greeting is still to be read.
   package init(
     over stream: any ByteStream,
+    service: SASLService = SASLService("imap", host: "localhost"),
     limits: IMAPLimits = IMAPLimits(),
     timeouts: IMAPTimeouts = IMAPTimeouts()
   ) {
     self.stream = stream
+    self.service = service
     self.limits = limits
     self.timeouts = timeouts
     session = IMAPSession(limits: limits)
@@ -104,7 +112,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
       case .completed(let tag, let status):
         guard let index = indices.removeValue(forKey: tag) else { continue }
         statuses[index] = status
-      case .greeting, .literal, .wantsLiteral, .idling:
+        noteModSeq(status)
+      case .greeting, .literal, .wantsLiteral, .idling, .challenge:
         continue
       }
     }
@@ -240,16 +249,37 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
     case .expunge(let number):
       if let exists = selected?.exists, exists > 0 { selected?.exists = exists - 1 }
       events.append(.expunged(sequenceNumber: number), limit: limits.events)
-    case .vanished(let uids, _):
+    case .vanished(let uids, let isEarlier):
+      // Only what vanishes now was counted (RFC 7162 §3.2.10).
+      if !isEarlier, let exists = selected?.exists {
+        selected?.exists = exists - min(exists, UInt32(clamping: uids.count))
+      }
       events.append(.vanished(uids), limit: limits.events)
     case .fetch(let message):
       events.append(.changed(message), limit: limits.events)
+    case .status(let name, let status) where isNotifying:
+      events.append(.status(name, status), limit: limits.events)
+    case .list(let mailbox) where isNotifying:
+      events.append(.listed(mailbox), limit: limits.events)
     case .condition(let status):
+      noteModSeq(status)
+      if case .other("NOTIFICATIONOVERFLOW", _)? = status.code {
+        isNotifying = false
+        events.append(.notificationsEnded, limit: limits.events)
+      }
       if case .other("ALERT", _)? = status.code {
         events.append(.alert(status.text), limit: limits.events)
       }
     default: break
     }
+  }
+
+  /// Takes the mailbox's new version from the end of a command that changed it (RFC 7162 §3.1.2.1),
+  /// or from a notice in between, as Cyrus sends it.
+  private func noteModSeq(_ status: StatusResponse) {
+    guard case .highestModSeq(let modSeq)? = status.code, let known = selected?.highestModSeq
+    else { return }
+    selected?.highestModSeq = max(known, modSeq)
   }
 
   /// Forgets what was told of a mailbox that is no longer selected.

@@ -29,7 +29,7 @@ extension IMAPClient {
         guard ended == tag else { continue }
         guard status.condition == .ok else { throw IMAPError(status, to: "IDLE") }
         return gathered + takeEvents()
-      case .greeting, .literal, .wantsLiteral, .idling: break
+      case .greeting, .literal, .wantsLiteral, .idling, .challenge: break
       }
       gathered += takeEvents()
       if !gathered.isEmpty, !session.hasUnreadBytes { session.endIdle() }

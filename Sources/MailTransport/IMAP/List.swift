@@ -88,7 +88,8 @@ private struct MailboxList {
       // A subscription to a mailbox that is gone is no mailbox.
       if let index = indices[mailbox.name] { mailboxes[index].attributes.insert(.subscribed) }
     case .status(let name, let status):
-      if let index = indices[name] { mailboxes[index].status = status }
+      guard let index = indices[name] else { return false }
+      mailboxes[index].status = status
     default: return false
     }
     return true

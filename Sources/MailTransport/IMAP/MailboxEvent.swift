@@ -10,6 +10,12 @@ package enum MailboxEvent: Hashable, Sendable {
   case vanished(UIDSet)
   /// A message's flags changed; the UID may be absent.
   case changed(FetchedMessage)
+  /// The counters of a mailbox that is not open, told because of NOTIFY; some may be absent.
+  case status(MailboxName, MailboxStatus)
+  /// A mailbox was made, renamed or deleted, or its subscription changed, told because of NOTIFY.
+  case listed(ListedMailbox)
+  /// The server gave up telling of other mailboxes (RFC 5465 §5.8).
+  case notificationsEnded
   /// A text that the server wants people to see.
   case alert(String)
   /// More happened than was kept: the mailbox is to be compared as a whole.

@@ -32,6 +32,7 @@ package struct SelectedMailbox: Hashable, Sendable {
     case .uidValidity(let validity): uidValidity = validity
     case .uidNext(let uid): uidNext = uid
     case .highestModSeq(let modSeq): highestModSeq = modSeq
+    case .other("NOMODSEQ", _): highestModSeq = nil
     case .mailboxID(let id): mailboxID = id
     case .permanentFlags(let list):
       allowsNewKeywords = list.contains { $0.name == "\\*" }
@@ -40,6 +41,54 @@ package struct SelectedMailbox: Hashable, Sendable {
     case .other("READ-WRITE", _): isReadOnly = false
     default: break
     }
+  }
+}
+
+/// Gathers the answer to SELECT or EXAMINE.
+struct SelectAnswer {
+  private var mailbox: SelectedMailbox
+  private let takesChanges: Bool
+  private var saysPermanentFlags = false
+  /// The messages that are gone, where QRESYNC asked for them.
+  private(set) var vanished = UIDSet()
+  /// The messages whose flags changed, where QRESYNC asked for them.
+  private(set) var changed: [FetchedMessage] = []
+
+  init(_ name: MailboxName, readOnly: Bool, takesChanges: Bool) {
+    mailbox = SelectedMailbox(name: name, isReadOnly: readOnly)
+    self.takesChanges = takesChanges
+  }
+
+  mutating func take(_ response: UntaggedResponse) -> Bool {
+    switch response {
+    case .exists(let count): mailbox.exists = count
+    case .flags(let flags): mailbox.flags = flags
+    case .condition(let status):
+      // All before it belongs to the mailbox that was open (RFC 7162 §3.2.11).
+      if case .other("CLOSED", _)? = status.code { startAnew() }
+      if case .permanentFlags? = status.code { saysPermanentFlags = true }
+      if case .other("ALERT", _)? = status.code { return false }
+      mailbox.note(status.code)
+    case .vanished(let uids, earlier: true) where takesChanges: vanished.formUnion(uids)
+    case .fetch(let message) where takesChanges && message.uid != nil: changed.append(message)
+    default: return false
+    }
+    return true
+  }
+
+  private mutating func startAnew() {
+    self = SelectAnswer(
+      mailbox.name,
+      readOnly: mailbox.isReadOnly,
+      takesChanges: takesChanges
+    )
+  }
+
+  /// The mailbox, once the command has ended by `status`.
+  mutating func finish(_ status: StatusResponse) -> SelectedMailbox {
+    mailbox.note(status.code)
+    if !saysPermanentFlags { mailbox.permanentFlags = mailbox.flags }  // RFC 3501 §6.3.1.
+    return mailbox
   }
 }
 
@@ -72,32 +121,35 @@ extension IMAPClient {
       readOnly: readOnly,
       condStore: capabilities.contains(.condStore)
     )
-    var opened = SelectedMailbox(name: mailbox, isReadOnly: readOnly)
-    var saysPermanentFlags = false
-    selected = nil
-    forgetEvents()
-    let status = try await perform(command, deadline: deadline) { response in
-      switch response {
-      case .exists(let count): opened.exists = count
-      case .flags(let flags): opened.flags = flags
-      case .condition(let status):
-        if case .permanentFlags? = status.code { saysPermanentFlags = true }
-        opened.note(status.code)
-      default: return false
-      }
-      return true
-    }
-    opened.note(status.code)
-    if !saysPermanentFlags { opened.permanentFlags = opened.flags }  // RFC 3501 §6.3.1.
+    var answer = SelectAnswer(mailbox, readOnly: readOnly, takesChanges: false)
+    leave()
+    let status = try await perform(command, deadline: deadline) { answer.take($0) }
+    let opened = answer.finish(status)
     selected = opened
     return opened
   }
 
-  /// Leaves the selected mailbox without expunging, where the server can do so.
-  package func unselect(deadline: Deadline? = nil) async throws(IMAPError) {
-    guard capabilities.contains(.unselect) else { throw .unsupported("UNSELECT") }
-    try await perform(.unselect, deadline: deadline)
+  /// Forgets the mailbox that was open.
+  func leave() {
     selected = nil
     forgetEvents()
+  }
+
+  /// Leaves the selected mailbox without expunging (RFC 3691).
+  ///
+  /// A server without UNSELECT is asked to open the mailbox for reading only, and then to close it,
+  /// which expunges nothing (RFC 3501 §6.4.2). Where it opens it for writing all the same, nothing is
+  /// closed.
+  package func unselect(deadline: Deadline? = nil) async throws(IMAPError) {
+    guard let name = selected?.name else { return }
+    if capabilities.contains(.unselect) {
+      try await perform(.unselect, deadline: deadline)
+    } else {
+      guard try await examine(name, deadline: deadline).isReadOnly else {
+        throw .unsupported("UNSELECT")
+      }
+      try await perform(.closeMailbox, deadline: deadline)
+    }
+    leave()
   }
 }

@@ -43,6 +43,8 @@ extension IMAPClient {
       case .highestModSeq: capabilities.contains(.condStore)
       case .size: capabilities.contains(.statusSize)
       case .mailboxID: capabilities.contains(.objectID)
+      case .appendLimit: capabilities.contains(.appendLimit)
+      case .deleted: capabilities.contains(.imap4rev2)
       default: true
       }
     }

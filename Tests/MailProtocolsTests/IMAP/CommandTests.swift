@@ -19,9 +19,11 @@ import Testing
     .init(.noop, "NOOP"),
     .init(.login(username: "a b", password: #"p"\w"#), #"LOGIN "a b" "p\"\\w""#),
     .init(
-      .authenticatePlain(username: "tim", password: "tanstaaf", initialResponse: true),
+      .authenticate(.plain, initialResponse: Array("\0tim\0tanstaaf".utf8)),
       "AUTHENTICATE PLAIN AHRpbQB0YW5zdGFhZg=="
     ),
+    .init(.authenticate(.gssapi, initialResponse: []), "AUTHENTICATE GSSAPI ="),
+    .init(.authenticate(.cramMD5, initialResponse: nil), "AUTHENTICATE CRAM-MD5"),
     .init(.id([]), "ID NIL"),
     .init(.id([("name", "x"), ("version", "1")]), #"ID ("name" "x" "version" "1")"#),
     .init(.enable([.condStore, .utf8Accept]), "ENABLE CONDSTORE UTF8=ACCEPT"),
