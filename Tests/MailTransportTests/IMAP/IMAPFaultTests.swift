@@ -121,6 +121,22 @@ struct IMAPFaultTests {
     )
   }
 
+  @Test func `a refusal that repeats it in base64 is shown without it`() async throws {
+    let server = try ScriptedServer([
+      .send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR LOGINDISABLED] hi\r\n"),
+      .expect("AUTHENTICATE PLAIN AGEAaHVudGVyMg=="),
+      .send("{tag} NO bad AGEAaHVudGVyMg== here\r\n"), .hang,
+    ])
+    let fixture = try IMAPFixture()
+    let error = try await fixture.run {
+      let client = try await fixture.connect(server.port)
+      return await imapError { () throws(IMAPError) in
+        try await client.authenticate(username: "a", password: "hunter2")
+      }
+    }
+    #expect(error == .authenticationFailed(response: "bad ••• here", code: nil))
+  }
+
   @Test func `BYE, an end and a reset in a command break the connection`() async throws {
     let bye = try await error([.expect("NOOP"), .send("* BYE reboot\r\n"), .hang]) {
       client throws(IMAPError) in try await client.noop()
