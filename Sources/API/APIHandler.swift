@@ -51,6 +51,9 @@ package struct APIHandler: HTTPHandler {
     return response.identified(by: id)
   }
 
+  /// Ends the streams of events.
+  package func endStreams() { endpoints.engine.feed.close() }
+
   private func problem(_ error: ServiceError, _ request: HTTPRequest, id: String) -> HTTPResponse {
     Problem(error: error, instance: request.path, requestID: id).response()
   }

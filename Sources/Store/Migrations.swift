@@ -9,7 +9,14 @@ package enum Migrations {
         number: 1,
         name: "initial",
         sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self)
-      )
+      ),
+      // Its place is kept for the queues, which are written beside this.
+      Migration(number: 2, name: "queues", sql: "select 1"),
+      Migration(
+        number: 3,
+        name: "events",
+        sql: String(decoding: PackageResources._003_events_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -88,6 +88,7 @@ extension Route {
   ]
 
   private static let changes: [Route] = [
+    Route(.get, "/v1/events", .read, Endpoints.streamEvents),
     Route(.get, "/v1/accounts/{accountId}/changes", .read, Endpoints.listChanges),
     Route(.get, "/v1/accounts/{accountId}/operations", .read, Endpoints.listOperations),
     Route(
