@@ -117,9 +117,10 @@ extension Store {
           "select pg_advisory_xact_lock(\(id.rawValue))",
           "delete from placement where account_id = \(id.rawValue)",
           "delete from message where account_id = \(id.rawValue)",
+          "delete from message_search where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
         ])
-        return results[3].affected > 0
+        return results[4].affected > 0
       }
     }
   }

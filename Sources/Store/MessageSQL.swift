@@ -11,12 +11,34 @@ struct MessageSQL {
   /// The mailbox by role, where the list names one so.
   var role: String?
 
+  /// Which way to the messages a search takes.
+  var way = Way.straight
+
+  enum Way: Equatable {
+    /// In the order of the list, until the page is full.
+    case straight
+    /// The same, but no further than so many messages: quick, and enough for what is common.
+    case newest(Int)
+    /// By the index of texts: quick for what is rare.
+    case index
+  }
+
   private var isOfOneMailbox: Bool { query.mailbox != nil || role != nil }
+
+  private var search: SearchSQL? { query.search.map { SearchSQL(account: account, query: $0) } }
+
+  /// Whether the messages that a search finds can be looked up by their texts.
+  var canUseIndex: Bool { search?.prefilter != nil }
+
+  /// Whether looking through the newest messages first is worth its while.
+  var canWalkNewest: Bool { canUseIndex && query.sort == .receivedAt && !query.isAscending }
 
   /// One page after `position`, one row longer than `limit` to tell whether more follow.
   func page(after position: MessagePosition?, limit: Int) throws(ServiceError) -> SQL {
-    var sql: SQL = "select \(columns), \(sortKey) as sort_key \(source) where \(filters)"
-    if let position { sql += " and \(try keyset(after: position))" }
+    var keyset: SQL?
+    if let position { keyset = try self.keyset(after: position) }
+    var sql: SQL = "select \(columns), \(sortKey) as sort_key \(source(keyset)) where \(filters)"
+    if let keyset { sql += " and \(keyset)" }
     let direction: SQL = query.isAscending ? "asc" : "desc"
     sql += " order by \(sortKey) \(direction), "
     if isOfOneMailbox { sql += "\(Self.orderUID) \(direction), " }
@@ -28,17 +50,17 @@ struct MessageSQL {
   func single(_ id: ID<Message>) -> SQL {
     """
     select \(columns), m.received_at as sort_key, m.body_structure, m.blob_id,
-      m.text_body, m.html_body \(source)
+      m.text_body, m.html_body \(source())
     where m.account_id = \(account.rawValue) and m.id = \(id.rawValue)
     """
   }
 
   /// How many messages the filters let through.
-  func count() -> SQL { "select count(*) \(source) where \(filters)" }
+  func count() -> SQL { "select count(*) \(source()) where \(filters)" }
 
   /// The ids that the filters let through, at most `limit`.
   func ids(limit: Int) -> SQL {
-    "select \(idColumn) \(source) where \(filters) order by \(idColumn) limit \(Int64(limit))"
+    "select \(idColumn) \(source()) where \(filters) order by \(idColumn) limit \(Int64(limit))"
   }
 
   /// A message whose UID the server has not told yet counts as the newest of its instant.
@@ -70,46 +92,95 @@ struct MessageSQL {
   }
 
   /// A list of one mailbox walks that mailbox's index; any other list the account's, with one placement a message.
-  private var source: SQL {
+  private func source(_ keyset: SQL? = nil) -> SQL {
+    let joinsIndex = search?.needsIndex == true
+    let index: SQL =
+      joinsIndex
+      ? " join message_search s on s.account_id = m.account_id and s.message_id = m.id" : ""
     if isOfOneMailbox {
       return """
-        from placement p join message m on m.account_id = p.account_id and m.id = p.message_id
+        from \(walked(keyset)) join message m
+          on m.account_id = p.account_id and m.id = p.message_id\(index)
         """
     }
+    if case .newest = way {
+      return """
+        from \(walked(keyset)) join message m
+          on m.account_id = s.account_id and m.id = s.message_id \(onePlacement)
+        """
+    }
+    return "from message m\(index) \(onePlacement)"
+  }
+
+  /// What a list begins with: all placements of a mailbox, or the newest of them or of the index.
+  private func walked(_ keyset: SQL?) -> SQL {
+    guard case .newest(let limit) = way else { return "placement p" }
+    let after: SQL = keyset.map { " and \($0)" } ?? ""
+    if isOfOneMailbox {
+      return """
+        (select p.* from placement p where \(places)\(after)
+         order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc
+         limit \(Int64(limit))) as p
+        """
+    }
+    // Named as the columns of message, in whose terms the position is written.
     return """
-      from message m join lateral (
-        select p.mailbox_id, p.uid, p.is_deleted,
-          (select array_agg(distinct k) filter (where k <> '$seen' or every_seen)
-           from (select unnest(a.keywords) as k,
-                   (select bool_and(s.is_seen) from placement s
-                    where s.account_id = m.account_id and s.message_id = m.id
-                      and not s.is_deleted) as every_seen
-                 from placement a
-                 where a.account_id = m.account_id and a.message_id = m.id
-                   and not a.is_deleted) as each_keyword) as keywords,
-          (select bool_and(s.is_seen) from placement s
-           where s.account_id = m.account_id and s.message_id = m.id and not s.is_deleted)
-            as is_seen
-        from placement p
-        where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
-        order by p.mailbox_id limit 1
-      ) as p on true
+      (select m.* from (select account_id, message_id, message_id as id, received_at, from_text,
+           rest_text, words from message_search) as m
+       where m.account_id = \(account.rawValue)\(after)
+       order by m.received_at desc, m.message_id desc limit \(Int64(limit))) as s
       """
   }
 
+  private var onePlacement: SQL {
+    """
+    join lateral (
+      select p.mailbox_id, p.uid, p.is_deleted,
+        (select array_agg(distinct k) filter (where k <> '$seen' or every_seen)
+         from (select unnest(a.keywords) as k,
+                 (select bool_and(s.is_seen) from placement s
+                  where s.account_id = m.account_id and s.message_id = m.id
+                    and not s.is_deleted) as every_seen
+               from placement a
+               where a.account_id = m.account_id and a.message_id = m.id
+                 and not a.is_deleted) as each_keyword) as keywords,
+        (select bool_and(s.is_seen) from placement s
+         where s.account_id = m.account_id and s.message_id = m.id and not s.is_deleted)
+          as is_seen
+      from placement p
+      where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
+      order by p.mailbox_id limit 1
+    ) as p on true
+    """
+  }
+
+  /// Which placements a list of one mailbox is of.
+  private var places: SQL {
+    var sql: SQL = "p.account_id = \(account.rawValue) and not p.is_deleted"
+    if let mailbox = query.mailbox { sql += " and p.mailbox_id = \(mailbox.rawValue)" }
+    if let role {
+      sql += """
+         and p.mailbox_id = (select id from mailbox where account_id = \(account.rawValue)
+           and role = \(role) order by id limit 1)
+        """
+    }
+    return sql
+  }
+
   private var filters: SQL {
-    var sql: SQL
-    if isOfOneMailbox {
-      sql = "p.account_id = \(account.rawValue) and not p.is_deleted"
-      if let mailbox = query.mailbox { sql += " and p.mailbox_id = \(mailbox.rawValue)" }
-      if let role {
-        sql += """
-           and p.mailbox_id = (select id from mailbox where account_id = \(account.rawValue)
-             and role = \(role) order by id limit 1)
-          """
+    var sql: SQL = isOfOneMailbox ? places : "m.account_id = \(account.rawValue)"
+    if let search {
+      if let prefilter = search.prefilter {
+        if way == .index {
+          sql += """
+             and \(idColumn) = any (array(select s.message_id from message_search s
+               where s.account_id = \(account.rawValue) and \(prefilter)))
+            """
+        } else {
+          sql += " and \(prefilter)"
+        }
       }
-    } else {
-      sql = "m.account_id = \(account.rawValue)"
+      sql += " and \(search.condition)"
     }
     if let isUnread = query.isUnread { sql += isUnread ? " and not p.is_seen" : " and p.is_seen" }
     sql += keyword("$flagged", query.isFlagged)
@@ -128,9 +199,9 @@ struct MessageSQL {
 
   private var messageFilters: SQL {
     var sql: SQL = ""
-    if let from = query.from { sql += " and m.from_text ilike \(Self.pattern(from))" }
-    if let to = query.to { sql += " and m.to_text ilike \(Self.pattern(to))" }
-    if let subject = query.subject { sql += " and m.subject ilike \(Self.pattern(subject))" }
+    if let from = query.from { sql += " and m.from_text ilike \(SearchSQL.pattern(from))" }
+    if let to = query.to { sql += " and m.to_text ilike \(SearchSQL.pattern(to))" }
+    if let subject = query.subject { sql += " and m.subject ilike \(SearchSQL.pattern(subject))" }
     if let hasAttachment = query.hasAttachment {
       sql += hasAttachment ? " and m.has_attachment" : " and not m.has_attachment"
     }
@@ -142,16 +213,6 @@ struct MessageSQL {
     if let thread = query.thread { sql += " and m.thread_id = \(thread.rawValue)" }
     if let messageID = query.messageID { sql += " and m.message_id = \(messageID)" }
     return sql
-  }
-
-  /// `text` as a pattern that it is part of, LIKE's wildcards taken literally.
-  private static func pattern(_ text: String) -> String {
-    var pattern = "%"
-    for character in text {
-      if character == "%" || character == "_" || character == "\\" { pattern.append("\\") }
-      pattern.append(character)
-    }
-    return pattern + "%"
   }
 
   private func keyset(after position: MessagePosition) throws(ServiceError) -> SQL {

@@ -17,6 +17,11 @@ package enum Migrations {
         name: "events",
         sql: String(decoding: PackageResources._003_events_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 4,
+        name: "search",
+        sql: String(decoding: PackageResources._004_search_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -39,6 +39,7 @@ extension Route {
   ]
 
   private static let messages: [Route] = [
+    Route(.get, "/v1/search", .read, Endpoints.search),
     Route(.get, "/v1/accounts/{accountId}/messages", .read, Endpoints.listMessages),
     Route(.post, "/v1/accounts/{accountId}/messages", .write, Endpoints.importMessage),
     Route(.post, "/v1/accounts/{accountId}/messages:batch", .write, Endpoints.batchMessages),

@@ -29,5 +29,14 @@ package struct FeedLimits: Sendable {
   /// Between two looks at whether the tokens of those who listen still hold.
   package var tokenInterval: Duration = .seconds(5)
 
+  /// How long nothing must have been committed before messages are indexed for searches, so that a first sync goes on alone.
+  package var indexQuiet: Duration = .milliseconds(200)
+  /// The longest that messages wait for that.
+  package var indexDelay: Duration = .seconds(10)
+  /// How many rows of the feed, each of a batch of messages, one transaction of the indexer takes.
+  package var indexRows = 8
+  /// After how many messages the pending lists of the indexes are merged.
+  package var indexSettle = 500
+
   package init() {}
 }

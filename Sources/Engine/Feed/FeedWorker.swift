@@ -13,6 +13,8 @@ struct FeedWorker: Sendable {
   private let node = String(UInt64.random(in: 0 ... .max), radix: 36)
   /// Wakes the task that notifies.
   private let commits = LoopSignal()
+  /// Wakes the task that indexes.
+  private let changes = LoopSignal()
 
   init(_ hub: FeedHub, on loop: EventLoop, _ services: EngineServices) {
     self.hub = hub
@@ -23,8 +25,9 @@ struct FeedWorker: Sendable {
 
   /// Works until the task is cancelled.
   func run() async {
-    services.store.commits.listen { [commits, hub] in
+    services.store.commits.listen { [commits, changes, hub] in
       commits.notify(.feed)
+      changes.notify(.feed)
       hub.signal.notify(.feed)
     }
     await withDiscardingTaskGroup { group in
@@ -32,6 +35,7 @@ struct FeedWorker: Sendable {
       group.addTask(executorPreference: loop) { await notify() }
       group.addTask(executorPreference: loop) { await watchTokens() }
       group.addTask(executorPreference: loop) { await trim() }
+      group.addTask(executorPreference: loop) { await index() }
       group.addTask(executorPreference: loop) {
         await services.store.listenToFeed { name in
           if name != node { hub.signal.notify(.feed) }
@@ -111,6 +115,34 @@ struct FeedWorker: Sendable {
         services.logger.debug("feed not trimmed", metadata: ["reason": "\(error.cause ?? "")"])
       }
       await sleep(limits.trimInterval)
+    }
+  }
+
+  // MARK: - Searches
+
+  /// Adds what appeared to the index of texts, when the accounts have come to rest.
+  private func index() async {
+    var unsettled = 0
+    while !Task.isCancelled {
+      do throws(ServiceError) {
+        var step = Store.IndexStep.added(0)
+        while case .added(let count) = step, !Task.isCancelled {
+          unsettled += count
+          step = try await services.store.indexForSearch(limit: limits.indexRows)
+        }
+        if unsettled >= limits.indexSettle {
+          try await services.store.settleSearchIndex()
+          unsettled = 0
+        }
+      } catch {
+        services.logger.debug("messages not indexed", metadata: ["reason": "\(error.cause ?? "")"])
+      }
+      // Woken by commits here, and now and then for what others left, or an open transaction held up.
+      _ = await changes.wait(until: .after(limits.indexDelay), on: loop)
+      let latest = Deadline.after(limits.indexDelay)
+      while Deadline.now < latest,
+        await !changes.wait(until: .after(limits.indexQuiet), on: loop).isEmpty
+      {}
     }
   }
 
