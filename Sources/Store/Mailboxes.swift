@@ -198,9 +198,11 @@ extension Store {
           select 1 from placement p
           where p.account_id = m.account_id and p.message_id = m.id
             and p.mailbox_id <> \(id.rawValue))
-      returning m.id
+      returning m.id, m.thread_id
       """
     )
+    let threads = Set(try (0..<removed.count).map { try removed.int64($0, 1) })
+    try await tellThreads(leftBy: threads, of: account, on: connection)
     _ = try await connection.query(
       "delete from mailbox where account_id = \(account.rawValue) and id = \(id.rawValue)"
     )

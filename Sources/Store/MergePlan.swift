@@ -16,6 +16,8 @@ struct MergePlan {
   private var matched: [(id: Int64, place: Int)] = []
   private var created: [(id: Int64, place: Int)] = []
   private(set) var counters = CounterChange()
+  /// What the feed says of threads.
+  private var threadEntries: [FeedEntry] = []
 
   /// Reads the four results that `Store.merge` asks for.
   init(known: [PostgresRows]) throws {
@@ -48,7 +50,7 @@ struct MergePlan {
   }
 
   /// Writes the new rows by COPY and gives the waiting ones their UIDs.
-  func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
+  mutating func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
     let account = mailbox.accountID
     for (id, place) in matched {
       _ = try await connection.query(
@@ -60,6 +62,13 @@ struct MergePlan {
       )
     }
     guard !created.isEmpty else { return }
+    let links = created.map { messages[$0.place].links }
+    var threads = try ThreadPlan(
+      known: try await connection.query(
+        ThreadPlan.lookUp(ThreadPlan.keys(of: links), of: account)
+      )
+    )
+    threads.assign(created, in: &messages)
     var rows = CopyWriter(capacity: created.count * 1024)
     var placements = CopyWriter()
     for (id, place) in created {
@@ -74,6 +83,7 @@ struct MergePlan {
     }
     _ = try await connection.copyIn(NewMessage.messageCopy, rows: rows)
     _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
+    threadEntries = try await threads.finish(created.map(\.id), of: account, on: connection)
   }
 
   /// What the feed says of the batch: one row for all new messages.
@@ -91,6 +101,7 @@ struct MergePlan {
         )
       )
     }
+    entries += threadEntries
     if !matched.isEmpty { entries.append(FeedEntry(.message, .updated, matched.map(\.id))) }
     return entries
   }

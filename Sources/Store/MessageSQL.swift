@@ -210,8 +210,13 @@ struct MessageSQL {
     if let after = query.after { sql += " and \(received) >= \(after)" }
     if let larger = query.larger { sql += " and m.size > \(larger)" }
     if let smaller = query.smaller { sql += " and m.size < \(smaller)" }
-    if let thread = query.thread { sql += " and m.thread_id = \(thread.rawValue)" }
-    if let messageID = query.messageID { sql += " and m.message_id = \(messageID)" }
+    if let thread = query.thread {
+      sql += " and m.thread_id = \(SearchSQL.current(thread, of: account))"
+    }
+    if let messageID = query.messageID {
+      sql += " and m.message_id = \(messageID)"
+      sql += " and m.thread_id = \(SearchSQL.thread(ofMessageID: messageID, in: account))"
+    }
     return sql
   }
 

@@ -22,6 +22,11 @@ package enum Migrations {
         name: "search",
         sql: String(decoding: PackageResources._004_search_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 5,
+        name: "threads",
+        sql: String(decoding: PackageResources._005_threads_sql, as: UTF8.self)
+      ),
     ]
   }
 }

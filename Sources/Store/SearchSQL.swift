@@ -48,7 +48,7 @@ struct SearchSQL {
     case .after(let time): "m.received_at >= \(time)"
     case .larger(let size): "m.size > \(size)"
     case .smaller(let size): "m.size < \(size)"
-    case .thread(let id): "m.thread_id = \(id.rawValue)"
+    case .thread(let id): "m.thread_id = \(Self.current(id, of: account))"
     case .id(let id): "m.id = \(id.rawValue)"
     }
   }
@@ -87,6 +87,23 @@ struct SearchSQL {
       where h.account_id = m.account_id and h.message_id = m.id and not h.is_deleted
         and (b.id = \(ID<Mailbox>(text: name)?.rawValue ?? -1) or b.role = lower(\(name))
           or lower(b.path) = lower(\(name)) or lower(b.name) = lower(\(name))))
+    """
+  }
+
+  /// The number of a thread by now, which may have been joined with another.
+  static func current(_ thread: ID<MessageThread>, of account: ID<Account>) -> SQL {
+    """
+    coalesce((select a.thread_id from thread_alias a
+      where a.account_id = \(account.rawValue) and a.id = \(thread.rawValue)), \(thread.rawValue))
+    """
+  }
+
+  /// The number of the thread of the messages with a Message-ID; null where there are none.
+  static func thread(ofMessageID messageID: String, in account: ID<Account>) -> SQL {
+    """
+    (select coalesce(a.thread_id, k.thread_id) from thread_key k
+      left join thread_alias a on a.account_id = k.account_id and a.id = k.thread_id
+      where k.account_id = \(account.rawValue) and k.key = \(ThreadLinks.key(of: messageID)))
     """
   }
 

@@ -51,7 +51,7 @@ import Testing
       #expect(found.map(\.account) == (0..<4).flatMap { _ in [fixture.account, other] })
       #expect(found.map(\.cursor.position) == found.map(\.cursor.position).sorted())
       #expect(found.allSatisfy { $0.changes.messages.created.count == 1 })
-      #expect(found.allSatisfy { $0.changes.nouns == [.messages, .mailboxes] })
+      #expect(found.allSatisfy { $0.changes.nouns == [.messages, .mailboxes, .threads] })
       let states = found.filter { $0.account == other }.map { ($0.oldState, $0.changes.newState) }
       for (before, after) in zip(states, states.dropFirst()) { #expect(before.1 == after.0) }
       let mine = try await read(

@@ -2,7 +2,8 @@ import HTTP
 
 /// Every route of the API; a test holds the table against `openapi.yaml`.
 extension Route {
-  static let all: [Route] = accounts + mailboxes + messages + submissions + changes + service
+  static let all: [Route] =
+    accounts + mailboxes + messages + threads + submissions + changes + service
 
   private static let accounts: [Route] = [
     Route(.get, "/v1/accounts", .read, Endpoints.listAccounts),
@@ -63,6 +64,11 @@ extension Route {
       .read,
       Endpoints.getMessagePart
     ),
+  ]
+
+  private static let threads: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/threads", .read, Endpoints.listThreads),
+    Route(.get, "/v1/accounts/{accountId}/threads/{threadId}", .read, Endpoints.getThread),
   ]
 
   private static let submissions: [Route] = [

@@ -1,6 +1,8 @@
 /// The bounds and waits of the feed and of those who listen to it.
 package struct FeedLimits: Sendable {
-  /// How long a change is kept; nil keeps all. A state or an event's id before what is kept is told `state_too_old`.
+  /// How long a change is kept; nil keeps all.
+  ///
+  /// A state or an id of an event before what is kept is told `state_too_old`.
   package var retention: Duration? = .seconds(30 * 24 * 3600)
   /// Between two looks for changes that are older.
   package var trimInterval: Duration = .seconds(3600)
