@@ -30,6 +30,9 @@ struct MessageSQL {
   /// Whether the messages that a search finds can be looked up by their texts.
   var canUseIndex: Bool { search?.prefilter != nil }
 
+  /// Whether rows of the index lead, in the order of the list, so that what else is shown is looked up for a page only.
+  private var isLedByIndex: Bool { !isOfOneMailbox && canWalkNewest && way != .straight }
+
   /// Whether looking through the newest messages first is worth its while.
   var canWalkNewest: Bool { canUseIndex && query.sort == .receivedAt && !query.isAscending }
 
@@ -66,11 +69,14 @@ struct MessageSQL {
   /// A message whose UID the server has not told yet counts as the newest of its instant.
   private static let orderUID: SQL = "coalesce(p.uid, 9223372036854775807)"
 
-  private var idColumn: SQL { isOfOneMailbox ? "p.message_id" : "m.id" }
+  private var idColumn: SQL {
+    isOfOneMailbox ? "p.message_id" : isLedByIndex ? "s.message_id" : "m.id"
+  }
 
   private var sortKey: SQL {
     switch query.sort {
-    case .receivedAt: isOfOneMailbox ? "p.received_at" : "m.received_at"
+    case .receivedAt:
+      isOfOneMailbox ? "p.received_at" : isLedByIndex ? "s.received_at" : "m.received_at"
     case .sentAt: "coalesce(m.sent_at, m.received_at)"
     case .size: "m.size"
     case .subject: "lower(coalesce(m.subject, ''))"
@@ -103,7 +109,7 @@ struct MessageSQL {
           on m.account_id = p.account_id and m.id = p.message_id\(index)
         """
     }
-    if case .newest = way {
+    if isLedByIndex {
       return """
         from \(walked(keyset)) join message m
           on m.account_id = s.account_id and m.id = s.message_id \(onePlacement)
@@ -112,23 +118,26 @@ struct MessageSQL {
     return "from message m\(index) \(onePlacement)"
   }
 
-  /// What a list begins with: all placements of a mailbox, or the newest of them or of the index.
+  /// What a list begins with: all placements of a mailbox, the newest of them, or rows of the index.
   private func walked(_ keyset: SQL?) -> SQL {
-    guard case .newest(let limit) = way else { return "placement p" }
     let after: SQL = keyset.map { " and \($0)" } ?? ""
-    if isOfOneMailbox {
+    guard isOfOneMailbox else {
+      // `offset 0` keeps the order of rows that PostgreSQL would otherwise see no use for.
+      var end: SQL = "offset 0"
+      if case .newest(let limit) = way { end = "limit \(Int64(limit))" }
+      var narrowed: SQL = ""
+      if way == .index, let prefilter = search?.prefilter { narrowed = " and \(prefilter)" }
       return """
-        (select p.* from placement p where \(places)\(after)
-         order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc
-         limit \(Int64(limit))) as p
+        (select s.* from message_search s
+         where s.account_id = \(account.rawValue)\(after)\(narrowed)
+         order by s.received_at desc, s.message_id desc \(end)) as s
         """
     }
-    // Named as the columns of message, in whose terms the position is written.
+    guard case .newest(let limit) = way else { return "placement p" }
     return """
-      (select m.* from (select account_id, message_id, message_id as id, received_at, from_text,
-           rest_text, words from message_search) as m
-       where m.account_id = \(account.rawValue)\(after)
-       order by m.received_at desc, m.message_id desc limit \(Int64(limit))) as s
+      (select p.* from placement p where \(places)\(after)
+       order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc
+       limit \(Int64(limit))) as p
       """
   }
 
@@ -171,7 +180,7 @@ struct MessageSQL {
     var sql: SQL = isOfOneMailbox ? places : "m.account_id = \(account.rawValue)"
     if let search {
       if let prefilter = search.prefilter {
-        if way == .index {
+        if way == .index, !isLedByIndex {
           sql += """
              and \(idColumn) = any (array(select s.message_id from message_search s
                where s.account_id = \(account.rawValue) and \(prefilter)))
@@ -238,7 +247,7 @@ struct MessageSQL {
           (\(key), \(position.uid), \(position.id.rawValue))
         """
     }
-    return "(\(sortKey), m.id) \(compare) (\(key), \(position.id.rawValue))"
+    return "(\(sortKey), \(idColumn)) \(compare) (\(key), \(position.id.rawValue))"
   }
 
   private static let badCursor = ServiceError(.cursorInvalid, "The cursor is not one of this list.")
