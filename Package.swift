@@ -133,7 +133,7 @@ let package = Package(
   ]
     + [
       "Bytes", "Crypto", "HTTP", "MIME", "MailProtocols", "Net", "Postgres", "HTTPTransport",
-      "MailTransport", "Store", "Engine", "API",
+      "MailTransport", "Model", "Store", "Engine", "API",
     ].map { name in
       .testTarget(
         name: "\(name)Tests",

@@ -49,6 +49,9 @@ package struct APIHandler: HTTPHandler {
     return Problem(error: error, instance: nil, requestID: id).response().identified(by: id)
   }
 
+  /// Ends the streams of events.
+  package func endStreams() { endpoints.engine.feed.close() }
+
   private func problem(_ error: ServiceError, _ request: HTTPRequest, id: String) -> HTTPResponse {
     Problem(error: error, instance: request.path, requestID: id).response()
   }

@@ -11,6 +11,8 @@ import Synchronization
 /// all of these tasks: `start` makes them, `shutdown` cancels and awaits them.
 package final class Engine: Sendable {
   package let services: EngineServices
+  /// Who listens to the feed.
+  package let feed: FeedHub
   private let state = Mutex(State())
 
   private struct Running {
@@ -21,11 +23,15 @@ package final class Engine: Sendable {
   private struct State {
     var workers: [ID<Account>: Running] = [:]
     var submissions: (worker: SubmissionWorker, task: Task<Void, Never>)?
+    var feed: Task<Void, Never>?
     var isRunning = false
   }
 
   /// An engine that does nothing until `start`.
-  package init(_ services: EngineServices) { self.services = services }
+  package init(_ services: EngineServices) {
+    self.services = services
+    feed = FeedHub(services.configuration.feed)
+  }
 
   package var store: Store { services.store }
 
@@ -34,6 +40,7 @@ package final class Engine: Sendable {
     try await store.settleIdempotency()
     try await store.expireIdempotency()
     state.withLock { $0.isRunning = true }
+    startFeed()
     startSubmissions()
     var last: ID<Account>?
     while true {
@@ -72,11 +79,17 @@ package final class Engine: Sendable {
 
   /// Cancels every account's worker, lets messages that are being sent end for up to five seconds, and waits for all.
   package func shutdown() async {
-    let workers = state.withLock { state in
+    feed.close()
+    let (workers, reader) = state.withLock { state in
       state.isRunning = false
-      defer { state.workers = [:] }
-      return state.workers.values.map(\.task)
+      defer {
+        state.workers = [:]
+        state.feed = nil
+      }
+      return (state.workers.values.map(\.task), state.feed)
     }
+    reader?.cancel()
+    await reader?.value
     for task in workers { task.cancel() }
     for task in workers { await task.value }
     await finishSending(until: .after(.seconds(5)))
@@ -111,6 +124,15 @@ package final class Engine: Sendable {
 
   func wakeSubmissions() {
     state.withLock { $0.submissions?.worker }?.signal.notify(.operations)
+  }
+
+  private func startFeed() {
+    state.withLock { state in
+      guard state.feed == nil else { return }
+      let loop = services.group.next()
+      let worker = FeedWorker(feed, on: loop, services)
+      state.feed = Task(executorPreference: loop) { await worker.run() }
+    }
   }
 
   private func startSubmissions() {

@@ -55,6 +55,8 @@ package struct EngineConfiguration: Sendable {
   package var heloName = "[127.0.0.1]"
   /// How many messages one batch job changes in a transaction.
   package var jobBatch = 500
+  /// Of the feed and its subscribers.
+  package var feed = FeedLimits()
   /// Where trust in certificates begins.
   package var tlsRoots = TLSClientConfiguration.Roots.system
 

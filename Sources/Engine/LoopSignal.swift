@@ -14,6 +14,8 @@ final class LoopSignal: Sendable {
     static let everything = Reasons(rawValue: 4)
     /// A job was queued.
     static let jobs = Reasons(rawValue: 8)
+    /// Something was appended to a feed, or somebody waits for it.
+    static let feed = Reasons(rawValue: 16)
   }
 
   private struct State {

@@ -56,9 +56,15 @@ package protocol HTTPHandler: Sendable {
 
   /// The answer to something that is no request: `reason` says in words that may be shown what is wrong.
   func protocolError(_ status: HTTPStatus, reason: String) -> HTTPResponse
+
+  /// Ends the answers that would never end by themselves; called once, when the server begins to shut down.
+  func endStreams()
 }
 
 extension HTTPHandler {
+  /// Every answer ends by itself.
+  package func endStreams() {}
+
   /// The reason as plain text.
   package func protocolError(_ status: HTTPStatus, reason: String) -> HTTPResponse {
     HTTPResponse(

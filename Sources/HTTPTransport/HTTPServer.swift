@@ -57,6 +57,7 @@ package final class HTTPServer: Sendable {
   ///
   /// Then it cancels what still runs and closes its connections. It returns when all have ended.
   package func shutdown(deadline: Deadline) async {
+    handler.endStreams()
     gate.loop.execute {
       self.gate.close(by: deadline)
       self.listener.close()

@@ -60,6 +60,8 @@ package struct MessageQuery: Sendable, Equatable {
   package var smaller: Int64?
   package var thread: ID<MessageThread>?
   package var messageID: String?
+  /// What `q=` or a JSON filter asks besides.
+  package var search: SearchQuery?
   package var sort = Sort.receivedAt
   /// Whether the order is from low to high; lists go from high to low by default.
   package var isAscending = false

@@ -45,6 +45,8 @@ extension PostgresConnection {
     } else {
       let rows = try await query("commit")
       transactionDepth = 0
+      let afterCommit = afterCommit
+      self.afterCommit = nil
       // A transaction that an error has ended is rolled back by `commit`, without an error.
       guard unsafe String(cString: PQcmdStatus(rows.result)) == "COMMIT" else {
         throw .server(
@@ -53,6 +55,7 @@ extension PostgresConnection {
           constraint: nil
         )
       }
+      afterCommit?()
     }
   }
 
@@ -60,6 +63,7 @@ extension PostgresConnection {
   private func rollBack() async {
     guard transactionDepth > 0 else { return }
     transactionDepth -= 1
+    if transactionDepth == 0 { afterCommit = nil }
     if owesBegin, transactionDepth == 0 {
       owesBegin = false
       return

@@ -121,9 +121,14 @@ extension Store {
           "select pg_advisory_xact_lock(\(id.rawValue))",
           "delete from placement where account_id = \(id.rawValue)",
           "delete from message where account_id = \(id.rawValue)",
+          "delete from message_search where account_id = \(id.rawValue)",
+          "delete from thread_key where account_id = \(id.rawValue)",
+          "delete from thread_subject where account_id = \(id.rawValue)",
+          "delete from thread_answer where account_id = \(id.rawValue)",
+          "delete from thread_alias where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
         ])
-        return results[3].affected > 0
+        return results[8].affected > 0
       }
     }
   }

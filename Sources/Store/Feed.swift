@@ -59,28 +59,6 @@ package struct FeedEntry: Sendable {
   }
 }
 
-/// The changes of one account since a state, each id under the last thing that became of it.
-package struct ChangeSet: Sendable {
-  /// Ids of one noun by what became of them, ascending.
-  package struct Ids: Sendable, Equatable {
-    package var created: [Int64] = []
-    package var updated: [Int64] = []
-    package var destroyed: [Int64] = []
-  }
-
-  package var messages = Ids()
-  package var mailboxes = Ids()
-  package var threads = Ids()
-  package var submissions = Ids()
-  package var operations = Ids()
-  package var jobs = Ids()
-  /// For mailboxes of which only some properties changed: which.
-  package var mailboxProperties: [Int64: [String]] = [:]
-  package var accountChanged = false
-  package var newState: FeedState
-  package var hasMore: Bool
-}
-
 extension Store {
   /// Appends `entries` to the feed of `account`: the last statement before commit, since it locks the account's row.
   func append(
@@ -90,6 +68,7 @@ extension Store {
   ) async throws {
     let entries = entries.filter { !$0.ids.isEmpty }
     guard !entries.isEmpty else { return }
+    connection.afterCommit = { [commits] in commits.tell() }
     _ = try await connection.query(feedStatement(entries, account))
   }
 
@@ -137,6 +116,11 @@ extension Store {
     return FeedState(epoch: try rows.int64(0, 0), seq: try rows.int64(0, 1))
   }
 
+  static let stateTooOld = ServiceError(
+    .stateTooOld,
+    "This state is too old to tell what changed; list again from the start."
+  )
+
   /// What changed in `account` after `since`, at most `limit` rows of the feed.
   package func changes(
     of account: ID<Account>,
@@ -155,10 +139,7 @@ extension Store {
       let state = try feedState(results[0])
       let oldest = try results[0].int64(0, 2)
       guard since.epoch == state.epoch, since.seq <= state.seq, since.seq >= oldest else {
-        throw ServiceError(
-          .stateTooOld,
-          "This state is too old to tell what changed; list again from the start."
-        )
+        throw Self.stateTooOld
       }
       return try changeSet(results[1], since: since, limit: limit)
     }
@@ -169,77 +150,13 @@ extension Store {
     since: FeedState,
     limit: Int
   ) throws -> ChangeSet {
-    var folds: [FeedNoun: ChangeFold] = [:]
-    var properties: [Int64: Set<String>?] = [:]
+    var builder = ChangeSetBuilder()
     let count = min(rows.count, limit)
-    for row in 0..<count {
-      guard let noun = FeedNoun(rawValue: try rows.string(row, 1)),
-        let action = FeedAction(rawValue: try rows.string(row, 2))
-      else { continue }
-      let ids = try rows.int64Array(row, 3)
-      folds[noun, default: ChangeFold()].apply(action, to: ids)
-      guard noun == .mailbox, action == .updated else { continue }
-      let changed = rows.isNull(row, 4) ? nil : Set(try rows.stringArray(row, 4))
-      for id in ids {
-        if let known = properties[id] {
-          properties[id] = known.flatMap { known in changed.map { known.union($0) } }
-        } else {
-          properties[id] = changed
-        }
-      }
-    }
+    for row in 0..<count { try builder.apply(rows, row, firstColumn: 1) }
     let last = count > 0 ? try rows.int64(count - 1, 0) : since.seq
-    var set = ChangeSet(
+    return builder.changeSet(
       newState: FeedState(epoch: since.epoch, seq: last),
       hasMore: rows.count > limit
     )
-    set.messages = folds[.message]?.ids ?? set.messages
-    set.mailboxes = folds[.mailbox]?.ids ?? set.mailboxes
-    set.threads = folds[.thread]?.ids ?? set.threads
-    set.submissions = folds[.submission]?.ids ?? set.submissions
-    set.operations = folds[.operation]?.ids ?? set.operations
-    set.jobs = folds[.job]?.ids ?? set.jobs
-    set.accountChanged = folds[.account] != nil
-    let updatedMailboxes = Set(set.mailboxes.updated)
-    for case (let id, .some(let names)) in properties where updatedMailboxes.contains(id) {
-      set.mailboxProperties[id] = names.sorted()
-    }
-    return set
-  }
-}
-
-/// Folds a sequence of changes into one fate an id.
-private struct ChangeFold {
-  private enum Fate { case created, updated, destroyed, nothing }
-  private var fates: [Int64: Fate] = [:]
-
-  mutating func apply(_ action: FeedAction, to changed: [Int64]) {
-    for id in changed {
-      switch (action, fates[id]) {
-      // A reader that knew an id sees it updated when it was destroyed and made again in between.
-      case (.created, .destroyed): fates[id] = .updated
-      case (.created, _): fates[id] = .created
-      case (.updated, .created): break
-      case (.updated, _): fates[id] = .updated
-      case (.destroyed, .created): fates[id] = .nothing
-      case (.destroyed, _): fates[id] = .destroyed
-      }
-    }
-  }
-
-  var ids: ChangeSet.Ids {
-    var ids = ChangeSet.Ids()
-    for (id, fate) in fates {
-      switch fate {
-      case .created: ids.created.append(id)
-      case .updated: ids.updated.append(id)
-      case .destroyed: ids.destroyed.append(id)
-      case .nothing: break
-      }
-    }
-    ids.created.sort()
-    ids.updated.sort()
-    ids.destroyed.sort()
-    return ids
   }
 }

@@ -126,9 +126,16 @@ extension Store {
     )
     guard updated.affected == 1 else { throw ServiceError.notFound("mailbox") }
     try await insertBlob(blob, raw, of: account, on: connection)
+    var threads = try ThreadPlan(
+      known: try await connection.query(
+        ThreadPlan.lookUp(ThreadPlan.keys(of: [message.links]), of: account)
+      )
+    )
+    var stored = [message]
+    threads.assign([(id, 0)], in: &stored)
     var messages = CopyWriter()
     var placements = CopyWriter()
-    message.write(id: id, of: account, to: &messages)
+    stored[0].write(id: id, of: account, to: &messages)
     message.write(
       placementOf: id,
       in: mailbox,
@@ -144,5 +151,7 @@ extension Store {
       where account_id = \(account.rawValue) and id = \(id)
       """
     )
+    let entries = try await threads.finish([id], of: account, on: connection)
+    try await append(entries, to: account, on: connection)
   }
 }

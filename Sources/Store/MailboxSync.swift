@@ -302,9 +302,11 @@ extension Store {
           where p.account_id = m.account_id and p.message_id = m.id)
         and not exists (select 1 from operation o where o.account_id = m.account_id
           and o.message_id = m.id and o.state in ('pending', 'running'))
-      returning id
+      returning id, thread_id
       """
     )
+    let threads = Set(try (0..<rows.count).map { try rows.int64($0, 1) })
+    try await tellThreads(leftBy: threads, of: account, on: connection)
     return try (0..<rows.count).map { try rows.int64($0, 0) }
   }
 

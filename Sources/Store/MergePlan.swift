@@ -23,6 +23,8 @@ struct MergePlan {
   /// Messages whose flags turned out to be others.
   private var changed: [Int64] = []
   private(set) var counters = CounterChange()
+  /// What the feed says of threads.
+  private var threadEntries: [FeedEntry] = []
 
   /// Reads the four results that `Store.merge` asks for.
   init(known: [PostgresRows]) throws {
@@ -85,7 +87,7 @@ struct MergePlan {
   }
 
   /// Writes the new rows by COPY and gives the waiting ones their UIDs.
-  func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
+  mutating func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
     let account = mailbox.accountID
     if !matched.isEmpty {
       _ = try await connection.query(
@@ -109,6 +111,13 @@ struct MergePlan {
       )
     }
     guard !created.isEmpty else { return }
+    let links = created.map { messages[$0.place].links }
+    var threads = try ThreadPlan(
+      known: try await connection.query(
+        ThreadPlan.lookUp(ThreadPlan.keys(of: links), of: account)
+      )
+    )
+    threads.assign(created, in: &messages)
     var rows = CopyWriter(capacity: created.count * 1024)
     var placements = CopyWriter()
     for (id, place) in created {
@@ -123,6 +132,7 @@ struct MergePlan {
     }
     _ = try await connection.copyIn(NewMessage.messageCopy, rows: rows)
     _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
+    threadEntries = try await threads.finish(created.map(\.id), of: account, on: connection)
   }
 
   /// What the feed says of the batch: one row for all new messages.
@@ -140,6 +150,7 @@ struct MergePlan {
         )
       )
     }
+    entries += threadEntries
     let updated = Set(matched.map(\.id) + changed).sorted()
     if !updated.isEmpty { entries.append(FeedEntry(.message, .updated, updated)) }
     return entries

@@ -11,12 +11,37 @@ struct MessageSQL {
   /// The mailbox by role, where the list names one so.
   var role: String?
 
+  /// Which way to the messages a search takes.
+  var way = Way.straight
+
+  enum Way: Equatable {
+    /// In the order of the list, until the page is full.
+    case straight
+    /// The same, but no further than so many messages: quick, and enough for what is common.
+    case newest(Int)
+    /// By the index of texts: quick for what is rare.
+    case index
+  }
+
   private var isOfOneMailbox: Bool { query.mailbox != nil || role != nil }
+
+  private var search: SearchSQL? { query.search.map { SearchSQL(account: account, query: $0) } }
+
+  /// Whether the messages that a search finds can be looked up by their texts.
+  var canUseIndex: Bool { search?.prefilter != nil }
+
+  /// Whether rows of the index lead, in the order of the list, so that what else is shown is looked up for a page only.
+  private var isLedByIndex: Bool { !isOfOneMailbox && canWalkNewest && way != .straight }
+
+  /// Whether looking through the newest messages first is worth its while.
+  var canWalkNewest: Bool { canUseIndex && query.sort == .receivedAt && !query.isAscending }
 
   /// One page after `position`, one row longer than `limit` to tell whether more follow.
   func page(after position: MessagePosition?, limit: Int) throws(ServiceError) -> SQL {
-    var sql: SQL = "select \(columns), \(sortKey) as sort_key \(source) where \(filters)"
-    if let position { sql += " and \(try keyset(after: position))" }
+    var keyset: SQL?
+    if let position { keyset = try self.keyset(after: position) }
+    var sql: SQL = "select \(columns), \(sortKey) as sort_key \(source(keyset)) where \(filters)"
+    if let keyset { sql += " and \(keyset)" }
     let direction: SQL = query.isAscending ? "asc" : "desc"
     sql += " order by \(sortKey) \(direction), "
     if isOfOneMailbox { sql += "\(Self.orderUID) \(direction), " }
@@ -28,27 +53,30 @@ struct MessageSQL {
   func single(_ id: ID<Message>) -> SQL {
     """
     select \(columns), m.received_at as sort_key, m.body_structure, m.blob_id,
-      m.text_body, m.html_body \(source)
+      m.text_body, m.html_body \(source())
     where m.account_id = \(account.rawValue) and m.id = \(id.rawValue)
     """
   }
 
   /// How many messages the filters let through.
-  func count() -> SQL { "select count(*) \(source) where \(filters)" }
+  func count() -> SQL { "select count(*) \(source()) where \(filters)" }
 
   /// The ids that the filters let through, at most `limit`.
   func ids(limit: Int) -> SQL {
-    "select \(idColumn) \(source) where \(filters) order by \(idColumn) limit \(Int64(limit))"
+    "select \(idColumn) \(source()) where \(filters) order by \(idColumn) limit \(Int64(limit))"
   }
 
   /// A message whose UID the server has not told yet counts as the newest of its instant.
   private static let orderUID: SQL = "coalesce(p.uid, 9223372036854775807)"
 
-  private var idColumn: SQL { isOfOneMailbox ? "p.message_id" : "m.id" }
+  private var idColumn: SQL {
+    isOfOneMailbox ? "p.message_id" : isLedByIndex ? "s.message_id" : "m.id"
+  }
 
   private var sortKey: SQL {
     switch query.sort {
-    case .receivedAt: isOfOneMailbox ? "p.received_at" : "m.received_at"
+    case .receivedAt:
+      isOfOneMailbox ? "p.received_at" : isLedByIndex ? "s.received_at" : "m.received_at"
     case .sentAt: "coalesce(m.sent_at, m.received_at)"
     case .size: "m.size"
     case .subject: "lower(coalesce(m.subject, ''))"
@@ -70,46 +98,98 @@ struct MessageSQL {
   }
 
   /// A list of one mailbox walks that mailbox's index; any other list the account's, with one placement a message.
-  private var source: SQL {
+  private func source(_ keyset: SQL? = nil) -> SQL {
+    let joinsIndex = search?.needsIndex == true
+    let index: SQL =
+      joinsIndex
+      ? " join message_search s on s.account_id = m.account_id and s.message_id = m.id" : ""
     if isOfOneMailbox {
       return """
-        from placement p join message m on m.account_id = p.account_id and m.id = p.message_id
+        from \(walked(keyset)) join message m
+          on m.account_id = p.account_id and m.id = p.message_id\(index)
         """
     }
+    if isLedByIndex {
+      return """
+        from \(walked(keyset)) join message m
+          on m.account_id = s.account_id and m.id = s.message_id \(onePlacement)
+        """
+    }
+    return "from message m\(index) \(onePlacement)"
+  }
+
+  /// What a list begins with: all placements of a mailbox, the newest of them, or rows of the index.
+  private func walked(_ keyset: SQL?) -> SQL {
+    let after: SQL = keyset.map { " and \($0)" } ?? ""
+    guard isOfOneMailbox else {
+      // `offset 0` keeps the order of rows that PostgreSQL would otherwise see no use for.
+      var end: SQL = "offset 0"
+      if case .newest(let limit) = way { end = "limit \(Int64(limit))" }
+      var narrowed: SQL = ""
+      if way == .index, let prefilter = search?.prefilter { narrowed = " and \(prefilter)" }
+      return """
+        (select s.* from message_search s
+         where s.account_id = \(account.rawValue)\(after)\(narrowed)
+         order by s.received_at desc, s.message_id desc \(end)) as s
+        """
+    }
+    guard case .newest(let limit) = way else { return "placement p" }
     return """
-      from message m join lateral (
-        select p.mailbox_id, p.uid, p.is_deleted,
-          (select array_agg(distinct k) filter (where k <> '$seen' or every_seen)
-           from (select unnest(a.keywords) as k,
-                   (select bool_and(s.is_seen) from placement s
-                    where s.account_id = m.account_id and s.message_id = m.id
-                      and not s.is_deleted) as every_seen
-                 from placement a
-                 where a.account_id = m.account_id and a.message_id = m.id
-                   and not a.is_deleted) as each_keyword) as keywords,
-          (select bool_and(s.is_seen) from placement s
-           where s.account_id = m.account_id and s.message_id = m.id and not s.is_deleted)
-            as is_seen
-        from placement p
-        where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
-        order by p.mailbox_id limit 1
-      ) as p on true
+      (select p.* from placement p where \(places)\(after)
+       order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc
+       limit \(Int64(limit))) as p
       """
   }
 
+  private var onePlacement: SQL {
+    """
+    join lateral (
+      select p.mailbox_id, p.uid, p.is_deleted,
+        (select array_agg(distinct k) filter (where k <> '$seen' or every_seen)
+         from (select unnest(a.keywords) as k,
+                 (select bool_and(s.is_seen) from placement s
+                  where s.account_id = m.account_id and s.message_id = m.id
+                    and not s.is_deleted) as every_seen
+               from placement a
+               where a.account_id = m.account_id and a.message_id = m.id
+                 and not a.is_deleted) as each_keyword) as keywords,
+        (select bool_and(s.is_seen) from placement s
+         where s.account_id = m.account_id and s.message_id = m.id and not s.is_deleted)
+          as is_seen
+      from placement p
+      where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
+      order by p.mailbox_id limit 1
+    ) as p on true
+    """
+  }
+
+  /// Which placements a list of one mailbox is of.
+  private var places: SQL {
+    var sql: SQL = "p.account_id = \(account.rawValue) and not p.is_deleted"
+    if let mailbox = query.mailbox { sql += " and p.mailbox_id = \(mailbox.rawValue)" }
+    if let role {
+      sql += """
+         and p.mailbox_id = (select id from mailbox where account_id = \(account.rawValue)
+           and role = \(role) order by id limit 1)
+        """
+    }
+    return sql
+  }
+
   private var filters: SQL {
-    var sql: SQL
-    if isOfOneMailbox {
-      sql = "p.account_id = \(account.rawValue) and not p.is_deleted"
-      if let mailbox = query.mailbox { sql += " and p.mailbox_id = \(mailbox.rawValue)" }
-      if let role {
-        sql += """
-           and p.mailbox_id = (select id from mailbox where account_id = \(account.rawValue)
-             and role = \(role) order by id limit 1)
-          """
+    var sql: SQL = isOfOneMailbox ? places : "m.account_id = \(account.rawValue)"
+    if let search {
+      if let prefilter = search.prefilter {
+        if way == .index, !isLedByIndex {
+          sql += """
+             and \(idColumn) = any (array(select s.message_id from message_search s
+               where s.account_id = \(account.rawValue) and \(prefilter)))
+            """
+        } else {
+          sql += " and \(prefilter)"
+        }
       }
-    } else {
-      sql = "m.account_id = \(account.rawValue)"
+      sql += " and \(search.condition)"
     }
     if let isUnread = query.isUnread { sql += isUnread ? " and not p.is_seen" : " and p.is_seen" }
     sql += keyword("$flagged", query.isFlagged)
@@ -128,9 +208,9 @@ struct MessageSQL {
 
   private var messageFilters: SQL {
     var sql: SQL = ""
-    if let from = query.from { sql += " and m.from_text ilike \(Self.pattern(from))" }
-    if let to = query.to { sql += " and m.to_text ilike \(Self.pattern(to))" }
-    if let subject = query.subject { sql += " and m.subject ilike \(Self.pattern(subject))" }
+    if let from = query.from { sql += " and m.from_text ilike \(SearchSQL.pattern(from))" }
+    if let to = query.to { sql += " and m.to_text ilike \(SearchSQL.pattern(to))" }
+    if let subject = query.subject { sql += " and m.subject ilike \(SearchSQL.pattern(subject))" }
     if let hasAttachment = query.hasAttachment {
       sql += hasAttachment ? " and m.has_attachment" : " and not m.has_attachment"
     }
@@ -139,19 +219,14 @@ struct MessageSQL {
     if let after = query.after { sql += " and \(received) >= \(after)" }
     if let larger = query.larger { sql += " and m.size > \(larger)" }
     if let smaller = query.smaller { sql += " and m.size < \(smaller)" }
-    if let thread = query.thread { sql += " and m.thread_id = \(thread.rawValue)" }
-    if let messageID = query.messageID { sql += " and m.message_id = \(messageID)" }
-    return sql
-  }
-
-  /// `text` as a pattern that it is part of, LIKE's wildcards taken literally.
-  private static func pattern(_ text: String) -> String {
-    var pattern = "%"
-    for character in text {
-      if character == "%" || character == "_" || character == "\\" { pattern.append("\\") }
-      pattern.append(character)
+    if let thread = query.thread {
+      sql += " and m.thread_id = \(SearchSQL.current(thread, of: account))"
     }
-    return pattern + "%"
+    if let messageID = query.messageID {
+      sql += " and m.message_id = \(messageID)"
+      sql += " and m.thread_id = \(SearchSQL.thread(ofMessageID: messageID, in: account))"
+    }
+    return sql
   }
 
   private func keyset(after position: MessagePosition) throws(ServiceError) -> SQL {
@@ -172,7 +247,7 @@ struct MessageSQL {
           (\(key), \(position.uid), \(position.id.rawValue))
         """
     }
-    return "(\(sortKey), m.id) \(compare) (\(key), \(position.id.rawValue))"
+    return "(\(sortKey), \(idColumn)) \(compare) (\(key), \(position.id.rawValue))"
   }
 
   private static let badCursor = ServiceError(.cursorInvalid, "The cursor is not one of this list.")

@@ -2,6 +2,11 @@ package import Model
 import Postgres
 
 extension Store {
+  /// How many of the newest messages a search looks through before it turns to the index of texts.
+  ///
+  /// What is common enough to fill a page from these is found by it; what is not is rare enough for the index.
+  private static let newestSearched = 5000
+
   /// One page of messages after `position`.
   package func messages(
     of account: ID<Account>,
@@ -9,11 +14,10 @@ extension Store {
     after position: MessagePosition?,
     limit: Int
   ) async throws(ServiceError) -> MessagePage {
-    let statement = try MessageSQL(account: account, query: query)
-      .page(after: position, limit: limit)
+    let sql = MessageSQL(account: account, query: query)
     return try await attempt {
-      let results = try await pool.pipeline([stateStatement(account), statement])
-      return try page(results[1], query, results[0], limit: limit, of: query.mailbox != nil)
+      let (rows, state) = try await page(sql, after: position, limit: limit)
+      return try page(rows, query, state, limit: limit, of: query.mailbox != nil)
     }
   }
 
@@ -25,16 +29,37 @@ extension Store {
     after position: MessagePosition?,
     limit: Int
   ) async throws(ServiceError) -> MessagePage? {
-    let statement = try MessageSQL(account: account, query: query, role: role)
-      .page(after: position, limit: limit)
+    let sql = MessageSQL(account: account, query: query, role: role)
     return try await attempt {
-      let results = try await pool.pipeline([
-        stateStatement(account), statement,
-        "select 1 from mailbox where account_id = \(account.rawValue) and role = \(role) limit 1",
-      ])
-      let page = try page(results[1], query, results[0], limit: limit, of: true)
-      return results[2].isEmpty ? nil : page
+      let (rows, state) = try await page(sql, after: position, limit: limit)
+      let page = try page(rows, query, state, limit: limit, of: true)
+      guard page.count == 0 else { return page }
+      let known = try await pool.query(
+        "select 1 from mailbox where account_id = \(account.rawValue) and role = \(role) limit 1"
+      )
+      return known.isEmpty ? nil : page
     }
+  }
+
+  /// The rows of a page and the state of the feed before them.
+  private func page(
+    _ sql: MessageSQL,
+    after position: MessagePosition?,
+    limit: Int
+  ) async throws -> (rows: PostgresRows, state: PostgresRows) {
+    var sql = sql
+    if sql.canWalkNewest {
+      sql.way = .newest(Self.newestSearched)
+      let found = try await pool.pipeline([
+        stateStatement(sql.account), sql.page(after: position, limit: limit),
+      ])
+      if found[1].count > limit { return (found[1], found[0]) }
+    }
+    sql.way = sql.canUseIndex ? .index : .straight
+    let found = try await pool.pipeline([
+      stateStatement(sql.account), sql.page(after: position, limit: limit),
+    ])
+    return (found[1], found[0])
   }
 
   /// One message with its structure: a page of one row, or of none.
@@ -57,7 +82,9 @@ extension Store {
     _ query: MessageQuery
   ) async throws(ServiceError) -> Int64 {
     try await attempt {
-      try await pool.query(MessageSQL(account: account, query: query).count()).int64(0, 0)
+      var sql = MessageSQL(account: account, query: query)
+      if sql.canUseIndex { sql.way = .index }
+      return try await pool.query(sql.count()).int64(0, 0)
     }
   }
 
@@ -68,9 +95,9 @@ extension Store {
     limit: Int
   ) async throws(ServiceError) -> [ID<Message>] {
     try await attempt {
-      let rows = try await pool.query(
-        MessageSQL(account: account, query: query).ids(limit: limit)
-      )
+      var sql = MessageSQL(account: account, query: query)
+      if sql.canUseIndex { sql.way = .index }
+      let rows = try await pool.query(sql.ids(limit: limit))
       return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
     }
   }

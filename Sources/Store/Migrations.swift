@@ -15,6 +15,21 @@ package enum Migrations {
         name: "queues",
         sql: String(decoding: PackageResources._002_queues_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 3,
+        name: "events",
+        sql: String(decoding: PackageResources._003_events_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 4,
+        name: "search",
+        sql: String(decoding: PackageResources._004_search_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 5,
+        name: "threads",
+        sql: String(decoding: PackageResources._005_threads_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -12,7 +12,10 @@ package struct NewMessage: Sendable {
   package var size: Int64
   /// Digest of the raw ENVELOPE fields and the size.
   package var identity: [UInt8]
+  /// The thread that it is of; 0 where `links` decide.
   package var threadID: Int64
+  /// What ties it to other messages.
+  package var links = ThreadLinks()
   package var sentAt: Timestamp?
   package var hasAttachment: Bool
   /// All else, as the API will write it.
@@ -26,7 +29,7 @@ package struct NewMessage: Sendable {
     receivedAt: Timestamp,
     size: Int64,
     identity: [UInt8],
-    threadID: Int64,
+    threadID: Int64 = 0,
     sentAt: Timestamp?,
     hasAttachment: Bool
   ) {

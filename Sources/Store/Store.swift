@@ -10,6 +10,8 @@ package final class Store: Sendable {
   package let pool: PostgresPool
   let sealer: Sealer
   let ids = IDAllocator()
+  /// Told of every commit that appended to a feed.
+  package let commits = CommitListener()
 
   /// A store over `pool` whose secrets are sealed by `sealer`.
   package init(pool: PostgresPool, sealer: Sealer) {

@@ -17,6 +17,8 @@ struct Settings {
   var allowedNetworks: [String] = []
   /// Seconds between two looks at mailboxes that nobody watches.
   var pollSeconds: Int?
+  /// Days for which the feed of changes is kept, 0 for ever; nil is the engine's default.
+  var feedRetentionDays: Int?
 
   private static var defaultDataDirectory: String {
     if geteuid() == 0 { return "/var/lib/restante" }
@@ -113,6 +115,11 @@ extension Settings {
         throw ValidationError("\(file): pollSeconds must be a positive number.")
       }
       pollSeconds = Int(seconds)
+    case "feedRetentionDays":
+      guard let days = member.value.intValue, (0...36_500).contains(days) else {
+        throw ValidationError("\(file): feedRetentionDays must be a number of days, or 0.")
+      }
+      feedRetentionDays = Int(days)
     case "allowNetwork":
       let values = member.value.arrayValue
       guard let networks = values?.compactMap(\.stringValue), networks.count == values?.count else {

@@ -68,6 +68,9 @@ struct Wiring {
     var configuration = EngineConfiguration()
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
+    if let days = settings.feedRetentionDays {
+      configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
+    }
     let policy = OutboundPolicy(allowed: try settings.networks())
     let connector = Connector(policy: policy, group: group)
     let backends = try BackendConnector(connector: connector, configuration: configuration)

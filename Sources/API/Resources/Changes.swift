@@ -40,23 +40,40 @@ extension Endpoints {
 
 /// The shape of a slice of the feed.
 enum ChangesJSON {
-  static func write(_ changes: ChangeSet, since: FeedState?, to json: inout JSONWriter) {
+  /// Writes `changes`, of `nouns` only, and with the account they are of where that is given.
+  static func write(
+    _ changes: ChangeSet,
+    since: FeedState?,
+    account: ID<Account>? = nil,
+    nouns: FeedNouns = .all,
+    to json: inout JSONWriter
+  ) {
     json.object { json in
+      if let account { json.member("accountId") { $0.id(account) } }
       json.member("oldState") { $0.string(since?.description) }
       json.member("newState") { $0.string(changes.newState.description) }
       json.member("hasMore") { $0.bool(changes.hasMore) }
-      write(changes.messages, "messages", Message.self, to: &json)
-      write(
-        changes.mailboxes,
-        "mailboxes",
-        Mailbox.self,
-        properties: changes.mailboxProperties,
-        to: &json
-      )
+      write(changes, nouns, to: &json)
+    }
+  }
+
+  private static func write(_ changes: ChangeSet, _ nouns: FeedNouns, to json: inout JSONWriter) {
+    if nouns.contains(.messages) { write(changes.messages, "messages", Message.self, to: &json) }
+    if nouns.contains(.mailboxes) {
+      let properties = changes.mailboxProperties
+      write(changes.mailboxes, "mailboxes", Mailbox.self, properties: properties, to: &json)
+    }
+    if nouns.contains(.threads) {
       write(changes.threads, "threads", MessageThread.self, to: &json)
+    }
+    if nouns.contains(.submissions) {
       write(changes.submissions, "submissions", Submission.self, to: &json)
+    }
+    if nouns.contains(.operations) {
       write(changes.operations, "operations", MailOperation.self, to: &json)
-      write(changes.jobs, "jobs", Job.self, to: &json)
+    }
+    if nouns.contains(.jobs) { write(changes.jobs, "jobs", Job.self, to: &json) }
+    if nouns.contains(.account) {
       json.member("account") { json in
         json.object { json in
           json.member("updated") { $0.bool(changes.accountChanged) }

@@ -26,6 +26,7 @@ struct MessageFilter {
     query.smaller = decoder.int("smaller", in: 0...Int64.max)
     query.messageID = decoder.string("messageId", length: 1...998)
     setThread(decoder.string("thread", length: 1...64), at: "?thread", faults: faults)
+    query.search = SearchDecoding.query(&decoder)
   }
 
   /// What `object` filters by.
@@ -55,6 +56,7 @@ struct MessageFilter {
       at: object.pointer(to: "thread"),
       faults: faults
     )
+    query.search = SearchDecoding.query(&object)
   }
 
   private mutating func setMailbox(_ text: String?, at pointer: String, faults: Faults) {

@@ -90,7 +90,8 @@ extension Endpoints {
     )
   }
 
-  private func messagePosition(
+  /// The place that a cursor of a list of messages names.
+  func messagePosition(
     _ cursor: String,
     list: String
   ) throws(ServiceError) -> MessagePosition {

@@ -1,5 +1,6 @@
 import Bytes
 import Crypto
+import Engine
 import HTTP
 import HTTPTransport
 import Model
@@ -116,6 +117,7 @@ extension Endpoints {
     try call.preconditions().requireMatch(TokenJSON.tag(record))
     guard try await store.revokeToken(record.id) else { throw .notFound }
     tokens.remove(record.id)
+    engine.feed.end(record.id)
     return .noContent
   }
 

@@ -2,7 +2,8 @@ import HTTP
 
 /// Every route of the API; a test holds the table against `openapi.yaml`.
 extension Route {
-  static let all: [Route] = accounts + mailboxes + messages + submissions + changes + service
+  static let all: [Route] =
+    accounts + mailboxes + messages + threads + submissions + changes + service
 
   /// The methods that some path knows, as `OPTIONS *` lists them (RFC 9110 §9.3.7).
   static let methods: [HTTPMethod] = [.delete, .get, .head, .options, .patch, .post]
@@ -42,6 +43,7 @@ extension Route {
   ]
 
   private static let messages: [Route] = [
+    Route(.get, "/v1/search", .read, Endpoints.search),
     Route(.get, "/v1/accounts/{accountId}/messages", .read, Endpoints.listMessages),
     Route(.post, "/v1/accounts/{accountId}/messages", .write, Endpoints.importMessage),
     Route(.post, "/v1/accounts/{accountId}/messages:batch", .write, Endpoints.batchMessages),
@@ -65,6 +67,11 @@ extension Route {
       .read,
       Endpoints.showMessagePart
     ),
+  ]
+
+  private static let threads: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/threads", .read, Endpoints.listThreads),
+    Route(.get, "/v1/accounts/{accountId}/threads/{threadId}", .read, Endpoints.getThread),
   ]
 
   private static let submissions: [Route] = [
@@ -91,6 +98,7 @@ extension Route {
   ]
 
   private static let changes: [Route] = [
+    Route(.get, "/v1/events", .read, Endpoints.streamEvents),
     Route(.get, "/v1/accounts/{accountId}/changes", .read, Endpoints.listChanges),
     Route(.get, "/v1/accounts/{accountId}/operations", .read, Endpoints.listOperations),
     Route(

@@ -28,16 +28,17 @@ extension NewMessage {
       receivedAt: fetched.internalDate.map { Timestamp(seconds: $0.secondsSince1970) } ?? now,
       size: Int64(fetched.size ?? 0),
       identity: identity,
-      threadID: ThreadID.of(
-        messageID: messageIDs.first,
-        inReplyTo: inReplyTo,
-        references: references,
-        fallback: identity + [UInt8](uid.description.utf8)
-      ),
       sentAt: envelope.date.flatMap { MIMEDate.parse($0.span) }.map {
         Timestamp(seconds: $0.seconds)
       },
       hasAttachment: views?.hasAttachment ?? false
+    )
+    links = ThreadLinks(
+      messageID: messageIDs.first,
+      inReplyTo: inReplyTo,
+      references: references,
+      subject: { Self.decoded(envelope.subject ?? []) },
+      serverThread: fetched.threadID
     )
     // Servers fill these two in from From (RFC 3501 §7.4.2); the API shows what the message says.
     let replyTo = fields?.addresses("Reply-To") ?? []
@@ -63,6 +64,11 @@ extension NewMessage {
   /// What a message that a fetch told is known by.
   static func identity(of fetched: FetchedMessage) -> [UInt8] {
     identity(fetched.envelope ?? Envelope(), size: fetched.size ?? 0)
+  }
+
+  /// A subject with its encoded words decoded.
+  private static func decoded(_ subject: [UInt8]) -> [UInt8] {
+    EncodedWords.isPlain(subject.span) ? subject : [UInt8](EncodedWords.decode(subject.span).utf8)
   }
 
   /// What a message is known by when its UID changes: a digest of its raw envelope and its size.
@@ -91,14 +97,14 @@ extension NewMessage {
       receivedAt: receivedAt,
       size: Int64(raw.count),
       identity: identity,
-      threadID: ThreadID.of(
-        messageID: messageIDs.first,
-        inReplyTo: inReplyTo,
-        references: references,
-        fallback: identity
-      ),
       sentAt: header.date("Date").map { Timestamp(seconds: $0.seconds) },
       hasAttachment: views.hasAttachment
+    )
+    links = ThreadLinks(
+      messageID: messageIDs.first,
+      inReplyTo: inReplyTo,
+      references: references,
+      subject: { [UInt8]((header.text("Subject") ?? "").utf8) }
     )
     columns.text(.subject, header.text("Subject")?.withoutNUL)
     columns.write(

@@ -1,0 +1,80 @@
+import Bytes
+import Model
+import Store
+
+/// Reads `q` and `filter`, as query parameters or as members of a JSON object; both have to hold.
+enum SearchDecoding {
+  /// What the parameters `q` and `filter` ask; nil where there are none.
+  static func query(_ decoder: inout QueryDecoder) -> SearchQuery? {
+    let faults = decoder.faults
+    let text = decoder.string("q", length: 1...SearchLimits().bytes)
+    let filter = decoder.string("filter", length: 1...8192)
+    var parts: [SearchQuery] = []
+    if let text, let query = parse(text, at: "?q", faults) { parts.append(query) }
+    if let filter {
+      let bytes = Array(filter.utf8)
+      do throws(JSONError) {
+        let value = try JSONReader.parse(bytes.span)
+        if let query = parse(value, at: "?filter", faults) { parts.append(query) }
+      } catch {
+        faults.add("?filter", .format, "It is not JSON: \(error.reason) at byte \(error.offset).")
+      }
+    }
+    return both(parts)
+  }
+
+  /// What the members `q` and `filter` ask; nil where there are none.
+  static func query(_ object: inout ObjectDecoder) -> SearchQuery? {
+    let faults = object.faults
+    var parts: [SearchQuery] = []
+    if let text = object.string("q", length: 1...SearchLimits().bytes),
+      let query = parse(text, at: object.pointer(to: "q"), faults)
+    {
+      parts.append(query)
+    }
+    if let value = object.value("filter"),
+      let query = parse(value, at: object.pointer(to: "filter"), faults)
+    {
+      parts.append(query)
+    }
+    return both(parts)
+  }
+
+  private static func both(_ parts: [SearchQuery]) -> SearchQuery? {
+    parts.count > 1 ? .and(parts) : parts.first
+  }
+
+  private static func parse(_ text: String, at pointer: String, _ faults: Faults) -> SearchQuery? {
+    do throws(SearchSyntaxError) {
+      return supported(try SearchParser.parse(text), at: pointer, faults)
+    } catch {
+      faults.add(pointer, .format, "At byte \(error.place): \(error.reason)")
+      return nil
+    }
+  }
+
+  private static func parse(
+    _ filter: JSONValue,
+    at pointer: String,
+    _ faults: Faults
+  ) -> SearchQuery? {
+    do throws(SearchSyntaxError) {
+      return supported(try SearchQuery.parse(filter: filter), at: pointer, faults)
+    } catch {
+      // A parameter is named alone; what is inside of it stands in the text.
+      let isParameter = pointer.hasPrefix("?")
+      let place = isParameter && !error.place.isEmpty ? "At \(error.place): " : ""
+      faults.add(isParameter ? pointer : pointer + error.place, .format, place + error.reason)
+      return nil
+    }
+  }
+
+  private static func supported(
+    _ query: SearchQuery,
+    at pointer: String,
+    _ faults: Faults
+  ) -> SearchQuery? {
+    if let reason = query.unsupported { faults.addValue(pointer, .unsupported, reason) }
+    return query
+  }
+}

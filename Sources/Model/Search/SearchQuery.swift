@@ -1,0 +1,72 @@
+package import Bytes
+
+/// What to look for: the one syntax tree behind `q=`, the JSON filter and, later, the conditions of rules.
+package indirect enum SearchQuery: Sendable, Equatable {
+  /// All of these; of none: everything.
+  case and([SearchQuery])
+  /// Any of these.
+  case or([SearchQuery])
+  case not(SearchQuery)
+  case term(SearchTerm)
+
+  /// The terms of the tree, in order.
+  package var terms: [SearchTerm] {
+    switch self {
+    case .and(let parts), .or(let parts): parts.flatMap(\.terms)
+    case .not(let part): part.terms
+    case .term(let term): [term]
+    }
+  }
+}
+
+/// One condition on a message.
+package enum SearchTerm: Sendable, Equatable {
+  /// A part of the text of some header fields, in any case of letters.
+  case field(SearchField, String)
+  /// A field by its name; without a value: whether the message has it.
+  case header(name: String, value: String?)
+  /// A word of the subject, the addresses, the preview or the names of attachments, or its beginning.
+  case word(String)
+  /// Words of the same that stand one after the other.
+  case phrase(String)
+  /// The id, role, name or path of a mailbox that holds the message.
+  case mailbox(String)
+  case state(SearchState)
+  case hasAttachment
+  case before(Timestamp)
+  case after(Timestamp)
+  case larger(Int64)
+  case smaller(Int64)
+  case thread(ID<MessageThread>)
+  case id(ID<Message>)
+}
+
+/// Fields that a part of their text is looked for in.
+package enum SearchField: String, Sendable, CaseIterable {
+  case from, to, cc, bcc, subject, body, list, filename
+}
+
+/// What `is:` asks.
+package enum SearchState: String, Sendable, CaseIterable {
+  case unread, flagged, answered, draft
+}
+
+/// Bounds on one search.
+package struct SearchLimits: Sendable {
+  /// Longest text of a query, in bytes.
+  package var bytes = 4096
+  /// Most terms.
+  package var terms = 64
+  /// How deep parentheses, or operators of a JSON filter, may go.
+  package var depth = 16
+
+  package init() {}
+}
+
+/// Where a search is not written as it should be.
+package struct SearchSyntaxError: Error, Sendable, Equatable {
+  /// The byte of the query at which it was seen, from 0; a JSON pointer's text in a filter.
+  package var place: String
+  /// What is wrong, for a person.
+  package var reason: String
+}

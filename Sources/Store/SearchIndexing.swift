@@ -1,0 +1,134 @@
+package import Model
+import Postgres
+
+// The index follows the feed of all accounts, as subscribers do: which messages appeared and went stands there already, so a
+// sync writes nothing for it. Everything is done by statements over ranges of the feed; no message passes through the service.
+
+extension Store {
+  /// What one step of indexing came to.
+  package enum IndexStep: Sendable, Equatable {
+    /// So many messages were added, and more may follow.
+    case added(Int)
+    /// The index has caught up.
+    case done
+    /// Another node is at it.
+    case busy
+  }
+
+  /// Any number that nothing else locks.
+  private static let indexLock: Int64 = 0x5EA2_C4ED
+
+  /// Characters that part words, whatever PostgreSQL's parser thinks of addresses, hosts and hyphens.
+  static let wordSeparators = #"@.<>,;:/\_-+='"()[]{}|!?&*#~%$^`"#
+
+  /// Adds to the index what the next `limit` rows of the feed made visible, and removes what they destroyed.
+  package func indexForSearch(limit: Int) async throws(ServiceError) -> IndexStep {
+    try await attempt {
+      try await pool.transaction { connection in
+        let begun = try await connection.pipeline([
+          "select pg_try_advisory_xact_lock(\(Self.indexLock))",
+          """
+          select c.xid::text::bigint, c.account_id, c.seq
+          from change c, search_progress p
+          where c.xid < pg_snapshot_xmin(pg_current_snapshot()) and c.noun = 'message'
+            and (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq)
+          order by c.xid, c.account_id, c.seq limit \(Int64(limit))
+          """,
+        ])
+        guard try begun[0].bool(0, 0) else { return .busy }
+        guard !begun[1].isEmpty else { return .done }
+        let last = begun[1].count - 1
+        let end = FeedPosition(
+          xid: try begun[1].int64(last, 0),
+          account: try begun[1].int64(last, 1),
+          seq: try begun[1].int64(last, 2)
+        )
+        let done = try await connection.pipeline([
+          indexStatement(
+            joining: """
+              join (select distinct c.account_id, i.id from change c
+                join search_progress p on (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq)
+                cross join unnest(c.ids) as i (id)
+                where \(upTo(end)) and c.action <> 'destroyed') as i
+                on i.account_id = m.account_id and i.id = m.id
+              """,
+            where: """
+              not exists (select 1 from message_search s
+                where s.account_id = m.account_id and s.message_id = m.id)
+              """
+          ) + " on conflict do nothing",
+          """
+          delete from message_search s using change c, search_progress p
+          where (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq)
+            and \(upTo(end)) and c.action = 'destroyed'
+            and s.account_id = c.account_id and s.message_id = any (c.ids)
+          """,
+          """
+          update search_progress set xid = \(String(end.xid))::xid8,
+            account_id = \(end.account), seq = \(end.seq)
+          """,
+        ])
+        return .added(done[0].affected)
+      }
+    }
+  }
+
+  private func upTo(_ end: FeedPosition) -> SQL {
+    """
+    c.noun = 'message'
+      and (c.xid, c.account_id, c.seq) <= (\(String(end.xid))::xid8, \(end.account), \(end.seq))
+    """
+  }
+
+  /// Indexes messages anew, whose preview for one became known since.
+  package func reindexForSearch(
+    _ messages: [ID<Message>],
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    try await attempt {
+      let chosen = indexStatement(
+        joining: "",
+        where: "m.account_id = \(account.rawValue) and m.id = any (\(messages.map(\.rawValue)))"
+      )
+      _ = try await pool.query(
+        chosen + """
+           on conflict (account_id, message_id) do update set from_text = excluded.from_text,
+             rest_text = excluded.rest_text, words = excluded.words
+          """
+      )
+    }
+  }
+
+  /// Merges what was added a moment ago into the indexes, so that searches need not read through it.
+  package func settleSearchIndex() async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        select gin_clean_pending_list('message_search_from'),
+          gin_clean_pending_list('message_search_rest'),
+          gin_clean_pending_list('message_search_words')
+        """
+      )
+    }
+  }
+
+  /// Inserts a row for each `message m` chosen; texts are cut where an index would choke on them.
+  private func indexStatement(joining join: SQL, where condition: SQL) -> SQL {
+    """
+    insert into message_search (account_id, message_id, received_at, from_text, rest_text, words)
+    select m.account_id, m.id, m.received_at, lower(left(coalesce(m.from_text, ''), 2000)),
+      lower(t.rest), to_tsvector('simple',
+        translate(concat_ws(' ', m.from_text, t.rest, m.preview), \(Self.wordSeparators),
+          repeat(' ', \(Int32(Self.wordSeparators.unicodeScalars.count)))))
+    from message m \(join)
+    cross join lateral (
+      select left(concat_ws(E'\\n', m.to_text, m.subject,
+        case when m.attachments is not null then (
+          select string_agg(a ->> 'name', E'\\n') from json_array_elements(m.attachments::json) as a) end,
+        case when m.extra_fields ilike '%list-id:%' then
+          substring(m.extra_fields from '(?in)^list-id:\\s*([^\\r\\n]*(\\r?\\n[ \\t][^\\r\\n]*)*)') end), 20000) as rest
+    ) as t
+    where \(condition)
+    """
+  }
+}

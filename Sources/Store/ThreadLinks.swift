@@ -1,0 +1,30 @@
+import Bytes
+import Crypto
+
+/// What ties a message to others of its thread, as digests (RFC 5256 §3, REFERENCES).
+package struct ThreadLinks: Sendable, Equatable {
+  /// Of its own Message-ID.
+  package var message: Int64?
+  /// Of the messages that it names.
+  package var references: [Int64] = []
+  /// Of its base subject, where it names no message.
+  package var subject: Int64?
+  /// Whether its subject says that it answers or forwards something.
+  package var answersSubject = false
+
+  package init() {}
+
+  /// The digest of a Message-ID.
+  package static func key(of messageID: String) -> Int64 {
+    var messageID = messageID
+    messageID.makeContiguousUTF8()
+    return key(of: messageID.utf8.span)
+  }
+
+  /// The digest of any bytes: the first eight of their SHA-256.
+  package static func key(of bytes: Span<UInt8>) -> Int64 {
+    var value: UInt64 = 0
+    for byte in Digest.sha256(bytes).prefix(8) { value = value << 8 | UInt64(byte) }
+    return Int64(bitPattern: value)
+  }
+}

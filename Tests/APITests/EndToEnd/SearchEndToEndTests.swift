@@ -1,0 +1,86 @@
+import Bytes
+import Foundation
+import TestSupport
+import Testing
+
+@testable import API
+
+@Suite("The API over HTTP: search", .tags(.database), .timeLimit(.minutes(3)))
+struct SearchEndToEndTests {
+  private func escaped(_ text: String) -> String {
+    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+  }
+
+  @Test func `a search finds what came from the server, in one account and over all`() async throws
+  {
+    try await Office.withAccount(messages: 12) { _, api, path, _ in
+      let all = try await api.expect(200, "GET", "\(path)/messages?limit=12").items
+      let sender = try #require(all[3]["from"]?.arrayValue?.first?["email"]?.stringValue)
+      let wanted = all.filter { $0["from"]?.arrayValue?.first?["email"]?.stringValue == sender }
+      let query = "q=\(self.escaped("from:\(sender)"))"
+      try await eventually("the index has caught up") {
+        let found = try await api.expect(200, "GET", "\(path)/messages?\(query)&total=true")
+        return found.json["total"]?.intValue == Int64(wanted.count)
+      }
+      let found = try await api.expect(200, "GET", "\(path)/messages?\(query)").items
+      #expect(found == wanted)
+      let filter = self.escaped(#"{"from":"\#(sender)"}"#)
+      let filtered = try await api.expect(200, "GET", "\(path)/messages?filter=\(filter)")
+      #expect(filtered.items == wanted)
+
+      var over: [JSONValue] = []
+      var next: String? = "/v1/search?\(query)&limit=1"
+      while let page = next {
+        let answer = try await api.expect(200, "GET", page)
+        over += answer.items
+        next = answer.json["next"]?.stringValue.map { "/v1/search?\(query)&limit=1&cursor=\($0)" }
+      }
+      #expect(over.map { $0["message"] } == wanted)
+      #expect(over.allSatisfy { path.hasSuffix($0["accountId"]?.stringValue ?? "?") })
+
+      let batch = try await api.expect(
+        200,
+        "POST",
+        "\(path)/messages:batch",
+        #"{"query":{"q":"from:\#(sender)"},"patch":{"keywords":{"$flagged":true}}}"#
+      )
+      #expect(batch.items.count == wanted.count)
+      let flagged = try await api.expect(200, "GET", "\(path)/messages?q=is:flagged")
+      #expect(flagged.items.map { $0["id"] } == wanted.map { $0["id"] })
+    }
+  }
+
+  @Test func `what is not written as it should be is told with its place`() async throws {
+    try await Office.withAccount(messages: 1) { _, api, path, _ in
+      let fault = try await api.expect(
+        400,
+        code: "invalid_request",
+        "GET",
+        "\(path)/messages?q=\(self.escaped("ada (bob"))"
+      )
+      #expect(fault.pointers == ["?q"])
+      #expect(fault.json["detail"]?.stringValue?.contains("byte 8") == true)
+      let filter = self.escaped(#"{"colour":"x"}"#)
+      let other = try await api.expect(400, "GET", "\(path)/messages?filter=\(filter)")
+      #expect(other.pointers == ["?filter"])
+      let member = try await api.expect(
+        400,
+        "POST",
+        "\(path)/messages:batch",
+        #"{"query":{"filter":{"operator":"or","conditions":[{"is":"x"}]}},"delete":"trash"}"#
+      )
+      #expect(member.pointers == ["/query/filter/conditions/0/is"])
+      let body = try await api.expect(422, "GET", "/v1/search?q=body:x")
+      #expect(body.pointers == ["?q"])
+      let nothing = try await api.expect(400, "GET", "/v1/search")
+      #expect(nothing.pointers == ["?q"])
+      let elsewhere = try await api.expect(
+        422,
+        "GET",
+        "/v1/search?q=x&account=acc_0000000000000"
+      )
+      #expect(elsewhere.pointers == ["?account"])
+      try await api.expect(400, code: "cursor_invalid", "GET", "/v1/search?q=x&cursor=AAAA")
+    }
+  }
+}

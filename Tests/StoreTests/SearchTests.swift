@@ -1,0 +1,181 @@
+import Bytes
+import Model
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+@Suite("Search", .timeLimit(.minutes(2))) struct SearchTests {
+  /// Six messages of the inbox, newest last, with what the operators look into.
+  private static func samples() -> [NewMessage] {
+    [
+      mail(
+        1,
+        "Lunch on Friday",
+        from: "Ada Lovelace <ada@example.org>",
+        to: "Bob <bob@example.org>"
+      ),
+      mail(2, "Invoice 2026-17", from: "Billing <billing@shop.example>", to: "bob@example.org") {
+        $0.text(
+          .extraFields,
+          "List-Id: Shop news\r\n <news.shop.example>\r\nPrecedence: bulk\r\n"
+        )
+        $0.text(.attachments, #"[{"name":"invoice-17.pdf","type":"application/pdf"}]"#)
+      },
+      mail(
+        3,
+        "Re: Lunch on Friday",
+        ["$seen"],
+        from: "Bob <bob@example.org>",
+        to: "Ada Lovelace <ada@example.org>, Carol <carol@example.org>",
+        cc: #"[{"name":"Carol","email":"carol@example.org"}]"#
+      ),
+      mail(
+        4,
+        "Grüße aus 100% Köln",
+        ["$seen", "$flagged"],
+        from: "Jürgen <j@example.de>",
+        to: "ada"
+      ),
+      mail(5, nil, ["$draft"], from: nil, to: nil),
+      mail(
+        6,
+        "Invoice reminder",
+        from: "Billing <billing@shop.example>",
+        to: "bob@example.org",
+        90_000
+      ),
+    ]
+  }
+
+  private static func mail(
+    _ uid: Int64,
+    _ subject: String?,
+    _ keywords: [String] = [],
+    from: String?,
+    to: String?,
+    cc: String? = nil,
+    _ size: Int64 = 1000,
+    _ more: (inout MessageColumns) -> Void = { _ in }
+  ) -> NewMessage {
+    var message = NewMessage(
+      uid: uid,
+      keywords: keywords,
+      isDeleted: false,
+      receivedAt: Timestamp(seconds: 1_767_225_600 + uid * 86_400),
+      size: size,
+      identity: Array("\(uid)".utf8),
+      threadID: uid,
+      sentAt: nil,
+      hasAttachment: uid == 2
+    )
+    message.columns.text(.subject, subject)
+    if let cc { message.columns.text(.cc, cc) }
+    message.columns.text(.messageIDs, #"["\#(uid)@test.invalid"]"#)
+    message.columns.text(.fromText, from)
+    message.columns.text(.toText, to)
+    message.columns.text(.messageID, "\(uid)@test.invalid")
+    more(&message.columns)
+    return message
+  }
+
+  /// Follows the feed to its end, whatever holds it up.
+  private static func index(_ fixture: StoreFixture) async throws {
+    let wanted = try await fixture.pool.query("select count(*) from message").int64(0, 0)
+    try await eventually("every message is indexed") {
+      while case .added = try await fixture.store.indexForSearch(limit: 2) {}
+      return try await fixture.pool.query("select count(*) from message_search").int64(0, 0)
+        == wanted
+    }
+    try await fixture.store.settleSearchIndex()
+  }
+
+  /// The UIDs that a query finds, in the order of the list, a page of two at a time.
+  private func find(
+    _ text: String,
+    in mailbox: Mailbox? = nil,
+    _ fixture: StoreFixture,
+    limit: Int = 2
+  ) async throws -> [Int64] {
+    var query = MessageQuery()
+    query.mailbox = mailbox?.id
+    query.search = try SearchParser.parse(text)
+    #expect(query.search?.unsupported == nil)
+    var found: [Int64] = []
+    var position: MessagePosition?
+    repeat {
+      let page = try await fixture.store.messages(
+        of: fixture.account,
+        query,
+        after: position,
+        limit: limit
+      )
+      for row in 0..<page.count { found.append(page.row(row).backendUID ?? 0) }
+      position = page.hasMore ? try page.lastPosition : nil
+    } while position != nil
+    let count = try await fixture.store.countMessages(of: fixture.account, query)
+    #expect(count == Int64(found.count), "\(text)")
+    return found
+  }
+
+  @Test func `each operator finds what it should, in the account and in a mailbox`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge(Self.samples())
+      try await Self.index(fixture)
+      let cases: [(String, [Int64])] = [
+        ("from:ada", [1]), ("from:EXAMPLE.ORG", [3, 1]), ("from:billing -from:ada", [6, 2]),
+        ("to:carol", [3]), ("cc:carol", [3]), ("cc:ada", []), ("bcc:ada", []),
+        ("subject:lunch", [3, 1]), (#"subject:"lunch on""#, [3, 1]), ("subject:re:", [3]),
+        ("subject:grüße", [4]), ("subject:GRÜSSE", []), ("subject:100%", [4]), ("subject:10_%", []),
+        ("lunch", [3, 1]), ("lun", [3, 1]), ("unch", []), (#""on friday""#, [3, 1]),
+        (#""friday on""#, []), ("example", [4, 3, 2, 1, 6].sorted(by: >)), ("invoice-17.pdf", [2]),
+        ("invoice reminder", [6]), ("lunch OR reminder", [6, 3, 1]), ("-lunch", [6, 5, 4, 2]),
+        ("filename:17.pdf", [2]), ("filename:pdf", [2]), ("has:attachment", [2]),
+        ("list:news.shop", [2]), ("list:.shop.", [2]), ("list:nope", []),
+        ("header:Precedence=bulk", [2]), ("header:List-Id", [2]), ("header:cc", [3]),
+        ("header:Message-ID=4@", [4]), ("in:inbox is:unread", [6, 5, 2, 1]), ("in:Archive", []),
+        ("in:\(fixture.inbox.id) is:flagged", [4]), ("is:draft", [5]), ("-is:unread", [4, 3]),
+        ("after:2026-01-05", [6, 5, 4]), ("before:2026-01-03", [1]), ("larger:20K", [6]),
+        ("smaller:20K from:billing", [2]), ("-(lunch OR invoice) -is:draft", [4]),
+        ("from:ada OR is:draft", [5, 1]), ("thread:\(ID<MessageThread>(3))", [3]), ("it's", []),
+        (#"from:"o'brien \\ %""#, []), ("!!! lunch", [3, 1]), ("j@example.de", [4]),
+      ]
+      for (text, wanted) in cases {
+        #expect(try await find(text, fixture) == wanted, "\(text)")
+        #expect(try await find(text, in: fixture.inbox, fixture) == wanted, "\(text) in the inbox")
+        #expect(try await find(text, fixture, limit: 1) == wanted, "\(text), one a page")
+      }
+      let id = try #require(try await fixture.ids()[4])
+      #expect(try await find("id:\(id)", fixture) == [4])
+      #expect(try await find("lunch", in: fixture.archive, fixture) == [])
+    }
+  }
+
+  @Test func `the index follows what comes and goes, and a preview that becomes known`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge(Self.samples())
+      #expect(try await find("lunch", fixture) == [])
+      try await Self.index(fixture)
+      #expect(try await find("lunch", fixture) == [3, 1])
+      let id = try #require(try await fixture.ids()[1])
+      try await fixture.store.removeVanished([3], from: fixture.inbox)
+      try await Self.index(fixture)
+      #expect(try await find("lunch", fixture) == [1])
+      _ = try await fixture.pool.query(
+        "update message set preview = 'about the soup' where id = \(id.rawValue)"
+      )
+      try await fixture.store.reindexForSearch([id], of: fixture.account)
+      #expect(try await find("soup", fixture) == [1])
+      #expect(try await fixture.store.deleteAccount(fixture.account))
+      #expect(try await fixture.pool.query("select count(*) from message_search").int64(0, 0) == 0)
+    }
+  }
+
+  @Test func `what cannot be searched is said`() throws {
+    #expect(try SearchParser.parse("-(body:x)").unsupported?.contains("body:") == true)
+    #expect(try SearchParser.parse("header:X-Spam=yes").unsupported?.contains("X-Spam") == true)
+    #expect(try SearchParser.parse("header:list-ID=yes x").unsupported == nil)
+  }
+}
