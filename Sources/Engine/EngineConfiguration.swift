@@ -13,7 +13,7 @@ package struct EngineConfiguration: Sendable {
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
-  package var batch = 500
+  package var batch = 1000
   /// How many flags one transaction of a sync compares.
   package var flagBatch = 5000
   /// The wait after the first failure of an account; it doubles with each further one.

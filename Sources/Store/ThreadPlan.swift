@@ -157,7 +157,8 @@ struct ThreadPlan {
   /// Remembers the keys and the subjects of the batch, which nobody else adds under the account's lock.
   private func copyKeys(_ account: ID<Account>, on connection: PostgresConnection) async throws {
     var keys = CopyWriter(capacity: newKeys.count * 40)
-    for key in newKeys {
+    // In their order, so that neighbours in the index are written together.
+    for key in newKeys.sorted() {
       keys.beginRow(columns: 3)
       keys.write(account.rawValue)
       keys.write(key)
@@ -186,7 +187,7 @@ struct ThreadPlan {
   ) async throws {
     guard !subjects.isEmpty else { return }
     var rows = CopyWriter(capacity: subjects.count * 64)
-    for subject in subjects {
+    for subject in subjects.sorted(by: { $0.key < $1.key }) {
       rows.beginRow(columns: 5)
       rows.write(account.rawValue)
       rows.write(subject.key)

@@ -242,14 +242,45 @@ enum MessageJSON {
       json.key("blobId")
       json.id(try row.blobID)
     }
+    guard members.contains(.textBody) || members.contains(.htmlBody) else { return }
+    let leaves = leaves(of: row.bodyStructure)
     if members.contains(.textBody) {
       json.key("textBody")
-      if row.textBody.isEmpty { json.raw(emptyArray.span) } else { json.raw(row.textBody) }
+      write(row.textBody, of: leaves, to: &json)
     }
     if members.contains(.htmlBody) {
       json.key("htmlBody")
-      if row.htmlBody.isEmpty { json.raw(emptyArray.span) } else { json.raw(row.htmlBody) }
+      write(row.htmlBody, of: leaves, to: &json)
     }
+  }
+
+  /// The leaves of a stored body structure, as they are written, by their ids.
+  private static func leaves(of structure: Span<UInt8>) -> [String: JSONValue] {
+    // The column is written by the engine alone: what cannot be read is not there.
+    guard !structure.isEmpty, let tree = try? JSONReader.parse(structure) else { return [:] }
+    var leaves: [String: JSONValue] = [:]
+    var rest = [tree]
+    while let part = rest.popLast() {
+      if let parts = part["subParts"]?.arrayValue {
+        rest += parts
+      } else if let id = part["partId"]?.stringValue {
+        leaves[id] = part
+      }
+    }
+    return leaves
+  }
+
+  /// The parts that a column names, in its order.
+  private static func write(
+    _ ids: Span<UInt8>,
+    of leaves: [String: JSONValue],
+    to json: inout JSONWriter
+  ) {
+    json.beginArray()
+    for id in String(utf8: ids).split(separator: ",") {
+      if let part = leaves[String(id)] { json.value(part) }
+    }
+    json.endArray()
   }
 
   private static let emptyArray = Array("[]".utf8)

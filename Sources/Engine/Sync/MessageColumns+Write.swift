@@ -61,8 +61,8 @@ extension MessageColumns {
   mutating func write(_ structure: BodyPart, _ views: BodyViews) {
     write(.attachments, views.attachments)
     json(.bodyStructure) { StructureJSON.write(tree: structure, to: &$0) }
-    write(.textBody, views.textBody)
-    write(.htmlBody, views.htmlBody)
+    write(.textBody, idsOf: views.textBody)
+    write(.htmlBody, idsOf: views.htmlBody)
   }
 
   private mutating func write(_ column: Column, _ addresses: RowAddresses) {
@@ -76,6 +76,16 @@ extension MessageColumns {
       json.beginArray()
       for text in texts { json.string(text.withoutNUL) }
       json.endArray()
+    }
+  }
+
+  private mutating func write(_ column: Column, idsOf parts: [BodyPart]) {
+    guard !parts.isEmpty else { return }
+    text(column) { text in
+      for (index, part) in parts.enumerated() {
+        if index > 0 { text.append(0x2C) }
+        text.append(text: part.partID ?? "")
+      }
     }
   }
 

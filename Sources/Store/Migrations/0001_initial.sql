@@ -88,6 +88,7 @@ create table message (
   has_attachment boolean not null,
   attachments text,
   body_structure text,
+  -- The parts of body_structure that are shown, by their ids with commas between.
   text_body text,
   html_body text,
   preview text,
