@@ -349,33 +349,3 @@ extension Store {
     }
   }
 }
-
-extension Store {
-  /// How many messages of each mailbox the server counts and the API does not show.
-  ///
-  /// Those are the ones that carry `\Deleted`, less those that a move of ours shows already.
-  package func hiddenCounts(
-    of account: ID<Account>
-  ) async throws(ServiceError) -> [ID<Mailbox>: Int64] {
-    try await attempt {
-      let rows = try await pool.query(
-        """
-        select mailbox_id, sum(n)::bigint from (
-          select mailbox_id, 1 as n from placement
-          where account_id = \(account.rawValue) and is_deleted
-          union all
-          select mailbox_id, -1 from placement
-          where account_id = \(account.rawValue) and uid is null and not is_deleted
-          union all
-          select mailbox_id, 1 from operation
-          where account_id = \(account.rawValue) and kind in ('move', 'delete')
-            and state in ('pending', 'running') and uid is not null
-        ) as hidden group by mailbox_id
-        """
-      )
-      var counts: [ID<Mailbox>: Int64] = [:]
-      for row in 0..<rows.count { counts[ID(try rows.int64(row, 0))] = try rows.int64(row, 1) }
-      return counts
-    }
-  }
-}

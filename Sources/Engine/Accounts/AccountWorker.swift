@@ -165,6 +165,7 @@ final class AccountWorker: Sendable {
     comparesFlags: Bool
   ) async throws {
     let items = client.supportedStatusItems(MailboxSync.statusItems)
+    let stale = try await leaveSelected(client)
     let (listed, mailboxes) = try await services.mailboxLocks[account].withLock {
       let listed = try await client.list(returning: ListOptions(status: items))
       return (listed, try await store.storeListing(MailboxListing.listings(listed), of: account))
@@ -177,15 +178,15 @@ final class AccountWorker: Sendable {
         items
       )
     }
-    let hidden = try await store.hiddenCounts(of: account)
+    let hidden = try await store.hiddenMessages(of: account)
     let sync = mailboxSync(client, replay)
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-      if let status = statuses[name],
+      if name != stale, let status = statuses[name],
         MailboxSync.isCurrent(
           mailbox,
           status,
-          hidden: hidden[mailbox.id] ?? 0,
+          hidden: hidden[mailbox.id] ?? HiddenMessages(),
           comparesFlags: comparesFlags
         )
       {
@@ -193,6 +194,22 @@ final class AccountWorker: Sendable {
       }
       try await attempt(sync, mailbox)
     }
+  }
+
+  /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
+  ///
+  /// RFC 3501 §6.3.10 says not to ask so; Dovecot answers from the session's view, in which nothing
+  /// arrives and nothing goes until another command lets it.
+  ///
+  /// - Returns: The mailbox that a server without UNSELECT keeps selected: its STATUS says nothing.
+  private func leaveSelected(_ client: IMAPClient) async throws -> MailboxName? {
+    guard let selected = client.selected else { return nil }
+    if client.capabilities.contains(.unselect) {
+      try await client.unselect()
+      return nil
+    }
+    try await client.noop()
+    return selected.name
   }
 
   private func syncInbox(_ client: IMAPClient, _ replay: OperationReplay) async throws {

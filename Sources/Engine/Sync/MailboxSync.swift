@@ -34,15 +34,19 @@ struct MailboxSync {
   static func isCurrent(
     _ mailbox: Mailbox,
     _ status: MailboxStatus,
-    hidden: Int64,
+    hidden: HiddenMessages,
     comparesFlags: Bool
   ) -> Bool {
     guard mailbox.syncedDownTo == 1, let uidNext = status.uidNext,
       Int64(uidNext.value) == mailbox.uidNext,
       status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
     else { return false }
+    // What a pass that broke off left to be matched is matched or removed by a whole one.
+    guard !hidden.haveUnmatched else { return false }
     // An expunge need not raise HIGHESTMODSEQ where there is no QRESYNC (RFC 7162 §3.1.2).
-    guard status.messages.map(Int64.init) == mailbox.totalMessages + hidden else { return false }
+    guard status.messages.map(Int64.init) == mailbox.totalMessages + hidden.count else {
+      return false
+    }
     if let modSeq = status.highestModSeq, modSeq.value > 0 {
       return Int64(clamping: modSeq.value) == mailbox.highestModSeq
     }
