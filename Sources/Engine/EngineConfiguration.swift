@@ -14,6 +14,8 @@ package struct EngineConfiguration: Sendable {
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
   package var batch = 500
+  /// How many messages that may have been in another mailbox before are fetched before it is asked.
+  package var rematchSlice = 2000
   /// How many flags one transaction of a sync compares.
   package var flagBatch = 5000
   /// The wait after the first failure of an account; it doubles with each further one.

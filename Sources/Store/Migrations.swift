@@ -15,6 +15,11 @@ package enum Migrations {
         name: "queues",
         sql: String(decoding: PackageResources._002_queues_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 3,
+        name: "tombstones",
+        sql: String(decoding: PackageResources._006_tombstones_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -18,6 +18,8 @@ struct MailboxSync {
   let now: @Sendable () -> Timestamp
   /// Where rows are made while this loop reads on and stores.
   let helper: EventLoop
+  /// Whether a new message may be one that was known before: not in an account's first sync.
+  let rematches: Bool
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
@@ -66,7 +68,7 @@ struct MailboxSync {
     try await fetchNew(&mailbox, selected)
     if wasComplete { try await compareFlags(mailbox, selected) }
     try await compareUIDs(mailbox)
-    try await store.removeUnmatched(from: mailbox)
+    try await store.holdUnmatched(from: mailbox)
   }
 
   // MARK: - Messages
@@ -97,11 +99,28 @@ struct MailboxSync {
     }
     let isLarge = missing.count > configuration.batch
     while !missing.isEmpty {
-      missing = try await fetchDownwards(missing, mailbox, &selected)
+      missing =
+        rematches
+        ? try await fetchSliceDownwards(missing, mailbox, &selected)
+        : try await fetchDownwards(missing, mailbox, &selected)
     }
     if isLarge { Heap.releaseFreeMemory() }
     try await store.setProgress(MailboxProgress(syncedDownTo: 1), of: mailbox)
     mailbox.syncedDownTo = 1
+  }
+
+  /// Fetches the newest of `missing`, which may have been elsewhere before; what is left.
+  private func fetchSliceDownwards(
+    _ missing: UIDSet,
+    _ mailbox: Mailbox,
+    _ selected: inout SelectedMailbox
+  ) async throws -> UIDSet {
+    let (slice, rest) = missing.split(after: configuration.rematchSlice, newestFirst: true)
+    try await fetchArrivals([slice], into: mailbox) { bounds in
+      MailboxProgress(syncedDownTo: Int64(bounds.lowerBound.value))
+    }
+    if hasIntents(), try await betweenBatches() { selected = try await reselect(mailbox) }
+    return rest
   }
 
   /// Fetches `missing` newest first until the end or until intents want the connection; what is left.
@@ -155,7 +174,7 @@ struct MailboxSync {
   }
 
   /// Opens the mailbox again after intents: what they brought here lies above another UIDNEXT.
-  private func reselect(_ mailbox: Mailbox) async throws -> SelectedMailbox {
+  func reselect(_ mailbox: Mailbox) async throws -> SelectedMailbox {
     let selected = try await client.select(mailbox.imapName)
     guard selected.storedUIDValidity == mailbox.uidValidity else {
       throw IMAPError.refused(command: "SELECT", response: "UIDVALIDITY changed.", code: nil)
@@ -168,18 +187,11 @@ struct MailboxSync {
     let known = mailbox.uidNext ?? 1
     if let uidNext = selected.uidNext, Int64(uidNext.value) <= known { return }
     let arrived = try await newUIDs(UID(UInt32(clamping: max(known, 1))), selected.uidNext)
-    let fetch = client.fetch(
-      arrived,
-      .summary,
-      batchSize: configuration.batch,
-      newestFirst: false
-    )
-    var top = known
-    while let batch = try await fetch.next() {
-      let rows = await Self.rows(of: batch, now)
-      guard let highest = rows.compactMap(\.uid).max() else { continue }
-      top = max(top, highest + 1)
-      try await store.merge(rows, into: mailbox, progress: MailboxProgress(uidNext: top))
+    let top = max(known, arrived.bounds.map { Int64($0.upperBound.value) + 1 } ?? known)
+    try await fetchArrivals(arrived.chunks(of: configuration.rematchSlice), into: mailbox) {
+      MailboxProgress(uidNext: Int64($0.upperBound.value) + 1)
+    } within: {
+      MailboxProgress(uidNext: Int64($0.value) + 1)
     }
     let uidNext = max(top, selected.uidNext.map { Int64($0.value) } ?? 0)
     if uidNext != mailbox.uidNext {
@@ -200,7 +212,7 @@ struct MailboxSync {
   }
 
   /// Rows for fetched messages; a yield now and then lets requests on the same loop through.
-  private static func rows(
+  static func rows(
     of batch: [FetchedMessage],
     _ now: () -> Timestamp
   ) async -> [NewMessage] {
@@ -257,22 +269,20 @@ struct MailboxSync {
 
   // MARK: - What is there
 
-  /// Removes what the server no longer has, and fetches what it has and a fetch left out.
+  /// Holds what the server no longer has, and fetches what it has and a fetch left out.
   private func compareUIDs(_ mailbox: Mailbox) async throws {
     let count = try await store.countKnownUIDs(of: mailbox)
     guard let exists = client.selected?.exists, Int64(exists) != count else { return }
     let onServer = try await allUIDs()
     let known = try await store.knownUIDs(of: mailbox).map { UID(UInt32(clamping: $0)) }
     let vanished = known.filter { !onServer.contains($0) }
-    try await store.removeVanished(vanished.map { Int64($0.value) }, from: mailbox)
+    try await store.holdVanished(vanished.map { Int64($0.value) }, from: mailbox)
     // What arrived since is the next pass's.
     let next = UID(UInt32(clamping: mailbox.uidNext ?? 1))
     let held = UIDSet(known)
     let missing = UIDSet(onServer.uids.filter { $0 < next && !held.contains($0) })
-    let fetch = client.fetch(missing, .summary, batchSize: configuration.batch)
-    while let batch = try await fetch.next() {
-      let rows = await Self.rows(of: batch, now)
-      if !rows.isEmpty { try await store.merge(rows, into: mailbox, progress: MailboxProgress()) }
+    try await fetchArrivals(missing.chunks(of: configuration.rematchSlice), into: mailbox) { _ in
+      MailboxProgress()
     }
   }
 
