@@ -14,8 +14,14 @@ package struct EngineConfiguration: Sendable {
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
   package var batch = 1000
+  /// How many messages that may have been in another mailbox before are fetched before it is asked.
+  package var rematchSlice = 2000
   /// How many flags one transaction of a sync compares.
   package var flagBatch = 5000
+  /// How many of the newest messages have their flags compared each time, where the server has no CONDSTORE.
+  package var newestFlags = 1000
+  /// How many of the older ones: each time those that follow, from the top again at the end.
+  package var olderFlags = 10_000
   /// The wait after the first failure of an account; it doubles with each further one.
   package var firstBackoff: Duration = .seconds(1)
   /// The longest wait between two tries.

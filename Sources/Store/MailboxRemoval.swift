@@ -36,7 +36,12 @@ extension Store {
     ])
     var messages = Set(underWay.map(\.message.rawValue))
     for row in 0..<results[1].count { messages.insert(try results[1].int64(row, 0)) }
-    let destroyed = try await destroyUnplaced(messages.sorted(), of: account, on: connection)
+    let destroyed = try await destroyUnplaced(
+      messages.sorted(),
+      of: account,
+      buries: true,
+      on: connection
+    )
     let left = messages.subtracting(destroyed).sorted()
     try await touch(left, of: account, on: connection)
     if !others.isEmpty { try await recount(others.sorted(), of: account, on: connection) }

@@ -77,11 +77,12 @@ extension Store {
   ///
   /// A message that waits here for its UID (moved, copied or appended by us, or after UIDVALIDITY
   /// changed) is known by its identity and keeps its id. Its flags become those that were fetched,
-  /// under the intents on their way.
+  /// under the intents on their way. With `rematches` so is one that vanished from another mailbox.
   package func merge(
     _ batch: [NewMessage],
     into mailbox: Mailbox,
-    progress: MailboxProgress
+    progress: MailboxProgress,
+    rematches: Bool = false
   ) async throws(ServiceError) {
     try await attempt {
       let account = mailbox.accountID
@@ -124,8 +125,17 @@ extension Store {
           """,
         ])
         var plan = try MergePlan(known: known)
+        if rematches {
+          let vanished = try await connection.query(
+            rematchStatement(Set(batch.map(\.identity)).map(\.self), mailbox)
+          )
+          plan.vanished = try RematchPool(vanished)
+        }
         plan.sort(batch, fresh)
         try await plan.store(in: mailbox, on: connection)
+        try await followMoved(plan.moved, to: mailbox, on: connection)
+        try await touch(plan.moved.map(\.id), of: account, on: connection)
+        try await store(plan.sources, of: account, on: connection)
         let told = plan.toldFlags
         if !told.isEmpty {
           let (changed, counters) = try await mergeFlags(told, in: mailbox, on: connection)
@@ -172,6 +182,24 @@ extension Store {
       try await pool.withConnection { connection in
         try await store(progress, counters: CounterChange(), of: mailbox, on: connection)
       }
+    }
+  }
+
+  /// The lowest of the `count` highest UIDs known below `top`; nil where none is known.
+  package func lowestUID(
+    of mailbox: Mailbox,
+    ofNewest count: Int,
+    below top: Int64 = .max
+  ) async throws(ServiceError) -> Int64? {
+    try await attempt {
+      try await pool.query(
+        """
+        select min(uid) from (select uid from placement
+          where account_id = \(mailbox.accountID.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and uid is not null and uid < \(top)
+          order by uid desc limit \(Int64(count))) as newest
+        """
+      ).optionalInt64(0, 0)
     }
   }
 
@@ -231,78 +259,34 @@ extension Store {
     }
   }
 
-  /// Removes the placements whose UIDs the server no longer has, and the messages that only they held.
-  package func removeVanished(
-    _ uids: [Int64],
-    from mailbox: Mailbox
-  ) async throws(ServiceError) {
-    guard !uids.isEmpty else { return }
-    try await removePlacements(of: mailbox, where: "uid = any (\(uids))")
-  }
-
-  /// After a whole pass over a mailbox: what waited to be matched and was not found is gone.
-  package func removeUnmatched(from mailbox: Mailbox) async throws(ServiceError) {
-    try await removePlacements(
-      of: mailbox,
-      where: "uid is null and origin = \(PlacementOrigin.unmatched.rawValue)"
-    )
-  }
-
-  private func removePlacements(
-    of mailbox: Mailbox,
-    where condition: SQL
-  ) async throws(ServiceError) {
-    try await attempt {
-      let account = mailbox.accountID
-      try await mailTransaction(mailbox.accountID) { connection in
-        let rows = try await connection.query(
-          """
-          delete from placement where account_id = \(account.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and \(condition)
-          returning message_id, is_seen, is_deleted
-          """
-        )
-        guard !rows.isEmpty else { return }
-        var counters = CounterChange()
-        var left: [Int64] = []
-        for row in 0..<rows.count {
-          left.append(try rows.int64(row, 0))
-          counters.count(
-            isSeen: try rows.bool(row, 1),
-            isDeleted: try rows.bool(row, 2),
-            sign: -1
-          )
-        }
-        let destroyed = try await destroyUnplaced(left, of: account, on: connection)
-        let moved = Set(left).subtracting(destroyed)
-        try await touch(Array(moved), of: account, on: connection)
-        try await store(MailboxProgress(), counters: counters, of: mailbox, on: connection)
-        try await append(
-          [
-            FeedEntry(.message, .destroyed, destroyed),
-            FeedEntry(.message, .updated, moved.sorted()),
-          ] + counterEntries(mailbox.id, counters),
-          to: account,
-          on: connection
-        )
-      }
-    }
-  }
-
   /// Destroys those of `messages` that no mailbox holds and no intent waits for; their ids.
+  ///
+  /// With `buries` each leaves a tombstone, by which it gets its id back when it appears again.
   func destroyUnplaced(
     _ messages: [Int64],
     of account: ID<Account>,
+    buries: Bool = false,
     on connection: PostgresConnection
   ) async throws -> [Int64] {
+    guard !messages.isEmpty else { return [] }
     let rows = try await connection.query(
       """
+      with gone as (
       delete from message m where m.account_id = \(account.rawValue) and m.id = any (\(messages))
         and not exists (select 1 from placement p
           where p.account_id = m.account_id and p.message_id = m.id)
         and not exists (select 1 from operation o where o.account_id = m.account_id
           and o.message_id = m.id and o.state in ('pending', 'running'))
-      returning id, thread_id
+      returning account_id, id, identity, received_at, thread_id
+      ), expired as (
+        delete from tombstone where \(buries) and account_id = \(account.rawValue)
+          and at < now() - \(Self.tombstoneDays) * interval '1 day'
+      ), buried as (
+        insert into tombstone (account_id, identity, message_id, received_at)
+        select account_id, identity, id, received_at from gone where \(buries)
+        on conflict do nothing
+      )
+      select id, thread_id from gone
       """
     )
     let threads = Set(try (0..<rows.count).map { try rows.int64($0, 1) })
@@ -348,36 +332,6 @@ extension Store {
           and (last_sync_at is null or last_sync_at < now() - interval '1 minute')
         """
       )
-    }
-  }
-}
-
-extension Store {
-  /// How many messages of each mailbox the server counts and the API does not show.
-  ///
-  /// Those are the ones that carry `\Deleted`, less those that a move of ours shows already.
-  package func hiddenCounts(
-    of account: ID<Account>
-  ) async throws(ServiceError) -> [ID<Mailbox>: Int64] {
-    try await attempt {
-      let rows = try await pool.query(
-        """
-        select mailbox_id, sum(n)::bigint from (
-          select mailbox_id, 1 as n from placement
-          where account_id = \(account.rawValue) and is_deleted
-          union all
-          select mailbox_id, -1 from placement
-          where account_id = \(account.rawValue) and uid is null and not is_deleted
-          union all
-          select mailbox_id, 1 from operation
-          where account_id = \(account.rawValue) and kind in ('move', 'delete')
-            and state in ('pending', 'running') and uid is not null
-        ) as hidden group by mailbox_id
-        """
-      )
-      var counts: [ID<Mailbox>: Int64] = [:]
-      for row in 0..<rows.count { counts[ID(try rows.int64(row, 0))] = try rows.int64(row, 1) }
-      return counts
     }
   }
 }

@@ -12,10 +12,16 @@ struct MergePlan {
   private var leaving: Set<[UInt8]> = []
   /// Messages here without a UID and without an intent that has yet to bring them, by identity, oldest first.
   private var waiting: [[UInt8]: [Int64]] = [:]
+  /// What vanished elsewhere, or was destroyed a while ago.
+  var vanished = RematchPool()
   private var messages: [NewMessage] = []
   /// Ids, and places in `messages`.
   private var matched: [(id: Int64, place: Int)] = []
   private var created: [(id: Int64, place: Int)] = []
+  /// Held messages that turned up here, and where they are held.
+  private var adopted: [(id: Int64, place: Int, from: Int64)] = []
+  /// Those of `created` that got the id of a tombstone.
+  private var revived: [Int64] = []
   /// Known messages that the server describes otherwise than we did.
   private var renewed: [(id: Int64, place: Int)] = []
   /// Known messages, in whatever way the server describes them.
@@ -25,6 +31,8 @@ struct MergePlan {
   private(set) var counters = CounterChange()
   /// What the feed says of threads.
   private var threadEntries: [FeedEntry] = []
+  /// What the mailboxes lost from which messages moved here; known after `store` has run.
+  private(set) var sources: [Int64: CounterChange] = [:]
 
   /// Reads the four results that `Store.merge` asks for.
   init(known: [PostgresRows]) throws {
@@ -59,6 +67,14 @@ struct MergePlan {
         waiting[message.identity] = ids
       } else if leaving.contains(message.identity) {
         continue
+      } else if let same = vanished.take(message) {
+        if let from = same.mailbox {
+          adopted.append((same.id, index, from))
+        } else {
+          revived.append(same.id)
+          created.append((same.id, index))
+          counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
+        }
       } else {
         created.append((fresh[index], index))
         counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
@@ -68,7 +84,7 @@ struct MergePlan {
 
   /// The flags that the server has for messages that were here before; known after `store` has run.
   var toldFlags: [ServerFlags] {
-    (matched.map(\.place) + refetched).compactMap { place in
+    (matched.map(\.place) + adopted.map(\.place) + refetched).compactMap { place in
       messages[place].uid.map {
         ServerFlags(
           uid: $0,
@@ -77,6 +93,11 @@ struct MergePlan {
         )
       }
     }
+  }
+
+  /// The messages that moved here, with their UIDs and where they were.
+  var moved: [(id: Int64, uid: Int64, from: Int64)] {
+    adopted.map { ($0.id, messages[$0.place].uid ?? 0, $0.from) }
   }
 
   /// Takes up what the flags that the server told have changed.
@@ -89,6 +110,15 @@ struct MergePlan {
   /// Writes the new rows by COPY and gives the waiting ones their UIDs.
   mutating func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
     let account = mailbox.accountID
+    try await adopt(into: mailbox, on: connection)
+    if !revived.isEmpty {
+      _ = try await connection.query(
+        """
+        delete from tombstone where account_id = \(account.rawValue)
+          and message_id = any (\(revived)) and identity = any (\(messages.map(\.identity)))
+        """
+      )
+    }
     if !matched.isEmpty {
       _ = try await connection.query(
         """
@@ -135,6 +165,31 @@ struct MergePlan {
     threadEntries = try await threads.finish(created.map(\.id), of: account, on: connection)
   }
 
+  /// Takes the placements of held messages over to the mailbox in which they turned up.
+  private mutating func adopt(
+    into mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !adopted.isEmpty else { return }
+    let rows = try await connection.query(
+      """
+      update placement p set mailbox_id = \(mailbox.id.rawValue), uid = found.uid,
+        origin = \(PlacementOrigin.server.rawValue)
+      from unnest(\(moved.map(\.id))::bigint[], \(moved.map(\.uid))::bigint[],
+        \(moved.map(\.from))::bigint[]) as found (id, uid, mailbox_id)
+      where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = found.mailbox_id
+        and p.message_id = found.id and p.uid is null
+      returning found.mailbox_id, p.is_seen, p.is_deleted
+      """
+    )
+    for row in 0..<rows.count {
+      let (isSeen, isDeleted) = (try rows.bool(row, 1), try rows.bool(row, 2))
+      sources[try rows.int64(row, 0), default: CounterChange()]
+        .count(isSeen: isSeen, isDeleted: isDeleted, sign: -1)
+      counters.count(isSeen: isSeen, isDeleted: isDeleted, sign: 1)
+    }
+  }
+
   /// What the feed says of the batch: one row for all new messages.
   func entries(of mailbox: Mailbox) -> [FeedEntry] {
     var entries: [FeedEntry] = []
@@ -151,7 +206,18 @@ struct MergePlan {
       )
     }
     entries += threadEntries
-    let updated = Set(matched.map(\.id) + changed).sorted()
+    let emptier = sources.filter { !$0.value.isZero }.keys.sorted()
+    if !emptier.isEmpty {
+      entries.append(
+        FeedEntry(
+          .mailbox,
+          .updated,
+          emptier,
+          properties: ["totalMessages", "unreadMessages"]
+        )
+      )
+    }
+    let updated = Set(matched.map(\.id) + adopted.map(\.id) + changed).sorted()
     if !updated.isEmpty { entries.append(FeedEntry(.message, .updated, updated)) }
     return entries
   }

@@ -30,6 +30,11 @@ package enum Migrations {
         name: "threads",
         sql: String(decoding: PackageResources._005_threads_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 6,
+        name: "tombstones",
+        sql: String(decoding: PackageResources._006_tombstones_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -10,6 +10,8 @@ package struct NewMessage: Sendable {
   package var isDeleted: Bool
   package var receivedAt: Timestamp
   package var size: Int64
+  /// Without angle brackets; nil where it has none.
+  package var messageID: String?
   /// Digest of the raw ENVELOPE fields and the size.
   package var identity: [UInt8]
   /// The thread that it is of; 0 where `links` decide.
@@ -53,8 +55,10 @@ enum PlacementOrigin: Int16 {
   case local = 1
   /// On its way to the server.
   case pending = 2
-  /// To be matched with what the server has; what is left after a whole pass goes.
+  /// To be matched with what the server has in this mailbox; what is left after a pass over it is `vanished`.
   case unmatched = 3
+  /// Gone from its mailbox; to be matched with what appears elsewhere, before it is destroyed.
+  case vanished = 4
 }
 
 extension NewMessage {

@@ -67,6 +67,61 @@ struct OtherClientTests {
     }
   }
 
+  @Test(arguments: [nil, "IMAP4rev1 LIST-EXTENDED LIST-STATUS", "IMAP4rev1"])
+  func `what comes and goes in the mailbox that was looked at last is seen`(
+    _ capabilities: String?
+  ) async throws {
+    var own = DovecotServer.Options()
+    own.capabilities = capabilities
+    let dovecot = try await MailServers.own(own)
+    try await dovecot.fill(user: "alice", count: 1)
+    try await dovecot.fill(user: "alice", mailbox: "Archive", count: 1, first: 10)
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let other = try await service.otherClient(dovecot, "alice")
+      for count in 2...4 {
+        _ = try await other.append(SampleMail.message(20 + count), to: MailboxName("Archive"))
+        try await service.engine.syncNow(account)
+        try await eventually("message \(count) is there") {
+          try await service.messages(in: "Archive", of: account).count == count
+        }
+      }
+      try await other.select(MailboxName("Archive"))
+      try await other.store(UIDSet(UID(2)), .add, [.deleted])
+      _ = try await other.expungeUnlessOthersDeleted(UIDSet(UID(2)))
+      try await service.engine.syncNow(account)
+      try await eventually("the expunged is gone") {
+        try await service.messages(in: "Archive", of: account).count == 3
+      }
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+  }
+
+  @Test func `without CONDSTORE the flags of all messages are compared bit by bit`() async throws {
+    let dovecot = try await MailServers.own(.init(capabilities: "IMAP4rev1"))
+    try await dovecot.fill(user: "alice", count: 11)
+    var options = TestService.Options()
+    options.engine.newestFlags = 2
+    options.engine.olderFlags = 4
+    try await TestService.with(options) { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let other = try await service.otherClient(dovecot, "alice")
+      // Of \Flagged no counter tells.
+      for uid in [11, 4, 1, 8] as [UID] {
+        try await other.select(.inbox)
+        try await other.store(UIDSet(uid), .add, [.flagged])
+        try await eventually("the flag of \(uid) is there") {
+          try await service.engine.syncNow(account)
+          return try await service.messages(of: account).contains { row in
+            try row.backendUID == Int64(uid.value) && row.keywordList.contains("$flagged")
+          }
+        }
+      }
+      other.close()
+    }
+  }
+
   @Test func `mailboxes that others make, rename and delete are followed`() async throws {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()

@@ -9,6 +9,9 @@ enum ScriptedInbox {
     .send("{tag} OK [CAPABILITY IMAP4rev1] logged in\r\n"),
   ]
 
+  /// The answer to the NOOP by which a selected mailbox is left where there is no UNSELECT.
+  static let noop: [Step] = [.expect("NOOP"), .send("{tag} OK x\r\n")]
+
   /// The answers to LIST, LSUB and STATUS.
   static func list(exists: Int, uidNext: Int) -> [Step] {
     [

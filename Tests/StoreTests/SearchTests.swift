@@ -160,7 +160,8 @@ import Testing
       try await Self.index(fixture)
       #expect(try await find("lunch", fixture) == [3, 1])
       let id = try #require(try await fixture.ids()[1])
-      try await fixture.store.removeVanished([3], from: fixture.inbox)
+      try await fixture.store.holdVanished([3], from: fixture.inbox)
+      try await fixture.removeHeld()
       try await Self.index(fixture)
       #expect(try await find("lunch", fixture) == [1])
       _ = try await fixture.pool.query(

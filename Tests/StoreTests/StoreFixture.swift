@@ -107,6 +107,7 @@ struct StoreFixture {
     )
     message.columns.text(.subject, subject)
     message.columns.text(.fromText, from)
+    message.messageID = "\(name)@test.invalid"
     message.columns.text(.messageID, "\(name)@test.invalid")
     return message
   }
@@ -118,6 +119,11 @@ struct StoreFixture {
     _ progress: MailboxProgress = MailboxProgress()
   ) async throws {
     try await store.merge(messages, into: mailbox ?? inbox, progress: progress)
+  }
+
+  /// Ends a pass: what vanished before it is destroyed.
+  func removeHeld() async throws {
+    try await store.removeHeld(try await store.heldPlacements(of: account), of: account)
   }
 
   /// The messages of a mailbox by UID; those without one under 0.

@@ -186,7 +186,8 @@ import Testing
       #expect(try await store.countThreads(of: account, in: fixture.archive.id) == 1)
 
       let state = try await store.feedState(of: account)
-      try await store.removeVanished([1, 5, 9, 2], from: fixture.inbox)
+      try await store.holdVanished([1, 5, 9, 2], from: fixture.inbox)
+      try await fixture.removeHeld()
       let changes = try await store.changes(of: account, since: state, limit: 100)
       #expect(changes.threads.destroyed == [shown[3].id.rawValue])
       #expect(changes.threads.updated == [shown[0].id.rawValue])

@@ -126,11 +126,17 @@ final class AccountWorker: Sendable {
     var reasons: LoopSignal.Reasons = .everything.union(.jobs)
     var nextPoll = Deadline.now
     var nextFlags = Deadline.now
+    let sweep = FlagSweep()
+    var rematches = record.firstSyncedAt != nil
+    // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
+    var looksAgain = false
     while !Task.isCancelled {
       if try await replay.run() { reasons.formUnion(.inbox) }
-      if reasons.contains(.everything) || pollIsDue(nextPoll) {
+      let sync = mailboxSync(client, replay, sweep, rematches: rematches)
+      if reasons.contains(.everything) || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
-        try await syncAll(client, replay, comparesFlags: comparesFlags)
+        looksAgain = try await syncAll(client, sync, comparesFlags: comparesFlags)
+        rematches = true
         if comparesFlags { nextFlags = .now + configuration.flagInterval }
         try await store.setState(.ready, failure: nil, of: account)
         try await store.setFirstSynced(account)
@@ -138,12 +144,16 @@ final class AccountWorker: Sendable {
         whenReady()
         nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
       } else if reasons.contains(.inbox) {
-        try await syncInbox(client, replay)
+        looksAgain = try await syncInbox(sync)
       }
       if reasons.contains(.jobs) {
         try await runJobs()
         // What the jobs changed is replayed before the next wait.
         reasons = .operations
+        continue
+      }
+      if looksAgain {
+        reasons = []
         continue
       }
       let poll = configuration.pollInterval == nil ? nil : nextPoll
@@ -159,12 +169,18 @@ final class AccountWorker: Sendable {
   // MARK: - Passes
 
   /// Compares the list of mailboxes, then each mailbox that is not as it was, the inbox first.
+  ///
+  /// What vanished before the list was read and appeared nowhere is destroyed at the end.
+  ///
+  /// - Returns: Whether something vanished since, of which only another pass can tell whether it moved.
   private func syncAll(
     _ client: IMAPClient,
-    _ replay: OperationReplay,
+    _ sync: MailboxSync,
     comparesFlags: Bool
-  ) async throws {
+  ) async throws -> Bool {
+    let held = try await store.heldPlacements(of: account)
     let items = client.supportedStatusItems(MailboxSync.statusItems)
+    let stale = try await leaveSelected(client)
     let (listed, mailboxes) = try await services.mailboxLocks[account].withLock {
       let listed = try await client.list(returning: ListOptions(status: items))
       return (listed, try await store.storeListing(MailboxListing.listings(listed), of: account))
@@ -177,15 +193,14 @@ final class AccountWorker: Sendable {
         items
       )
     }
-    let hidden = try await store.hiddenCounts(of: account)
-    let sync = mailboxSync(client, replay)
+    let hidden = try await store.hiddenMessages(of: account)
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-      if let status = statuses[name],
+      if name != stale, let status = statuses[name],
         MailboxSync.isCurrent(
           mailbox,
           status,
-          hidden: hidden[mailbox.id] ?? 0,
+          hidden: hidden[mailbox.id] ?? HiddenMessages(),
           comparesFlags: comparesFlags
         )
       {
@@ -193,11 +208,31 @@ final class AccountWorker: Sendable {
       }
       try await attempt(sync, mailbox)
     }
+    try await store.removeHeld(held, of: account)
+    return try await !store.heldPlacements(of: account).isEmpty
   }
 
-  private func syncInbox(_ client: IMAPClient, _ replay: OperationReplay) async throws {
-    guard let inbox = try await store.mailbox(role: "inbox", of: account) else { return }
-    try await attempt(mailboxSync(client, replay), inbox)
+  /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
+  ///
+  /// RFC 3501 §6.3.10 says not to ask so; Dovecot answers from the session's view, in which nothing
+  /// arrives and nothing goes until another command lets it.
+  ///
+  /// - Returns: The mailbox that a server without UNSELECT keeps selected: its STATUS says nothing.
+  private func leaveSelected(_ client: IMAPClient) async throws -> MailboxName? {
+    guard let selected = client.selected else { return nil }
+    if client.capabilities.contains(.unselect) {
+      try await client.unselect()
+      return nil
+    }
+    try await client.noop()
+    return selected.name
+  }
+
+  /// Whether something vanished from the inbox, of which only a pass can tell whether it moved.
+  private func syncInbox(_ sync: MailboxSync) async throws -> Bool {
+    guard let inbox = try await store.mailbox(role: "inbox", of: account) else { return false }
+    try await attempt(sync, inbox)
+    return try await !store.heldPlacements(of: account).isEmpty
   }
 
   /// A mailbox that the server refuses to open does not stop the others.
@@ -210,13 +245,20 @@ final class AccountWorker: Sendable {
     }
   }
 
-  private func mailboxSync(_ client: IMAPClient, _ replay: OperationReplay) -> MailboxSync {
+  private func mailboxSync(
+    _ client: IMAPClient,
+    _ replay: OperationReplay,
+    _ sweep: FlagSweep,
+    rematches: Bool
+  ) -> MailboxSync {
     MailboxSync(
       client: client,
       store: store,
       configuration: configuration,
       now: services.now,
       helper: services.group.loops.first { $0 !== loop } ?? loop,
+      rematches: rematches,
+      sweep: sweep,
       hasIntents: { [signal] in signal.has(.operations) },
       betweenBatches: { try await replay.run() }
     )

@@ -133,7 +133,9 @@ extension Engine {
     _ html: Span<UInt8>
   ) -> [StoredPart] {
     var ids: Set<Substring> = []
-    for list in [String(utf8: text), String(utf8: html)] { ids.formUnion(list.split(separator: ",")) }
+    for list in [String(utf8: text), String(utf8: html)] {
+      ids.formUnion(list.split(separator: ","))
+    }
     return leaves.filter { ids.contains($0.partID[...]) }
   }
 

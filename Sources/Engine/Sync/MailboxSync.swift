@@ -18,6 +18,10 @@ struct MailboxSync {
   let now: @Sendable () -> Timestamp
   /// Where rows are made while this loop reads on and stores.
   let helper: EventLoop
+  /// Whether a new message may be one that was known before: not in an account's first sync.
+  let rematches: Bool
+  /// Where to go on with the flags of old messages.
+  let sweep: FlagSweep
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
@@ -34,15 +38,19 @@ struct MailboxSync {
   static func isCurrent(
     _ mailbox: Mailbox,
     _ status: MailboxStatus,
-    hidden: Int64,
+    hidden: HiddenMessages,
     comparesFlags: Bool
   ) -> Bool {
     guard mailbox.syncedDownTo == 1, let uidNext = status.uidNext,
       Int64(uidNext.value) == mailbox.uidNext,
       status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
     else { return false }
+    // What a pass that broke off left to be matched is matched or removed by a whole one.
+    guard !hidden.haveUnmatched else { return false }
     // An expunge need not raise HIGHESTMODSEQ where there is no QRESYNC (RFC 7162 §3.1.2).
-    guard status.messages.map(Int64.init) == mailbox.totalMessages + hidden else { return false }
+    guard status.messages.map(Int64.init) == mailbox.totalMessages + hidden.count else {
+      return false
+    }
     if let modSeq = status.highestModSeq, modSeq.value > 0 {
       return Int64(clamping: modSeq.value) == mailbox.highestModSeq
     }
@@ -62,7 +70,7 @@ struct MailboxSync {
     try await fetchNew(&mailbox, selected)
     if wasComplete { try await compareFlags(mailbox, selected) }
     try await compareUIDs(mailbox)
-    try await store.removeUnmatched(from: mailbox)
+    try await store.holdUnmatched(from: mailbox)
   }
 
   // MARK: - Messages
@@ -93,11 +101,28 @@ struct MailboxSync {
     }
     let isLarge = missing.count > configuration.batch
     while !missing.isEmpty {
-      missing = try await fetchDownwards(missing, mailbox, &selected)
+      missing =
+        rematches
+        ? try await fetchSliceDownwards(missing, mailbox, &selected)
+        : try await fetchDownwards(missing, mailbox, &selected)
     }
     if isLarge { Heap.releaseFreeMemory() }
     try await store.setProgress(MailboxProgress(syncedDownTo: 1), of: mailbox)
     mailbox.syncedDownTo = 1
+  }
+
+  /// Fetches the newest of `missing`, which may have been elsewhere before; what is left.
+  private func fetchSliceDownwards(
+    _ missing: UIDSet,
+    _ mailbox: Mailbox,
+    _ selected: inout SelectedMailbox
+  ) async throws -> UIDSet {
+    let (slice, rest) = missing.split(after: configuration.rematchSlice, newestFirst: true)
+    try await fetchArrivals([slice], into: mailbox) { bounds in
+      MailboxProgress(syncedDownTo: Int64(bounds.lowerBound.value))
+    }
+    if hasIntents(), try await betweenBatches() { selected = try await reselect(mailbox) }
+    return rest
   }
 
   /// Fetches `missing` newest first until the end or until intents want the connection; what is left.
@@ -151,7 +176,7 @@ struct MailboxSync {
   }
 
   /// Opens the mailbox again after intents: what they brought here lies above another UIDNEXT.
-  private func reselect(_ mailbox: Mailbox) async throws -> SelectedMailbox {
+  func reselect(_ mailbox: Mailbox) async throws -> SelectedMailbox {
     let selected = try await client.select(mailbox.imapName)
     guard selected.storedUIDValidity == mailbox.uidValidity else {
       throw IMAPError.refused(command: "SELECT", response: "UIDVALIDITY changed.", code: nil)
@@ -164,18 +189,11 @@ struct MailboxSync {
     let known = mailbox.uidNext ?? 1
     if let uidNext = selected.uidNext, Int64(uidNext.value) <= known { return }
     let arrived = try await newUIDs(UID(UInt32(clamping: max(known, 1))), selected.uidNext)
-    let fetch = client.fetch(
-      arrived,
-      .summary,
-      batchSize: configuration.batch,
-      newestFirst: false
-    )
-    var top = known
-    while let batch = try await fetch.next() {
-      let rows = await Self.rows(of: batch, now)
-      guard let highest = rows.compactMap(\.uid).max() else { continue }
-      top = max(top, highest + 1)
-      try await store.merge(rows, into: mailbox, progress: MailboxProgress(uidNext: top))
+    let top = max(known, arrived.bounds.map { Int64($0.upperBound.value) + 1 } ?? known)
+    try await fetchArrivals(arrived.chunks(of: configuration.rematchSlice), into: mailbox) {
+      MailboxProgress(uidNext: Int64($0.upperBound.value) + 1)
+    } within: {
+      MailboxProgress(uidNext: Int64($0.value) + 1)
     }
     let uidNext = max(top, selected.uidNext.map { Int64($0.value) } ?? 0)
     if uidNext != mailbox.uidNext {
@@ -196,7 +214,7 @@ struct MailboxSync {
   }
 
   /// Rows for fetched messages; a yield now and then lets requests on the same loop through.
-  private static func rows(
+  static func rows(
     of batch: [FetchedMessage],
     _ now: () -> Timestamp
   ) async -> [NewMessage] {
@@ -218,12 +236,45 @@ struct MailboxSync {
         changedSince: ModSeq(UInt64(max(known, 0)))
       )
       try await apply(changed, to: mailbox, modSeq: Int64(clamping: current.value))
-    } else {
+    } else if let current = selected.highestModSeq {
+      // No MODSEQ was known; the next pass begins at this one.
       let all = try await client.fetchFlags(.all)
-      // Where no MODSEQ was known, the next pass begins at this one.
-      let current = selected.highestModSeq.map { Int64(clamping: $0.value) }
-      try await apply(all, to: mailbox, modSeq: current)
+      try await apply(all, to: mailbox, modSeq: Int64(clamping: current.value))
+    } else {
+      try await sweepFlags(mailbox)
     }
+  }
+
+  /// Compares the flags of the newest messages and of some older ones, other ones each time.
+  ///
+  /// A server without CONDSTORE cannot tell what changed: so no pass costs more than that, however
+  /// large the mailbox. While UNSEEN tells of a change that was not found yet, no pass leaves it out.
+  private func sweepFlags(_ mailbox: Mailbox) async throws {
+    guard let newest = try await store.lowestUID(of: mailbox, ofNewest: configuration.newestFlags)
+    else { return }
+    try await apply(
+      client.fetchFlags(UIDSet(from: UID(UInt32(clamping: newest)))),
+      to: mailbox,
+      modSeq: nil
+    )
+    var top = min(sweep[mailbox.id] ?? newest, newest)
+    var lowest = try await store.lowestUID(
+      of: mailbox,
+      ofNewest: configuration.olderFlags,
+      below: top
+    )
+    if lowest == nil, top < newest {
+      top = newest
+      lowest = try await store.lowestUID(
+        of: mailbox,
+        ofNewest: configuration.olderFlags,
+        below: top
+      )
+    }
+    sweep[mailbox.id] = lowest
+    guard let lowest else { return }
+    let older = UID(UInt32(clamping: lowest))...UID(UInt32(clamping: top - 1))
+    try await apply(client.fetchFlags(UIDSet(older)), to: mailbox, modSeq: nil)
   }
 
   private func apply(
@@ -253,22 +304,20 @@ struct MailboxSync {
 
   // MARK: - What is there
 
-  /// Removes what the server no longer has, and fetches what it has and a fetch left out.
+  /// Holds what the server no longer has, and fetches what it has and a fetch left out.
   private func compareUIDs(_ mailbox: Mailbox) async throws {
     let count = try await store.countKnownUIDs(of: mailbox)
     guard let exists = client.selected?.exists, Int64(exists) != count else { return }
     let onServer = try await allUIDs()
     let known = try await store.knownUIDs(of: mailbox).map { UID(UInt32(clamping: $0)) }
     let vanished = known.filter { !onServer.contains($0) }
-    try await store.removeVanished(vanished.map { Int64($0.value) }, from: mailbox)
+    try await store.holdVanished(vanished.map { Int64($0.value) }, from: mailbox)
     // What arrived since is the next pass's.
     let next = UID(UInt32(clamping: mailbox.uidNext ?? 1))
     let held = UIDSet(known)
     let missing = UIDSet(onServer.uids.filter { $0 < next && !held.contains($0) })
-    let fetch = client.fetch(missing, .summary, batchSize: configuration.batch)
-    while let batch = try await fetch.next() {
-      let rows = await Self.rows(of: batch, now)
-      if !rows.isEmpty { try await store.merge(rows, into: mailbox, progress: MailboxProgress()) }
+    try await fetchArrivals(missing.chunks(of: configuration.rematchSlice), into: mailbox) { _ in
+      MailboxProgress()
     }
   }
 

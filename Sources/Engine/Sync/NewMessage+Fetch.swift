@@ -40,6 +40,7 @@ extension NewMessage {
       subject: { Self.decoded(envelope.subject ?? []) },
       serverThread: fetched.threadID
     )
+    messageID = messageIDs.first?.withoutNUL
     // Servers fill these two in from From (RFC 3501 §7.4.2); the API shows what the message says.
     let replyTo = fields?.addresses("Reply-To") ?? []
     let sender = envelope.sender == envelope.from ? [] : envelope.sender

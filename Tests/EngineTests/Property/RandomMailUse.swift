@@ -37,6 +37,9 @@ final class RandomMailUse {
   var random: SeededRandom
   /// What was done, for the words of a failure.
   private(set) var log: [String] = []
+  /// Subjects of messages that a sync may have seen in two places since `forgetCopies`: copies, and moves
+  /// of servers without MOVE, which are copies for a moment.
+  private(set) var copied: Set<String> = []
   private let dovecot: DovecotServer
   private let user: String
   private let connect: () async throws -> IMAPClient
@@ -68,6 +71,8 @@ final class RandomMailUse {
       if error.hasBrokenConnection { clients[place].close() }
     }
   }
+
+  func forgetCopies() { copied = [] }
 
   func close() {
     for client in clients { client.close() }
@@ -114,6 +119,9 @@ final class RandomMailUse {
     case .copy, .move:
       guard let uids = try await someMessages(client, mailbox), other != mailbox else { return }
       note("\(text) \(uids) to \(other.decoded)")
+      if operation == .copy || !client.capabilities.contains(.move) {
+        copied.formUnion(try await subjects(client, uids))
+      }
       if operation == .copy {
         _ = try await client.copy(uids, to: other)
       } else {
@@ -146,6 +154,17 @@ final class RandomMailUse {
     guard !all.isEmpty else { return nil }
     let wanted = Int.random(in: 1...3, using: &random)
     return UIDSet((0..<wanted).compactMap { _ in all.randomElement(using: &random) })
+  }
+
+  private func subjects(_ client: IMAPClient, _ uids: UIDSet) async throws -> [String] {
+    var subjects: [String] = []
+    let fetch = client.fetch(uids, .identity)
+    while let batch = try await fetch.next() {
+      subjects += batch.compactMap {
+        $0.envelope?.subject.map { String(decoding: $0, as: UTF8.self) }
+      }
+    }
+    return subjects
   }
 
   private func message() -> [UInt8] {

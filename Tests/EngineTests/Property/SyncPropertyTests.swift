@@ -51,6 +51,7 @@ struct SyncPropertyTests {
       }
       let account = try await service.addSyncedAccount(dovecot, "alice")
       var mirror = try await FeedMirror(of: account, in: service)
+      var ids: [String: Int64] = [:]
       do {
         for number in 1...operations {
           try await use.step()
@@ -59,10 +60,12 @@ struct SyncPropertyTests {
           case 20..<22: try await service.restart()
           case 22..<24:
             try await check(account, service, dovecot, &mirror, "after \(number) operations")
+            ids = try await checkIDs(account, service, before: ids, use)
           default: break
           }
         }
         try await check(account, service, dovecot, &mirror, "at the end")
+        _ = try await checkIDs(account, service, before: ids, use)
       } catch {
         Issue.record(
           "\(error)\nseed \(seed), \(server.name):\n\(use.log.suffix(40).joined(separator: "\n"))"
@@ -77,6 +80,8 @@ struct SyncPropertyTests {
     var options = TestService.Options()
     options.engine.firstBatch = 3
     options.engine.batch = 7
+    options.engine.newestFlags = 3
+    options.engine.olderFlags = 5
     return options
   }
 
@@ -115,6 +120,34 @@ struct SyncPropertyTests {
         throw TestSupportError.failed("\(place): the feed \(name) differs at \(differing.sorted())")
       }
     }
+  }
+
+  /// The ids of the messages that are there once, `\Deleted` ones counted, by subject; each is what it was at
+  /// the last quiet point.
+  private func checkIDs(
+    _ account: ID<Account>,
+    _ service: TestService,
+    before: [String: Int64],
+    _ use: RandomMailUse
+  ) async throws -> [String: Int64] {
+    let rows = try await service.query(
+      """
+      select m.subject, min(m.id) from placement p
+      join message m on m.account_id = p.account_id and m.id = p.message_id
+      where p.account_id = \(account.rawValue)
+      group by m.subject having count(*) = 1
+      """
+    )
+    var ids: [String: Int64] = [:]
+    for row in 0..<rows.count { ids[try rows.string(row, 0)] = try rows.int64(row, 1) }
+    let changed = ids.filter { subject, id in
+      !use.copied.contains(subject) && before[subject].map { $0 != id } == true
+    }
+    guard changed.isEmpty else {
+      throw TestSupportError.failed("other ids: \(changed.keys.sorted())")
+    }
+    use.forgetCopies()
+    return ids
   }
 
   /// Every message of every mailbox: path, UIDVALIDITY, UID, keywords, `D` for `\Deleted`.
