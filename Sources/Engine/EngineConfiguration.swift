@@ -18,6 +18,10 @@ package struct EngineConfiguration: Sendable {
   package var rematchSlice = 2000
   /// How many flags one transaction of a sync compares.
   package var flagBatch = 5000
+  /// How many of the newest messages have their flags compared each time, where the server has no CONDSTORE.
+  package var newestFlags = 1000
+  /// How many of the older ones: each time those that follow, from the top again at the end.
+  package var olderFlags = 10_000
   /// The wait after the first failure of an account; it doubles with each further one.
   package var firstBackoff: Duration = .seconds(1)
   /// The longest wait between two tries.

@@ -185,6 +185,24 @@ extension Store {
     }
   }
 
+  /// The lowest of the `count` highest UIDs known below `top`; nil where none is known.
+  package func lowestUID(
+    of mailbox: Mailbox,
+    ofNewest count: Int,
+    below top: Int64 = .max
+  ) async throws(ServiceError) -> Int64? {
+    try await attempt {
+      try await pool.query(
+        """
+        select min(uid) from (select uid from placement
+          where account_id = \(mailbox.accountID.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and uid is not null and uid < \(top)
+          order by uid desc limit \(Int64(count))) as newest
+        """
+      ).optionalInt64(0, 0)
+    }
+  }
+
   /// Every UID that is known of a mailbox, ascending, those of moves and deletions under way included.
   package func knownUIDs(of mailbox: Mailbox) async throws(ServiceError) -> [Int64] {
     try await attempt {

@@ -98,6 +98,30 @@ struct OtherClientTests {
     }
   }
 
+  @Test func `without CONDSTORE the flags of all messages are compared bit by bit`() async throws {
+    let dovecot = try await MailServers.own(.init(capabilities: "IMAP4rev1"))
+    try await dovecot.fill(user: "alice", count: 11)
+    var options = TestService.Options()
+    options.engine.newestFlags = 2
+    options.engine.olderFlags = 4
+    try await TestService.with(options) { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let other = try await service.otherClient(dovecot, "alice")
+      // Of \Flagged no counter tells.
+      for uid in [11, 4, 1, 8] as [UID] {
+        try await other.select(.inbox)
+        try await other.store(UIDSet(uid), .add, [.flagged])
+        try await eventually("the flag of \(uid) is there") {
+          try await service.engine.syncNow(account)
+          return try await service.messages(of: account).contains { row in
+            try row.backendUID == Int64(uid.value) && row.keywordList.contains("$flagged")
+          }
+        }
+      }
+      other.close()
+    }
+  }
+
   @Test func `mailboxes that others make, rename and delete are followed`() async throws {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()

@@ -126,12 +126,13 @@ final class AccountWorker: Sendable {
     var reasons: LoopSignal.Reasons = .everything.union(.jobs)
     var nextPoll = Deadline.now
     var nextFlags = Deadline.now
+    let sweep = FlagSweep()
     var rematches = record.firstSyncedAt != nil
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
     while !Task.isCancelled {
       if try await replay.run() { reasons.formUnion(.inbox) }
-      let sync = mailboxSync(client, replay, rematches: rematches)
+      let sync = mailboxSync(client, replay, sweep, rematches: rematches)
       if reasons.contains(.everything) || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
         looksAgain = try await syncAll(client, sync, comparesFlags: comparesFlags)
@@ -247,6 +248,7 @@ final class AccountWorker: Sendable {
   private func mailboxSync(
     _ client: IMAPClient,
     _ replay: OperationReplay,
+    _ sweep: FlagSweep,
     rematches: Bool
   ) -> MailboxSync {
     MailboxSync(
@@ -256,6 +258,7 @@ final class AccountWorker: Sendable {
       now: services.now,
       helper: services.group.loops.first { $0 !== loop } ?? loop,
       rematches: rematches,
+      sweep: sweep,
       hasIntents: { [signal] in signal.has(.operations) },
       betweenBatches: { try await replay.run() }
     )

@@ -20,6 +20,8 @@ struct MailboxSync {
   let helper: EventLoop
   /// Whether a new message may be one that was known before: not in an account's first sync.
   let rematches: Bool
+  /// Where to go on with the flags of old messages.
+  let sweep: FlagSweep
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
@@ -234,12 +236,45 @@ struct MailboxSync {
         changedSince: ModSeq(UInt64(max(known, 0)))
       )
       try await apply(changed, to: mailbox, modSeq: Int64(clamping: current.value))
-    } else {
+    } else if let current = selected.highestModSeq {
+      // No MODSEQ was known; the next pass begins at this one.
       let all = try await client.fetchFlags(.all)
-      // Where no MODSEQ was known, the next pass begins at this one.
-      let current = selected.highestModSeq.map { Int64(clamping: $0.value) }
-      try await apply(all, to: mailbox, modSeq: current)
+      try await apply(all, to: mailbox, modSeq: Int64(clamping: current.value))
+    } else {
+      try await sweepFlags(mailbox)
     }
+  }
+
+  /// Compares the flags of the newest messages and of some older ones, other ones each time.
+  ///
+  /// A server without CONDSTORE cannot tell what changed: so no pass costs more than that, however
+  /// large the mailbox. While UNSEEN tells of a change that was not found yet, no pass leaves it out.
+  private func sweepFlags(_ mailbox: Mailbox) async throws {
+    guard let newest = try await store.lowestUID(of: mailbox, ofNewest: configuration.newestFlags)
+    else { return }
+    try await apply(
+      client.fetchFlags(UIDSet(from: UID(UInt32(clamping: newest)))),
+      to: mailbox,
+      modSeq: nil
+    )
+    var top = min(sweep[mailbox.id] ?? newest, newest)
+    var lowest = try await store.lowestUID(
+      of: mailbox,
+      ofNewest: configuration.olderFlags,
+      below: top
+    )
+    if lowest == nil, top < newest {
+      top = newest
+      lowest = try await store.lowestUID(
+        of: mailbox,
+        ofNewest: configuration.olderFlags,
+        below: top
+      )
+    }
+    sweep[mailbox.id] = lowest
+    guard let lowest else { return }
+    let older = UID(UInt32(clamping: lowest))...UID(UInt32(clamping: top - 1))
+    try await apply(client.fetchFlags(UIDSet(older)), to: mailbox, modSeq: nil)
   }
 
   private func apply(
