@@ -19,6 +19,7 @@ package struct RematchCandidates: Sendable {
   /// No candidates.
   package init() {}
 
+  /// Adds the candidates of another batch.
   package mutating func formUnion(_ other: RematchCandidates) {
     identities.formUnion(other.identities)
     places.formUnion(other.places)
