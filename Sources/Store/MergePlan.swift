@@ -147,7 +147,7 @@ struct MergePlan {
         ThreadPlan.lookUp(ThreadPlan.keys(of: links), of: account)
       )
     )
-    threads.assign(created, in: &messages)
+    threads.assign(created, revived: Set(revived), in: &messages)
     var rows = CopyWriter(capacity: created.count * 1024)
     var placements = CopyWriter()
     for (id, place) in created {

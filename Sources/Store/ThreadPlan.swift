@@ -68,12 +68,18 @@ struct ThreadPlan {
   }
 
   /// Gives each of the `created` messages its thread.
-  mutating func assign(_ created: [(id: Int64, place: Int)], in messages: inout [NewMessage]) {
+  ///
+  /// Of those that are `revived`, under the ids that they had before, the subject is still remembered.
+  mutating func assign(
+    _ created: [(id: Int64, place: Int)],
+    revived: Set<Int64> = [],
+    in messages: inout [NewMessage]
+  ) {
     for (id, place) in created {
       let own = messages[place].threadID == 0 ? id : messages[place].threadID
       let links = messages[place].links
       messages[place].threadID = assign(links, id: own)
-      if let key = links.subject {
+      if let key = links.subject, !revived.contains(id) {
         subjects.append((links, key, id, messages[place].receivedAt))
       }
     }
