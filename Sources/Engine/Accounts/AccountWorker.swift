@@ -158,6 +158,9 @@ final class AccountWorker: Sendable {
       }
       let poll = configuration.pollInterval == nil ? nil : nextPoll
       let deadline = [poll, replay.nextTry].compactMap(\.self).min()
+      // What the server told unasked (the flags that a STORE of ours left, say) the next pass finds by
+      // itself; kept, it would grow with every intent while one mailbox stays selected.
+      _ = client.takeEvents()
       reasons = await signal.wait(until: deadline, on: loop)
     }
   }
