@@ -27,6 +27,17 @@ import Testing
     }
   }
 
+  @Test func `no closure is the value of a Mutex itself, which would wrap it anew at each access`()
+    throws
+  {
+    for file in try SourceFile.all("Sources", "Tests") {
+      for (index, line) in file.code.enumerated()
+      where line.contains("Mutex<(") && line.contains("->") {
+        Issue.record("\(file.place(index)): let it be a member of a struct")
+      }
+    }
+  }
+
   @Test func `the corpora beside the package are known to one file`() throws {
     let knows = ["Tests/TestSupport/RepositoryRoot.swift", "Tests/LayerTests/StyleTests.swift"]
     for file in try SourceFile.all("Sources", "Tests", "Benchmarks")
