@@ -10,18 +10,20 @@ package struct BlobLimits: Sendable {
 }
 
 extension Store {
-  /// Keeps `bytes` in deflated chunks, within the caller's transaction.
+  /// Keeps `bytes` in deflated chunks, within the caller's transaction, and where the leaves of the message stand in it.
   func insertBlob(
     _ id: Int64,
     _ bytes: [UInt8],
+    leaves: [Range<Int>] = [],
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
     let digest = Digest.sha256(bytes.span)
+    let bounds = leaves.flatMap { [Int64($0.lowerBound), Int64($0.upperBound)] }
     _ = try await connection.query(
       """
-      insert into blob (account_id, id, digest, size)
-      values (\(account.rawValue), \(id), \(digest), \(Int64(bytes.count)))
+      insert into blob (account_id, id, digest, size, leaf_bounds)
+      values (\(account.rawValue), \(id), \(digest), \(Int64(bytes.count)), \(bounds))
       """
     )
     var position: Int32 = 0
@@ -68,6 +70,26 @@ extension Store {
       )
       guard rows.count == 1 else { return nil }
       return try Compression.inflate(rows.bytes(0, 0), limit: BlobLimits.chunkSize)
+    }
+  }
+
+  /// Where the leaves of the message in a blob stand in it, in their order; none for a blob from before they were kept.
+  package func leafRanges(
+    of id: ID<Blob>,
+    of account: ID<Account>
+  ) async throws(ServiceError) -> [Range<Int>] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select leaf_bounds from blob
+        where account_id = \(account.rawValue) and id = \(id.rawValue)
+        """
+      )
+      guard rows.count == 1 else { throw ServiceError.notFound("blob") }
+      let bounds = try rows.int64Array(0, 0).map(Int.init)
+      return stride(from: 0, to: bounds.count - 1, by: 2).map {
+        bounds[$0]..<max(bounds[$0], bounds[$0 + 1])
+      }
     }
   }
 

@@ -125,7 +125,7 @@ extension Store {
       """
     )
     guard updated.affected == 1 else { throw ServiceError.notFound("mailbox") }
-    try await insertBlob(blob, raw, of: account, on: connection)
+    try await insertBlob(blob, raw, leaves: message.leafRanges, of: account, on: connection)
     var threads = try ThreadPlan(
       known: try await connection.query(
         ThreadPlan.lookUp(ThreadPlan.keys(of: [message.links]), of: account)

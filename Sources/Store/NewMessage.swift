@@ -20,6 +20,8 @@ package struct NewMessage: Sendable {
   package var links = ThreadLinks()
   package var sentAt: Timestamp?
   package var hasAttachment: Bool
+  /// Where each leaf of the structure stands in a message that is kept here.
+  package var leafRanges: [Range<Int>] = []
   /// All else, as the API will write it.
   package var columns = MessageColumns()
 

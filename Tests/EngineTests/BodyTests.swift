@@ -79,6 +79,39 @@ struct BodyTests {
     }
   }
 
+  @Test func `a part of a message that waits for its server is read here, chunk by chunk`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let inbox = try await service.mailbox("INBOX", of: account)
+      await dovecot.stop()
+      let size = 2 * 1024 * 1024
+      let id = try await service.engine.importMessage(
+        SampleMail.withAttachment(ofSize: size),
+        into: inbox.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      let source = try await service.engine.openPart(id, of: account, partID: "2")
+      #expect(source.length == size)
+      let seen = Mutex((bytes: [UInt8](), largest: 0))
+      try await source.stream { piece in
+        seen.withLock { seen in
+          seen.bytes += piece
+          seen.largest = max(seen.largest, piece.count)
+        }
+      }
+      let (bytes, largest) = seen.withLock { $0 }
+      #expect(bytes == (0..<size).map { UInt8(truncatingIfNeeded: $0 * 31) })
+      #expect(largest <= BlobLimits.chunkSize)
+      let text = try await service.engine.openPart(id, of: account, partID: "1")
+      #expect(try await text.collect(upTo: 100).bytes == [UInt8]("The file is attached.".utf8))
+    }
+  }
+
   @Test func `a download that nobody reads delays neither a list nor other bodies`()
     async throws
   {

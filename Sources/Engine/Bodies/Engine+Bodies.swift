@@ -49,19 +49,20 @@ extension Engine {
     partID: String
   ) async throws(ServiceError) -> BodySource {
     let place = try await whereabouts(id, account)
-    guard let part = place.leaves.first(where: { $0.partID == partID }),
+    guard let index = place.leaves.firstIndex(where: { $0.partID == partID }),
       let path = PartPath(partID)
     else { throw .notFound("part") }
+    let part = place.leaves[index]
     return BodySource(
       contentType: part.type,
       charset: part.charset,
       filename: part.name,
       disposition: part.disposition,
-      length: part.encoding.isIdentity && place.blob == nil ? part.size : nil,
+      // The sizes of what is kept here are ours, and count decoded bytes.
+      length: part.encoding.isIdentity || place.blob != nil ? part.size : nil,
       etag: "\"\(id)-\(partID)\"",
-      produce: place.blob == nil
-        ? producer(place, account, .part(path), decoding: part.encoding)
-        : localProducer(place, account, partID)
+      produce: place.blob.map { keptPart(part, index, of: $0, account) }
+        ?? producer(place, account, .part(path), decoding: part.encoding)
     )
   }
 
@@ -141,7 +142,7 @@ extension Engine {
 
   // MARK: - Producers
 
-  private typealias Produce = @Sendable (_ sink: @escaping BodySink) async throws -> Void
+  typealias Produce = @Sendable (_ sink: @escaping BodySink) async throws -> Void
 
   /// Reads a section from the server, or the whole message kept here.
   private func producer(
@@ -269,19 +270,5 @@ extension Engine {
     var rest: [UInt8] = []
     decoder.finish(into: &rest)
     if !rest.isEmpty { try await handoff.send(rest) }
-  }
-
-  /// One part of a message kept here.
-  private func localProducer(
-    _ place: Whereabouts,
-    _ account: ID<Account>,
-    _ partID: String
-  ) -> Produce {
-    { [store] sink in
-      guard let blob = place.blob else { throw ServiceError.notFound("message") }
-      let message = MessageParser.parse(try await store.blob(blob, of: account))
-      guard let part = message.part(at: partID) else { throw ServiceError.notFound("part") }
-      try await sink(part.decodedContent().content)
-    }
   }
 }

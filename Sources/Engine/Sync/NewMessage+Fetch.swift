@@ -115,6 +115,7 @@ extension NewMessage {
       references: references
     )
     columns.write(structure, views)
+    leafRanges = structure.leaves.compactMap(\.range)
     columns.text(.preview, message.preview().withoutNUL)
   }
 }

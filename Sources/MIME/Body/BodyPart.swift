@@ -40,6 +40,8 @@ package struct BodyPart: Hashable, Sendable {
   package var location: String?
   /// The children of a multipart; nil for any other part.
   package var subParts: [BodyPart]?
+  /// Where the encoded content stands in the message's bytes; nil where they are not here.
+  package var range: Range<Int>?
   /// The header fields, where they are known.
   package var header: [Field]
 
@@ -73,6 +75,9 @@ package struct BodyPart: Hashable, Sendable {
     self.subParts = subParts
     self.header = header
   }
+
+  /// The parts that have no parts of their own, in their order.
+  package var leaves: [BodyPart] { subParts.map { $0.flatMap(\.leaves) } ?? [self] }
 
   /// Whether the part has parts of its own.
   package var isMultipart: Bool { type.hasPrefix("multipart/") }

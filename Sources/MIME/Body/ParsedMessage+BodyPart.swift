@@ -30,6 +30,7 @@ extension ParsedMessage {
       if body.isMultipart { body.type = "text/plain" }
     }
     body.isSizeDecoded = true
+    if !part.isInDecodedCopy { body.range = part.bodyRange }
     if part.isText { body.charset = part.contentType.charset ?? "us-ascii" }
     return body
   }
