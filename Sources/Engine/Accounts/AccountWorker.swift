@@ -243,8 +243,11 @@ final class AccountWorker: Sendable {
     do {
       try await sync.run(mailbox)
     } catch let error as IMAPError {
-      guard case .refused = error else { throw error }
-      logger.notice("mailbox refused", metadata: ["mailbox": "\(mailbox.id)"])
+      guard case .refused(let command, let response, _) = error else { throw error }
+      logger.notice(
+        "mailbox refused",
+        metadata: ["mailbox": "\(mailbox.id)", "reason": "\(command): \(response)"]
+      )
     }
   }
 

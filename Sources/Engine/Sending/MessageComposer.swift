@@ -129,11 +129,12 @@ struct MessageComposer {
     )
   }
 
-  /// A message that the caller built: it is sent as it is, without its Bcc.
+  /// A message that the caller built: it is sent as it is, in CRLF (RFC 5321 §2.3.8) and without its blind recipients.
   private func check(_ bytes: [UInt8], _ draft: SubmissionDraft) throws(ServiceError)
     -> ReadyMessage
   {
     try checkHeaderBytes(bytes)
+    let bytes = LineEnds.canonical(bytes)
     let header = MessageParser.parse(bytes).header
     let identity = try identity(draft.identityID)
     let addressed = ["To", "Cc", "Bcc"].flatMap { header.addresses($0) ?? [] }.map(\.email)
@@ -250,10 +251,12 @@ extension ServiceError {
   }
 }
 
-/// Takes the blind recipients out of a message before it is sent (RFC 5322 §3.6.3).
+/// Takes the blind recipients out of a message before it is sent (RFC 5322 §3.6.3, §3.6.6).
 enum BccField {
+  private static let names: Set<String> = ["bcc", "resent-bcc"]
+
   static func remove(from bytes: [UInt8], _ header: HeaderFields) -> [UInt8] {
-    let bcc = header.fields.filter { header.name(of: $0).lowercased() == "bcc" }
+    let bcc = header.fields.filter { names.contains(header.name(of: $0).lowercased()) }
     guard !bcc.isEmpty else { return bytes }
     var output = bytes
     for field in bcc.reversed() {

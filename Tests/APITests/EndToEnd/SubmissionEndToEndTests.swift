@@ -157,6 +157,16 @@ struct SubmissionEndToEndTests {
       #expect(shown.http["content-type"] == "message/rfc822")
       #expect(shown.http.text.contains("Subject: dry"))
       #expect(!shown.http.text.contains("carol"))
+      let raw = try await api.expect(
+        200,
+        "POST",
+        "\(path)/submissions?dryRun=true",
+        raw: [UInt8](
+          "From: a@x.y\nBcc: carol@x.y\nResent-Bcc: dave@x.y,\n eve@x.y\nTo: b@x.y\n\nx\n".utf8
+        ),
+        type: "message/rfc822"
+      )
+      #expect(raw.http.text == "From: a@x.y\r\nTo: b@x.y\r\n\r\nx\r\n")
       #expect(try await api.expect(200, "GET", "\(path)/submissions").items.isEmpty)
     }
   }
