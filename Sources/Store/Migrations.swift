@@ -35,6 +35,11 @@ package enum Migrations {
         name: "tombstones",
         sql: String(decoding: PackageResources._006_tombstones_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 7,
+        name: "words",
+        sql: String(decoding: PackageResources._010_words_sql, as: UTF8.self)
+      ),
     ]
   }
 }
