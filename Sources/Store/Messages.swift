@@ -5,7 +5,7 @@ extension Store {
   /// How many of the newest messages a search looks through before it turns to the index of texts.
   ///
   /// What is common enough to fill a page from these is found by it; what is not is rare enough for the index.
-  private static let newestSearched = 2000
+  private static let newestSearched = 4000
 
   /// One page of messages after `position`.
   package func messages(
