@@ -36,6 +36,14 @@ package struct EngineConfiguration: Sendable {
   package var bodyWait: Duration = .seconds(20)
   /// The largest part, in bytes, that is turned into text in memory.
   package var textLimit = 4 * 1024 * 1024
+  /// How long a search waits for an account's server; what it has not found by then is told as missing.
+  package var searchTime: Duration = .seconds(10)
+  /// How many messages of one term a search takes from a server.
+  package var searchHits = 200_000
+  /// How many raw messages kept here are read for searches in one go.
+  package var searchBlobs = 20
+  /// How many bytes of a raw message kept here are read for searches: what is behind is mostly attachments.
+  package var searchBlobBytes = 1024 * 1024
   /// How many intents are replayed in one go.
   package var operationBatch = 500
   /// For how long after its first attempt a submission is tried again before it fails (RFC 5321 §4.5.4.1).

@@ -18,6 +18,8 @@ package struct EngineServices: Sendable {
   private let hosts = HostNames()
   /// Held over a list of an account's mailboxes, or a change of them, until it is stored.
   let mailboxLocks = AccountLocks()
+  /// What servers found for searches whose pages somebody goes through.
+  let searches = RecentSearches()
 
   package init(
     store: Store,

@@ -122,13 +122,15 @@ extension Store {
           "delete from placement where account_id = \(id.rawValue)",
           "delete from message where account_id = \(id.rawValue)",
           "delete from message_search where account_id = \(id.rawValue)",
+          "delete from search_word where account_id = \(id.rawValue)",
           "delete from thread_key where account_id = \(id.rawValue)",
           "delete from thread_subject where account_id = \(id.rawValue)",
           "delete from thread_answer where account_id = \(id.rawValue)",
           "delete from thread_alias where account_id = \(id.rawValue)",
+          "delete from dead_thread where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
         ])
-        return results[8].affected > 0
+        return results[10].affected > 0
       }
     }
   }

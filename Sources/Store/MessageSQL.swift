@@ -11,6 +11,11 @@ struct MessageSQL {
   /// The mailbox by role, where the list names one so.
   var role: String?
 
+  /// What servers found for the search.
+  var findings = SearchFindings()
+  /// Where parts of texts may be found.
+  var narrowings: [String: WordNarrowing] = [:]
+
   /// Which way to the messages a search takes.
   var way = Way.straight
 
@@ -25,16 +30,28 @@ struct MessageSQL {
 
   private var isOfOneMailbox: Bool { query.mailbox != nil || role != nil }
 
-  private var search: SearchSQL? { query.search.map { SearchSQL(account: account, query: $0) } }
+  private var search: SearchSQL? {
+    query.search.map {
+      SearchSQL(account: account, query: $0, findings: findings, narrowings: narrowings)
+    }
+  }
+
+  /// The parts of texts whose places help to find the messages.
+  var parts: [String] { search?.parts ?? [] }
 
   /// Whether the messages that a search finds can be looked up by their texts.
   var canUseIndex: Bool { search?.prefilter != nil }
 
   /// Whether rows of the index lead, in the order of the list, so that what else is shown is looked up for a page only.
-  private var isLedByIndex: Bool { !isOfOneMailbox && canWalkNewest && way != .straight }
+  private var isLedByIndex: Bool { !isOfOneMailbox && isWalked }
+
+  /// Whether what is searched is walked in the order of the list, in a subquery that keeps PostgreSQL from other ways.
+  private var isWalked: Bool { canWalkNewest && way != .straight }
 
   /// Whether looking through the newest messages first is worth its while.
-  var canWalkNewest: Bool { canUseIndex && query.sort == .receivedAt && !query.isAscending }
+  var canWalkNewest: Bool {
+    search?.mayUseIndex == true && query.sort == .receivedAt && !query.isAscending
+  }
 
   /// One page after `position`, one row longer than `limit` to tell whether more follow.
   func page(after position: MessagePosition?, limit: Int) throws(ServiceError) -> SQL {
@@ -44,7 +61,9 @@ struct MessageSQL {
     if let keyset { sql += " and \(keyset)" }
     let direction: SQL = query.isAscending ? "asc" : "desc"
     sql += " order by \(sortKey) \(direction), "
-    if isOfOneMailbox { sql += "\(Self.orderUID) \(direction), " }
+    if isOfOneMailbox {
+      sql += "\(isWalked ? "p.order_uid" : Self.orderUID) \(direction), "
+    }
     sql += "\(idColumn) \(direction) limit \(Int64(limit + 1))"
     return sql
   }
@@ -100,45 +119,65 @@ struct MessageSQL {
   /// A list of one mailbox walks that mailbox's index; any other list the account's, with one placement a message.
   private func source(_ keyset: SQL? = nil) -> SQL {
     let joinsIndex = search?.needsIndex == true
+    if isLedByIndex {
+      return """
+        from \(walkedIndex(keyset)) join message m
+          on m.account_id = s.account_id and m.id = s.message_id \(onePlacement)
+        """
+    }
+    if isWalked {
+      // Fenced by `offset 0`: PostgreSQL would rather find all rows of a text first than look each up.
+      return """
+        from \(walkedPlacements(keyset)) cross join lateral (
+          select s.from_text, s.rest_text, s.words, s.message_id from message_search s
+          where s.account_id = p.account_id and s.message_id = p.message_id offset 0) as s
+        join message m on m.account_id = p.account_id and m.id = p.message_id
+        """
+    }
     let index: SQL =
       joinsIndex
       ? " join message_search s on s.account_id = m.account_id and s.message_id = m.id" : ""
     if isOfOneMailbox {
       return """
-        from \(walked(keyset)) join message m
+        from placement p join message m
           on m.account_id = p.account_id and m.id = p.message_id\(index)
-        """
-    }
-    if isLedByIndex {
-      return """
-        from \(walked(keyset)) join message m
-          on m.account_id = s.account_id and m.id = s.message_id \(onePlacement)
         """
     }
     return "from message m\(index) \(onePlacement)"
   }
 
-  /// What a list begins with: all placements of a mailbox, the newest of them, or rows of the index.
-  private func walked(_ keyset: SQL?) -> SQL {
+  /// Rows of the index in the order of the list: the newest, or those that texts are found by.
+  private func walkedIndex(_ keyset: SQL?) -> SQL {
+    var narrowed: SQL = keyset.map { " and \($0)" } ?? ""
+    if way == .index, let prefilter = search?.prefilter { narrowed += " and \(prefilter)" }
+    return """
+      (select s.* from message_search s
+       where s.account_id = \(account.rawValue)\(narrowed)
+       order by s.received_at desc, s.message_id desc \(end)) as s
+      """
+  }
+
+  /// Placements of one mailbox in the order of the list: the newest, or those that texts are found by.
+  private func walkedPlacements(_ keyset: SQL?) -> SQL {
     let after: SQL = keyset.map { " and \($0)" } ?? ""
-    guard isOfOneMailbox else {
-      // `offset 0` keeps the order of rows that PostgreSQL would otherwise see no use for.
-      var end: SQL = "offset 0"
-      if case .newest(let limit) = way { end = "limit \(Int64(limit))" }
-      var narrowed: SQL = ""
-      if way == .index, let prefilter = search?.prefilter { narrowed = " and \(prefilter)" }
-      return """
-        (select s.* from message_search s
-         where s.account_id = \(account.rawValue)\(after)\(narrowed)
-         order by s.received_at desc, s.message_id desc \(end)) as s
+    var found: SQL = "placement p where \(places)\(after)"
+    if way == .index, let prefilter = search?.prefilter {
+      found = """
+        (select s.account_id, s.message_id from message_search s
+          where s.account_id = \(account.rawValue) and \(prefilter) offset 0) as s
+        cross join lateral (select p.* from placement p where p.account_id = s.account_id
+          and p.message_id = s.message_id and \(places)\(after) offset 0) as p
         """
     }
-    guard case .newest(let limit) = way else { return "placement p" }
     return """
-      (select p.* from placement p where \(places)\(after)
-       order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc
-       limit \(Int64(limit))) as p
+      (select p.*, \(Self.orderUID) as order_uid from \(found)
+       order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc \(end)) as p
       """
+  }
+
+  /// Where a walk ends; `offset 0` keeps the order of rows that PostgreSQL would otherwise see no use for.
+  private var end: SQL {
+    if case .newest(let limit) = way { "limit \(Int64(limit))" } else { "offset 0" }
   }
 
   private var onePlacement: SQL {
@@ -177,17 +216,15 @@ struct MessageSQL {
   }
 
   private var filters: SQL {
-    var sql: SQL = isOfOneMailbox ? places : "m.account_id = \(account.rawValue)"
+    var sql: SQL = isOfOneMailbox && !isWalked ? places : "m.account_id = \(account.rawValue)"
     if let search {
-      if let prefilter = search.prefilter {
-        if way == .index, !isLedByIndex {
-          sql += """
-             and \(idColumn) = any (array(select s.message_id from message_search s
-               where s.account_id = \(account.rawValue) and \(prefilter)))
-            """
-        } else {
-          sql += " and \(prefilter)"
-        }
+      if way == .index, !isWalked, let prefilter = search.prefilter {
+        sql += """
+           and \(idColumn) = any (array(select s.message_id from message_search s
+             where s.account_id = \(account.rawValue) and \(prefilter)))
+          """
+      } else if let filter = search.rowFilter {
+        sql += " and \(filter)"
       }
       sql += " and \(search.condition)"
     }

@@ -5,16 +5,17 @@ extension Store {
   /// How many of the newest messages a search looks through before it turns to the index of texts.
   ///
   /// What is common enough to fill a page from these is found by it; what is not is rare enough for the index.
-  private static let newestSearched = 5000
+  private static let newestSearched = 4000
 
   /// One page of messages after `position`.
   package func messages(
     of account: ID<Account>,
     _ query: MessageQuery,
+    _ findings: SearchFindings = SearchFindings(),
     after position: MessagePosition?,
     limit: Int
   ) async throws(ServiceError) -> MessagePage {
-    let sql = MessageSQL(account: account, query: query)
+    let sql = MessageSQL(account: account, query: query, findings: findings)
     return try await attempt {
       let (rows, state) = try await page(sql, after: position, limit: limit)
       return try page(rows, query, state, limit: limit, of: query.mailbox != nil)
@@ -26,10 +27,11 @@ extension Store {
     of account: ID<Account>,
     role: String,
     _ query: MessageQuery,
+    _ findings: SearchFindings = SearchFindings(),
     after position: MessagePosition?,
     limit: Int
   ) async throws(ServiceError) -> MessagePage? {
-    let sql = MessageSQL(account: account, query: query, role: role)
+    let sql = MessageSQL(account: account, query: query, role: role, findings: findings)
     return try await attempt {
       let (rows, state) = try await page(sql, after: position, limit: limit)
       let page = try page(rows, query, state, limit: limit, of: true)
@@ -55,11 +57,17 @@ extension Store {
       ])
       if found[1].count > limit { return (found[1], found[0]) }
     }
-    sql.way = sql.canUseIndex ? .index : .straight
+    try await takeIndex(&sql)
     let found = try await pool.pipeline([
       stateStatement(sql.account), sql.page(after: position, limit: limit),
     ])
     return (found[1], found[0])
+  }
+
+  /// Lets the statement look messages up by their texts, where that helps.
+  private func takeIndex(_ sql: inout MessageSQL) async throws {
+    sql.narrowings = try await narrowings(of: sql.parts, in: sql.account)
+    sql.way = sql.canUseIndex ? .index : .straight
   }
 
   /// One message with its structure: a page of one row, or of none.
@@ -79,11 +87,12 @@ extension Store {
   /// How many messages the query finds.
   package func countMessages(
     of account: ID<Account>,
-    _ query: MessageQuery
+    _ query: MessageQuery,
+    _ findings: SearchFindings = SearchFindings()
   ) async throws(ServiceError) -> Int64 {
     try await attempt {
-      var sql = MessageSQL(account: account, query: query)
-      if sql.canUseIndex { sql.way = .index }
+      var sql = MessageSQL(account: account, query: query, findings: findings)
+      try await takeIndex(&sql)
       return try await pool.query(sql.count()).int64(0, 0)
     }
   }
@@ -92,11 +101,12 @@ extension Store {
   package func messageIDs(
     of account: ID<Account>,
     _ query: MessageQuery,
+    _ findings: SearchFindings = SearchFindings(),
     limit: Int
   ) async throws(ServiceError) -> [ID<Message>] {
     try await attempt {
-      var sql = MessageSQL(account: account, query: query)
-      if sql.canUseIndex { sql.way = .index }
+      var sql = MessageSQL(account: account, query: query, findings: findings)
+      try await takeIndex(&sql)
       let rows = try await pool.query(sql.ids(limit: limit))
       return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
     }

@@ -40,6 +40,11 @@ package enum Migrations {
         name: "leaves",
         sql: String(decoding: PackageResources._007_leaves_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 8,
+        name: "words",
+        sql: String(decoding: PackageResources._008_words_sql, as: UTF8.self)
+      ),
     ]
   }
 }

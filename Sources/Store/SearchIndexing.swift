@@ -18,8 +18,11 @@ extension Store {
   /// Any number that nothing else locks.
   private static let indexLock: Int64 = 0x5EA2_C4ED
 
-  /// Characters that part words, whatever PostgreSQL's parser thinks of addresses, hosts and hyphens.
-  static let wordSeparators = #"@.<>,;:/\_-+='"()[]{}|!?&*#~%$^`"#
+  /// Characters for which the index has a blank, so that words are words.
+  ///
+  /// PostgreSQL's parser would make addresses, hosts, paths, tags and signed numbers of what they tie together. At
+  /// all else it parts words by itself; every character here costs time a message.
+  private static let indexedSeparators = "@.<:/_-+&~"
 
   /// Adds to the index what the next `limit` rows of the feed made visible, and removes what they destroyed.
   package func indexForSearch(limit: Int) async throws(ServiceError) -> IndexStep {
@@ -27,40 +30,36 @@ extension Store {
       try await pool.transaction { connection in
         let begun = try await connection.pipeline([
           "select pg_try_advisory_xact_lock(\(Self.indexLock))",
-          """
-          select c.xid::text::bigint, c.account_id, c.seq
-          from change c, search_progress p
-          where c.xid < pg_snapshot_xmin(pg_current_snapshot()) and c.noun = 'message'
-            and (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq)
-          order by c.xid, c.account_id, c.seq limit \(Int64(limit))
-          """,
+          "select xid::text::bigint, account_id, seq from search_progress",
         ])
         guard try begun[0].bool(0, 0) else { return .busy }
-        guard !begun[1].isEmpty else { return .done }
-        let last = begun[1].count - 1
-        let end = FeedPosition(
-          xid: try begun[1].int64(last, 0),
-          account: try begun[1].int64(last, 1),
-          seq: try begun[1].int64(last, 2)
+        let start = try FeedPosition(begun[1], 0)
+        let next = try await connection.query(
+          """
+          select c.xid::text::bigint, c.account_id, c.seq from change c
+          where \(after(start)) and c.xid < pg_snapshot_xmin(pg_current_snapshot())
+          order by c.xid, c.account_id, c.seq limit \(Int64(limit))
+          """
         )
+        guard !next.isEmpty else { return .done }
+        let end = try FeedPosition(next, next.count - 1)
         let done = try await connection.pipeline([
           indexStatement(
             joining: """
               join (select distinct c.account_id, i.id from change c
-                join search_progress p on (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq)
                 cross join unnest(c.ids) as i (id)
-                where \(upTo(end)) and c.action <> 'destroyed') as i
+                where \(after(start)) and \(upTo(end)) and c.action <> 'destroyed') as i
                 on i.account_id = m.account_id and i.id = m.id
               """,
             where: """
               not exists (select 1 from message_search s
                 where s.account_id = m.account_id and s.message_id = m.id)
-              """
-          ) + " on conflict do nothing",
+              """,
+            onConflict: "do nothing"
+          ),
           """
-          delete from message_search s using change c, search_progress p
-          where (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq)
-            and \(upTo(end)) and c.action = 'destroyed'
+          delete from message_search s using change c
+          where \(after(start)) and \(upTo(end)) and c.action = 'destroyed'
             and s.account_id = c.account_id and s.message_id = any (c.ids)
           """,
           """
@@ -68,67 +67,124 @@ extension Store {
             account_id = \(end.account), seq = \(end.seq)
           """,
         ])
-        return .added(done[0].affected)
+        return .added(Int(try done[0].int64(0, 0)))
       }
     }
   }
 
-  private func upTo(_ end: FeedPosition) -> SQL {
+  /// The feed's rows for messages after `start`.
+  ///
+  /// Positions are values here: one that is joined in makes PostgreSQL walk the feed from its beginning.
+  private func after(_ start: FeedPosition) -> SQL {
     """
-    c.noun = 'message'
-      and (c.xid, c.account_id, c.seq) <= (\(String(end.xid))::xid8, \(end.account), \(end.seq))
+    c.noun = 'message' and (c.xid, c.account_id, c.seq)
+      > (\(String(start.xid))::xid8, \(start.account), \(start.seq))
     """
   }
 
-  /// Indexes messages anew, whose preview for one became known since.
+  private func upTo(_ end: FeedPosition) -> SQL {
+    "(c.xid, c.account_id, c.seq) <= (\(String(end.xid))::xid8, \(end.account), \(end.seq))"
+  }
+
+  /// Indexes messages anew, whose preview or body for one became known since.
   package func reindexForSearch(
     _ messages: [ID<Message>],
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      let chosen = indexStatement(
-        joining: "",
-        where: "m.account_id = \(account.rawValue) and m.id = any (\(messages.map(\.rawValue)))"
-      )
       _ = try await pool.query(
-        chosen + """
-           on conflict (account_id, message_id) do update set from_text = excluded.from_text,
-             rest_text = excluded.rest_text, words = excluded.words
-          """
+        indexStatement(
+          joining: "",
+          where: "m.account_id = \(account.rawValue) and m.id = any (\(messages.map(\.rawValue)))",
+          onConflict: """
+            (account_id, message_id) do update set from_text = excluded.from_text,
+              rest_text = excluded.rest_text, words = excluded.words
+            """
+        )
       )
     }
   }
 
-  /// Merges what was added a moment ago into the indexes, so that searches need not read through it.
-  package func settleSearchIndex() async throws(ServiceError) {
+  /// From how many messages on PostgreSQL counts its tables anew, and does not wait for its own look.
+  private static let manyIndexed = 10_000
+
+  /// Merges the `count` messages added a moment ago into the indexes, so that searches need not read through them.
+  ///
+  /// PostgreSQL looks once a minute at what its tables hold. Until then it knows nothing of a first sync's rows and
+  /// takes them for few, so where they are many it is told; only of columns that decide which index is taken.
+  package func settleSearchIndex(after count: Int = 0) async throws(ServiceError) {
     try await attempt {
       _ = try await pool.query(
         """
         select gin_clean_pending_list('message_search_from'),
-          gin_clean_pending_list('message_search_rest'),
-          gin_clean_pending_list('message_search_words')
+          gin_clean_pending_list('message_search_words'),
+          gin_clean_pending_list('search_word_part')
+        """
+      )
+      guard count >= Self.manyIndexed else { return }
+      _ = try await pool.query(
+        """
+        analyze message_search (account_id, message_id, received_at),
+          message (account_id, id, thread_id, received_at),
+          placement (account_id, mailbox_id, message_id, uid, received_at), search_word (account_id)
         """
       )
     }
   }
 
-  /// Inserts a row for each `message m` chosen; texts are cut where an index would choke on them.
-  private func indexStatement(joining join: SQL, where condition: SQL) -> SQL {
+  /// Inserts a row for each `message m` chosen, and their words where they are new; how many rows.
+  ///
+  /// Texts are cut where an index would choke on them.
+  private func indexStatement(joining join: SQL, where condition: SQL, onConflict: SQL) -> SQL {
     """
-    insert into message_search (account_id, message_id, received_at, from_text, rest_text, words)
-    select m.account_id, m.id, m.received_at, lower(left(coalesce(m.from_text, ''), 2000)),
-      lower(t.rest), to_tsvector('simple',
-        translate(concat_ws(' ', m.from_text, t.rest, m.preview), \(Self.wordSeparators),
-          repeat(' ', \(Int32(Self.wordSeparators.unicodeScalars.count)))))
-    from message m \(join)
-    cross join lateral (
-      select left(concat_ws(E'\\n', m.to_text, m.subject,
-        case when m.attachments is not null then (
-          select string_agg(a ->> 'name', E'\\n') from json_array_elements(m.attachments::json) as a) end,
-        case when m.extra_fields ilike '%list-id:%' then
-          substring(m.extra_fields from '(?in)^list-id:\\s*([^\\r\\n]*(\\r?\\n[ \\t][^\\r\\n]*)*)') end), 20000) as rest
-    ) as t
-    where \(condition)
+    with added as (
+      insert into message_search
+        (account_id, message_id, received_at, from_text, rest_text, words)
+      select m.account_id, m.id, m.received_at, lower(left(coalesce(m.from_text, ''), 2000)),
+        lower(t.rest), \(Self.words("concat_ws(' ', m.from_text, t.rest, m.preview, t.body)"))
+      from message m \(join)
+      cross join lateral (
+        select left(concat_ws(E'\\n', m.to_text, m.subject,
+          case when m.attachments is not null then (
+            select string_agg(a ->> 'name', E'\\n')
+            from json_array_elements(m.attachments::json) as a) end,
+          case when m.extra_fields ilike '%list-id:%' then
+            substring(m.extra_fields from '(?in)^list-id:\\s*([^\\r\\n]*(\\r?\\n[ \\t][^\\r\\n]*)*)')
+          end), 20000) as rest,
+          case when m.blob_id is not null then (select b.body from blob b
+            where b.account_id = m.account_id and b.id = m.blob_id) end as body
+        offset 0
+      ) as t
+      where \(condition)
+      on conflict \(onConflict)
+      returning account_id, words
+    ), learnt as (
+      insert into search_word (account_id, word)
+      -- Known ones are found by the conflict: a condition would be answered by the trigram index, and slowly.
+      select distinct a.account_id, w.word from added a
+      cross join lateral unnest(tsvector_to_array(a.words)) as w (word)
+      on conflict do nothing
+    )
+    select count(*) from added
     """
+  }
+
+  /// The words of a text, as the index has them.
+  static func words(_ text: SQL) -> SQL {
+    """
+    to_tsvector('simple', translate(\(text), \(indexedSeparators),
+      repeat(' ', \(Int32(indexedSeparators.utf8.count)))))
+    """
+  }
+}
+
+extension FeedPosition {
+  /// The position in the first three columns of a row.
+  fileprivate init(_ rows: PostgresRows, _ row: Int) throws(PostgresError) {
+    self.init(
+      xid: try rows.int64(row, 0),
+      account: try rows.int64(row, 1),
+      seq: try rows.int64(row, 2)
+    )
   }
 }

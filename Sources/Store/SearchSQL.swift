@@ -1,19 +1,40 @@
-import Model
+package import Model
 import Postgres
 
 /// Turns a search into a condition over `message m`, its placement `p` and its row `message_search s`.
 struct SearchSQL {
   let account: ID<Account>
   let query: SearchQuery
+  /// What servers found.
+  var findings = SearchFindings()
+  /// Where parts of texts may be found, once they were looked up.
+  var narrowings: [String: WordNarrowing] = [:]
 
   /// Whether the condition reads `s`.
-  var needsIndex: Bool { query.terms.contains { Self.indexed($0) != nil } }
+  var needsIndex: Bool { query.terms.contains { readsIndex($0) } }
 
   /// The condition, which is never null.
   var condition: SQL { condition(of: query) }
 
+  /// What narrows by reading rows of `s` one after the other; nil where nothing does.
+  var rowFilter: SQL? { Self.narrowing(query) { rowFilter(of: $0) } }
+
   /// A condition over `s` alone that every message found fulfils and an index can answer; nil where there is none.
-  var prefilter: SQL? { Self.prefilter(of: query) }
+  var prefilter: SQL? { Self.narrowing(query) { prefilter(of: $0) } }
+
+  /// Whether there may be a `prefilter` when the parts of texts have been looked up.
+  var mayUseIndex: Bool { Self.narrowing(query) { prefilter(of: $0) ?? rowFilter(of: $0) } != nil }
+
+  /// The parts of texts that have to be looked up for `prefilter`.
+  var parts: [String] {
+    Array(
+      Set(
+        query.terms.compactMap {
+          if case .field(let field, let text) = $0, field != .from { text } else { nil }
+        }
+      )
+    )
+  }
 
   // MARK: - Conditions
 
@@ -36,8 +57,10 @@ struct SearchSQL {
   private func condition(of term: SearchTerm) -> SQL {
     switch term {
     case .field(let field, let text): condition(of: field, text)
-    case .word, .phrase: Self.indexed(term) ?? "true"
-    case .header(let name, let value): header(name, value)
+    case .word(let text): Self.words(text, isPrefix: true) ?? "true"
+    case .phrase(let text): Self.words(text, isPrefix: false) ?? "true"
+    case .header(let name, let value):
+      Self.keeps(field: name) ? header(name, value) : "m.id = \(found(term))"
     case .mailbox(let name): mailbox(name)
     case .state(.unread): "not p.is_seen"
     case .state(.flagged): "'$flagged' = any (p.keywords)"
@@ -53,10 +76,10 @@ struct SearchSQL {
     }
   }
 
-  /// The index narrows, the columns of the message decide.
+  /// The row of the index narrows, the columns of the message decide.
   private func condition(of field: SearchField, _ text: String) -> SQL {
     let pattern = Self.pattern(text)
-    let narrowed = Self.indexed(.field(field, text)) ?? "true"
+    let narrowed = rowFilter(of: .field(field, text)) ?? "true"
     switch field {
     case .from: return narrowed
     case .to: return "(\(narrowed) and m.to_text ilike \(pattern))"
@@ -69,8 +92,17 @@ struct SearchSQL {
           where a ->> 'name' ilike \(pattern)))
         """
     case .list: return "(\(narrowed) and \(Self.extraField("List-Id", text)))"
-    case .body: return "false"
+    case .body:
+      return """
+        (m.id = \(found(.field(.body, text))) or exists (select 1 from blob t
+          where t.account_id = m.account_id and t.id = m.blob_id and t.body ilike \(pattern)))
+        """
     }
+  }
+
+  /// What the servers found, as an operand of `=`.
+  private func found(_ term: SearchTerm) -> SQL {
+    "any (\((findings.messages[term] ?? []).map(\.rawValue)))"
   }
 
   private static func addresses(_ column: SQL, _ pattern: String) -> SQL {
@@ -109,7 +141,7 @@ struct SearchSQL {
 
   // MARK: - Header fields
 
-  /// Fields that are kept; others are not known here.
+  /// Fields that are kept; others are not known here, and servers are asked.
   private static let columns: [String: SQL] = [
     "from": "m.from_addresses", "to": "m.to_addresses", "cc": "m.cc_addresses",
     "bcc": "m.bcc_addresses", "reply-to": "m.reply_to_addresses", "sender": "m.sender_addresses",
@@ -122,8 +154,8 @@ struct SearchSQL {
     "sensitivity",
   ]
 
-  /// Whether a search can tell what a message has in the field `name`.
-  static func knows(field name: String) -> Bool {
+  /// Whether what a message has in the field `name` is a column here.
+  static func keeps(field name: String) -> Bool {
     columns[name.lowercased()] != nil || extraFields.contains(name.lowercased())
   }
 
@@ -137,8 +169,12 @@ struct SearchSQL {
 
   /// Whether a field that stands in `extra_fields` as it came holds `text`, folded lines included.
   private static func extraField(_ name: String, _ text: String) -> SQL {
-    let pattern = "(^|\\n)\(literal(name)):([^\\n]|\\n[ \\t])*\(literal(text))"
-    return "m.extra_fields ~* \(pattern)"
+    "m.extra_fields ~* \(fieldPattern(name, text))"
+  }
+
+  /// A regular expression for a header that holds `text` in a field `name`.
+  static func fieldPattern(_ name: String, _ text: String) -> String {
+    "(^|\\n)\(literal(name)):([^\\n]|\\n[ \\t])*\(literal(text))"
   }
 
   /// `text` as a regular expression that matches it alone.
@@ -156,35 +192,61 @@ struct SearchSQL {
 
   // MARK: - What the index answers
 
-  private static func prefilter(of query: SearchQuery) -> SQL? {
+  private static func narrowing(_ query: SearchQuery, _ narrow: (SearchTerm) -> SQL?) -> SQL? {
     switch query {
     case .and(let parts):
-      let known = parts.compactMap(prefilter)
+      let known = parts.compactMap { narrowing($0, narrow) }
       return known.isEmpty ? nil : join(known, " and ", none: "true")
     case .or(let parts):
-      let known = parts.compactMap(prefilter)
+      let known = parts.compactMap { narrowing($0, narrow) }
       return known.count == parts.count ? join(known, " or ", none: "false") : nil
     case .not: return nil
-    case .term(let term): return indexed(term)
+    case .term(let term): return narrow(term)
     }
+  }
+
+  private func readsIndex(_ term: SearchTerm) -> Bool {
+    rowFilter(of: term) != nil || prefilter(of: term) != nil
   }
 
   /// What the row of the index says of a term; nil where it says nothing.
-  private static func indexed(_ term: SearchTerm) -> SQL? {
+  private func rowFilter(of term: SearchTerm) -> SQL? {
     switch term {
-    case .field(.from, let text): return "s.from_text like lower(\(pattern(text)))"
-    case .field(.body, _): return nil
-    case .field(_, let text): return "s.rest_text like lower(\(pattern(text)))"
-    case .word(let text): return words(text, isPrefix: true)
-    case .phrase(let text): return words(text, isPrefix: false)
-    default: return nil
+    case .field(.body, _): nil
+    case .field(.from, _): prefilter(of: term)
+    case .field(_, let text): "s.rest_text like lower(\(Self.pattern(text)))"
+    default: prefilter(of: term)
     }
   }
 
+  /// What the indexes say of a term; nil where they say nothing.
+  private func prefilter(of term: SearchTerm) -> SQL? {
+    switch term {
+    case .field(.from, let text): "s.from_text like lower(\(Self.pattern(text)))"
+    case .field(.body, let text):
+      switch narrowings[text] ?? .nothing {
+      case .nothing: "s.message_id = \(found(term))"
+      case .query(let query): "(s.message_id = \(found(term)) or s.words @@ \(query)::tsquery)"
+      case .anything: nil
+      }
+    case .field(_, let text):
+      switch narrowings[text] ?? .anything {
+      case .nothing: "false"
+      case .query(let query): "s.words @@ \(query)::tsquery"
+      case .anything: nil
+      }
+    case .word(let text): Self.words(text, isPrefix: true)
+    case .phrase(let text): Self.words(text, isPrefix: false)
+    case .header(let name, _) where !Self.keeps(field: name): "s.message_id = \(found(term))"
+    default: nil
+    }
+  }
+
+  private static let wordSeparators = Set(#"@.<>,;:/\_-+='"()[]{}|!?&*#~%$^`"#)
+
   /// Words one after the other, the last of which may go on; nil where `text` has no word.
   private static func words(_ text: String, isPrefix: Bool) -> SQL? {
-    let separators = Set(Store.wordSeparators)
-    let words = text.split { separators.contains($0) || $0.isWhitespace }
+    let words = text.split { wordSeparators.contains($0) || $0.isWhitespace }
     guard !words.isEmpty else { return nil }
     let query = words.map { "'\($0)'" }.joined(separator: " <-> ") + (isPrefix ? ":*" : "")
     return "s.words @@ to_tsquery('simple', \(query))"
@@ -202,16 +264,16 @@ struct SearchSQL {
 }
 
 extension SearchQuery {
-  /// What of the query this service cannot look for, in words; nil where it can do all of it.
-  package var unsupported: String? {
-    for term in terms {
+  /// The terms that the servers of accounts are asked for, each once.
+  package var termsOfServers: [SearchTerm] {
+    var asked: [SearchTerm] = []
+    for term in terms where !asked.contains(term) {
       switch term {
-      case .field(.body, _): return "Texts of bodies are not searched yet: body: cannot be used."
-      case .header(let name, _) where !SearchSQL.knows(field: name):
-        return "The field \(name) is not kept here, so it cannot be searched."
+      case .field(.body, _): asked.append(term)
+      case .header(let name, _) where !SearchSQL.keeps(field: name): asked.append(term)
       default: continue
       }
     }
-    return nil
+    return asked
   }
 }

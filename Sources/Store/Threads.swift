@@ -214,6 +214,15 @@ extension Store {
         gone.append(try rows.int64(row, 0))
       }
     }
+    if !gone.isEmpty {
+      _ = try await connection.query(
+        """
+        insert into dead_thread (account_id, thread_id)
+        select \(account.rawValue), t.id from unnest(\(gone)::bigint[]) as t (id)
+        on conflict (account_id, thread_id) do update set at = excluded.at
+        """
+      )
+    }
     try await append(
       [FeedEntry(.thread, .updated, left), FeedEntry(.thread, .destroyed, gone)],
       to: account,

@@ -95,25 +95,26 @@ import Testing
     _ text: String,
     in mailbox: Mailbox? = nil,
     _ fixture: StoreFixture,
+    _ findings: SearchFindings = SearchFindings(),
     limit: Int = 2
   ) async throws -> [Int64] {
     var query = MessageQuery()
     query.mailbox = mailbox?.id
     query.search = try SearchParser.parse(text)
-    #expect(query.search?.unsupported == nil)
     var found: [Int64] = []
     var position: MessagePosition?
     repeat {
       let page = try await fixture.store.messages(
         of: fixture.account,
         query,
+        findings,
         after: position,
         limit: limit
       )
       for row in 0..<page.count { found.append(page.row(row).backendUID ?? 0) }
       position = page.hasMore ? try page.lastPosition : nil
     } while position != nil
-    let count = try await fixture.store.countMessages(of: fixture.account, query)
+    let count = try await fixture.store.countMessages(of: fixture.account, query, findings)
     #expect(count == Int64(found.count), "\(text)")
     return found
   }
@@ -132,6 +133,10 @@ import Testing
         ("invoice reminder", [6]), ("lunch OR reminder", [6, 3, 1]), ("-lunch", [6, 5, 4, 2]),
         ("filename:17.pdf", [2]), ("filename:pdf", [2]), ("has:attachment", [2]),
         ("list:news.shop", [2]), ("list:.shop.", [2]), ("list:nope", []),
+        ("subject:riday", [3, 1]), (#"subject:"unch on fr""#, [3, 1]), ("subject:17", [2]),
+        (#"subject:"on lunch""#, []), ("to:ob", [6, 2, 1]), ("to:@example.org", [6, 3, 2, 1]),
+        ("filename:ice-1", [2]), (#"subject:"(""#, []), ("subject:e -from:billing", [4, 3]),
+        ("subject:nvo from:billing", [6, 2]), ("subject:zzz OR from:ada", [1]),
         ("header:Precedence=bulk", [2]), ("header:List-Id", [2]), ("header:cc", [3]),
         ("header:Message-ID=4@", [4]), ("in:inbox is:unread", [6, 5, 2, 1]), ("in:Archive", []),
         ("in:\(fixture.inbox.id) is:flagged", [4]), ("is:draft", [5]), ("-is:unread", [4, 3]),
@@ -174,9 +179,76 @@ import Testing
     }
   }
 
-  @Test func `what cannot be searched is said`() throws {
-    #expect(try SearchParser.parse("-(body:x)").unsupported?.contains("body:") == true)
-    #expect(try SearchParser.parse("header:X-Spam=yes").unsupported?.contains("X-Spam") == true)
-    #expect(try SearchParser.parse("header:list-ID=yes x").unsupported == nil)
+  @Test func `texts of what is kept here are found, by words and by their parts`() async throws {
+    try await StoreFixture.with { fixture in
+      var message = Self.mail(9, "Draft", from: "Ada <ada@example.org>", to: nil)
+      message.uid = nil
+      let raw = Array("Subject: Draft\r\nX-Project: Zeppelin\r\n\r\nAirships over Köln".utf8)
+      let (store, account) = (fixture.store, fixture.account)
+      let id = try await store.insertImported(
+        message,
+        raw: raw,
+        into: fixture.inbox.id,
+        of: account
+      )
+      try await fixture.merge(Self.samples())
+      try await Self.index(fixture)
+      #expect(try await find("airships", fixture) == [])
+      let blobs = try await store.unreadBlobs(limit: 10)
+      #expect(blobs.map(\.account) == [account])
+      let blob = try #require(blobs.first?.id)
+      let texts = BlobTexts(header: "X-Project: Zeppelin\n", body: "Airships over Köln")
+      try await store.setTexts(texts, of: blob, in: account)
+      #expect(try await store.unreadBlobs(limit: 10).isEmpty)
+      for text in ["airships", "body:rship", #"body:"over kö""#, "köln from:ada", "airships köln"] {
+        #expect(try await find(text, fixture) == [0], "\(text)")
+        #expect(try await find(text, in: fixture.inbox, fixture) == [0], "\(text)")
+      }
+      #expect(try await find("body:lunch", fixture) == [])
+      let term = SearchTerm.header(name: "x-project", value: "zepp")
+      #expect(try await store.localMessages(with: term, of: account) == [id])
+      let other = SearchTerm.header(name: "x-project", value: "x")
+      #expect(try await store.localMessages(with: other, of: account) == [])
+    }
+  }
+
+  @Test func `what servers found is one with what the database knows`() async throws {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge(Self.samples())
+      try await Self.index(fixture)
+      let ids = try await fixture.ids()
+      let body = SearchTerm.field(.body, "soup")
+      let header = SearchTerm.header(name: "X-Spam", value: "yes")
+      let findings = SearchFindings(messages: [
+        body: [1, 3, 4].compactMap { ids[$0] }, header: [2, 4].compactMap { ids[$0] },
+      ])
+      let cases: [(String, [Int64])] = [
+        ("body:soup", [4, 3, 1]), ("body:soup lunch", [3, 1]),
+        ("body:soup OR from:billing", [6, 4, 3, 2, 1]),
+        ("-body:soup -is:draft", [6, 2]), ("header:X-Spam=yes", [4, 2]),
+        ("header:X-Spam=yes body:soup", [4]), ("body:soup is:flagged", [4]), ("body:other", []),
+      ]
+      for (text, wanted) in cases {
+        for mailbox in [nil, fixture.inbox] {
+          #expect(try await find(text, in: mailbox, fixture, findings) == wanted, "\(text)")
+        }
+      }
+      let uids: [Int64] = [2, 5, 77]
+      let found = try await fixture.store.messages(
+        withUIDs: uids,
+        in: fixture.inbox.id,
+        of: fixture.account
+      )
+      #expect(Set(found) == Set([2, 5].compactMap { ids[$0] }))
+    }
+  }
+
+  @Test func `servers are asked for bodies and for fields that are not kept`() throws {
+    #expect(
+      try SearchParser.parse("-(body:x) body:x header:X-Spam=yes header:list-ID=a word")
+        .termsOfServers
+        == [.field(.body, "x"), .header(name: "X-Spam", value: "yes")]
+    )
+    #expect(try SearchParser.parse("header:cc x").termsOfServers == [])
   }
 }

@@ -194,6 +194,40 @@ import Testing
       #expect(try await store.thread(shown[3].id, of: account) == nil)
     }
   }
+
+  @Test func `what is known of a thread goes when its messages cannot come back`() async throws {
+    try await StoreFixture.with { fixture in
+      let store = fixture.store
+      func kept() async throws -> [Int64] {
+        let rows = try await fixture.pool.query(
+          """
+          select (select count(*) from thread_key), (select count(*) from thread_subject),
+            (select count(*) from thread_alias), (select count(*) from dead_thread)
+          """
+        )
+        return try (0..<4).map { try rows.int64(0, $0) }
+      }
+      try await fixture.merge([Self.mail(1, "a", subject: "lunch"), Self.mail(4, "z")])
+      try await fixture.merge([Self.mail(3, "c", naming: ["b"])])
+      try await fixture.merge([Self.mail(2, "b", naming: ["a"])])
+      #expect(try await kept() == [4, 1, 1, 0])
+      try await fixture.store.holdVanished([1, 2], from: fixture.inbox)
+      try await fixture.removeHeld()
+      #expect(try await kept() == [4, 1, 1, 0])
+      try await fixture.store.holdVanished([3, 4], from: fixture.inbox)
+      try await fixture.removeHeld()
+      try await store.forgetDeadThreads()
+      #expect(try await kept() == [4, 1, 1, 2])
+      // One comes back in time: by its key it finds its thread.
+      try await fixture.merge([Self.mail(5, "d", naming: ["c"])])
+      try await store.forgetDeadThreads(olderThan: 0)
+      #expect(try await kept() == [4, 1, 1, 0])
+      try await fixture.store.holdVanished([5], from: fixture.inbox)
+      try await fixture.removeHeld()
+      try await store.forgetDeadThreads(olderThan: 0)
+      #expect(try await kept() == [0, 0, 0, 0])
+    }
+  }
 }
 
 /// Numbers that are the same in every run (SplitMix64).

@@ -46,7 +46,7 @@ enum SearchDecoding {
 
   private static func parse(_ text: String, at pointer: String, _ faults: Faults) -> SearchQuery? {
     do throws(SearchSyntaxError) {
-      return supported(try SearchParser.parse(text), at: pointer, faults)
+      return bounded(try SearchParser.parse(text), at: pointer, faults)
     } catch {
       faults.add(pointer, .format, "At byte \(error.place): \(error.reason)")
       return nil
@@ -59,7 +59,7 @@ enum SearchDecoding {
     _ faults: Faults
   ) -> SearchQuery? {
     do throws(SearchSyntaxError) {
-      return supported(try SearchQuery.parse(filter: filter), at: pointer, faults)
+      return bounded(try SearchQuery.parse(filter: filter), at: pointer, faults)
     } catch {
       // A parameter is named alone; what is inside of it stands in the text.
       let isParameter = pointer.hasPrefix("?")
@@ -69,12 +69,15 @@ enum SearchDecoding {
     }
   }
 
-  private static func supported(
+  private static func bounded(
     _ query: SearchQuery,
     at pointer: String,
     _ faults: Faults
   ) -> SearchQuery? {
-    if let reason = query.unsupported { faults.addValue(pointer, .unsupported, reason) }
+    let limit = SearchLimits().serverTerms
+    if query.termsOfServers.count > limit {
+      faults.addValue(pointer, .range, "At most \(limit) terms that a server has to be asked for.")
+    }
     return query
   }
 }

@@ -170,7 +170,10 @@ extension Endpoints {
     }
     try await requireMailbox(query.mailbox, of: account, at: "/query/mailbox")
     let limit = configuration.limits.batchMessages
-    let ids = try await store.messageIDs(of: account, query, limit: limit + 1)
+    let findings = try await engine.find(query, of: account)
+    // A change of a part of what was meant would look like one of all.
+    if let gap = findings.gaps.first { throw gap.error }
+    let ids = try await store.messageIDs(of: account, query, findings, limit: limit + 1)
     if ids.count <= limit {
       return try await apply(change, to: ids.map(\.description), of: account)
     }
@@ -179,6 +182,7 @@ extension Endpoints {
     let job = try await engine.batch(
       of: account,
       query: query,
+      findings: findings,
       patch: patch,
       isPermanent: isPermanent,
       claim: claim

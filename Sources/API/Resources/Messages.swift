@@ -25,15 +25,22 @@ extension Endpoints {
     let position = try request.cursor.map { cursor throws(ServiceError) in
       try messagePosition(cursor, list: list)
     }
-    let page = try await page(of: account, filter, after: position, limit: request.limit)
-    var answer = Page(state: page.state.description)
+    let findings = try await findings(of: account, filter, continues: position != nil)
+    let page = try await page(
+      of: account,
+      filter,
+      findings,
+      after: position,
+      limit: request.limit
+    )
+    var answer = Page(state: page.state.description, partial: findings.gaps)
     if page.hasMore, let last = try page.lastPosition {
       answer.next = cursors.encode(
         [.text(last.key), .int(last.uid), .int(last.id.rawValue)],
         list: list
       )
     }
-    if request.wantsTotal { answer.total = try await count(of: account, filter) }
+    if request.wantsTotal { answer.total = try await count(of: account, filter, findings) }
     return try await answerList(
       answer,
       page,
@@ -44,10 +51,27 @@ extension Endpoints {
     )
   }
 
+  /// What the account's server finds of a search; an error where it can tell nothing at all.
+  private func findings(
+    of account: ID<Account>,
+    _ filter: MessageFilter,
+    continues: Bool
+  ) async throws(ServiceError) -> SearchFindings {
+    let findings = try await engine.find(
+      filter.query,
+      role: filter.role,
+      of: account,
+      continues: continues
+    )
+    if let gap = findings.gaps.first, gap.mailbox == nil { throw gap.error }
+    return findings
+  }
+
   /// One page, by role in the same round trip where the mailbox is named so.
   private func page(
     of account: ID<Account>,
     _ filter: MessageFilter,
+    _ findings: SearchFindings,
     after position: MessagePosition?,
     limit: Int
   ) async throws(ServiceError) -> MessagePage {
@@ -55,6 +79,7 @@ extension Endpoints {
       let page = try await store.messages(
         of: account,
         filter.query,
+        findings,
         after: position,
         limit: limit
       )
@@ -66,6 +91,7 @@ extension Endpoints {
         of: account,
         role: role,
         filter.query,
+        findings,
         after: position,
         limit: limit
       )
@@ -104,13 +130,14 @@ extension Endpoints {
 
   private func count(
     of account: ID<Account>,
-    _ filter: MessageFilter
+    _ filter: MessageFilter,
+    _ findings: SearchFindings
   ) async throws(ServiceError) -> Int64 {
     var query = filter.query
     if let role = filter.role {
       query.mailbox = try await store.mailbox(role: role, of: account)?.id
     }
-    return try await store.countMessages(of: account, query)
+    return try await store.countMessages(of: account, query, findings)
   }
 
   /// How many messages a list may hold whose bodies or headers are asked for.

@@ -1,4 +1,5 @@
 import Bytes
+import Engine
 import HTTPTransport
 import Model
 import Store
@@ -29,18 +30,25 @@ extension Endpoints {
     let position = try request.cursor.map { cursor throws(ServiceError) in
       try messagePosition(cursor, list: list)
     }
+    let findings = await findings(filter, of: accounts, continues: position != nil)
     var pages: [(account: ID<Account>, page: MessagePage)] = []
     for account in accounts {
       pages.append(
         (
           account,
-          try await store.messages(of: account, filter, after: position, limit: request.limit)
+          try await store.messages(
+            of: account,
+            filter,
+            findings[account] ?? SearchFindings(),
+            after: position,
+            limit: request.limit
+          )
         )
       )
     }
     let found = Self.merge(pages.map(\.page))
     let shown = found.prefix(request.limit)
-    var answer = Page()
+    var answer = Page(partial: accounts.flatMap { findings[$0]?.gaps ?? [] })
     if found.count > shown.count || pages.contains(where: { $0.page.hasMore }),
       let last = shown.last
     {
@@ -52,10 +60,38 @@ extension Endpoints {
     }
     if request.wantsTotal {
       var total: Int64 = 0
-      for account in accounts { total += try await store.countMessages(of: account, filter) }
+      for account in accounts {
+        total += try await store.countMessages(
+          of: account,
+          filter,
+          findings[account] ?? SearchFindings()
+        )
+      }
       answer.total = total
     }
     return try write(shown, of: pages, answer, MessageMembers(request.fields), call)
+  }
+
+  /// What the servers of all accounts find, asked at the same time; one that cannot be asked leaves a gap.
+  private func findings(
+    _ query: MessageQuery,
+    of accounts: [ID<Account>],
+    continues: Bool
+  ) async -> [ID<Account>: SearchFindings] {
+    guard query.search?.termsOfServers.isEmpty == false else { return [:] }
+    return await withTaskGroup(of: (ID<Account>, SearchFindings).self) { group in
+      for account in accounts {
+        group.addTask { [engine] in
+          do throws(ServiceError) {
+            return (account, try await engine.find(query, of: account, continues: continues))
+          } catch {
+            let gap = SearchGap(account: account, mailbox: nil, error: error)
+            return (account, SearchFindings(gaps: [gap]))
+          }
+        }
+      }
+      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
   }
 
   /// How many accounts one search may cover.

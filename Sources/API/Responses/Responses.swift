@@ -59,6 +59,8 @@ struct Page {
   /// The state of the feed, where the list has one.
   var state: String?
   var total: Int64?
+  /// What a search could not look into; the answer names it where there is any.
+  var partial: [SearchGap] = []
 
   /// The answer to `call` with the items that `writeItems` writes into the array.
   func response(
@@ -80,10 +82,27 @@ struct Page {
         json.key("total")
         json.int(total)
       }
+      writePartial(&json)
       json.endObject()
     }
     if let next { response.fields.append("Link", link(next, call)) }
     return response
+  }
+
+  private func writePartial(_ json: inout JSONWriter) {
+    guard !partial.isEmpty else { return }
+    json.key("partial")
+    json.array { json in
+      for gap in partial {
+        json.object { json in
+          json.member("accountId") { $0.id(gap.account) }
+          if let mailbox = gap.mailbox { json.member("mailboxId") { $0.id(mailbox) } }
+          json.member("code") { $0.string(gap.error.code.rawValue) }
+          json.member("detail") { $0.string(gap.error.message) }
+          json.member("retryable") { $0.bool(gap.error.isRetryable) }
+        }
+      }
+    }
   }
 
   /// The target of the request with the cursor in the place of its own (RFC 8288).

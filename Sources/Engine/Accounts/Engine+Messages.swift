@@ -79,11 +79,12 @@ extension Engine {
   package func batch(
     of account: ID<Account>,
     query: MessageQuery,
+    findings: SearchFindings,
     patch: MessagePatch?,
     isPermanent: Bool,
     claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> JobRecord {
-    let messages = try await store.messageIDs(of: account, query, limit: 1_000_000)
+    let messages = try await store.messageIDs(of: account, query, findings, limit: 1_000_000)
     let trash =
       patch == nil && !isPermanent
       ? try await store.mailbox(role: "trash", of: account)?.id : nil

@@ -104,13 +104,14 @@ struct FeedWorker: Sendable {
 
   // MARK: - Trimming
 
-  /// Forgets what is older than the feed is kept.
+  /// Forgets what is older than the feed is kept, and what ties messages to threads that are gone.
   private func trim() async {
-    guard let retention = limits.retention else { return }
     while !Task.isCancelled {
       do throws(ServiceError) {
-        let age = retention.components.seconds
-        while try await services.store.trimFeed(olderThan: age, limit: limits.trimRows) {}
+        if let age = limits.retention?.components.seconds {
+          while try await services.store.trimFeed(olderThan: age, limit: limits.trimRows) {}
+        }
+        try await services.store.forgetDeadThreads()
       } catch {
         services.logger.debug("feed not trimmed", metadata: ["reason": "\(error.cause ?? "")"])
       }
@@ -130,8 +131,9 @@ struct FeedWorker: Sendable {
           unsettled += count
           step = try await services.store.indexForSearch(limit: limits.indexRows)
         }
+        try await indexBlobs()
         if unsettled >= limits.indexSettle {
-          try await services.store.settleSearchIndex()
+          try await services.store.settleSearchIndex(after: unsettled)
           unsettled = 0
         }
       } catch {
@@ -143,6 +145,23 @@ struct FeedWorker: Sendable {
       while Deadline.now < latest,
         await !changes.wait(until: .after(limits.indexQuiet), on: loop).isEmpty
       {}
+    }
+  }
+
+  /// Reads the texts of raw messages kept here.
+  private func indexBlobs() async throws(ServiceError) {
+    let configuration = services.configuration
+    while !Task.isCancelled {
+      let blobs = try await services.store.unreadBlobs(limit: configuration.searchBlobs)
+      for blob in blobs {
+        let texts = try await services.store.texts(
+          of: blob.id,
+          in: blob.account,
+          limit: configuration.searchBlobBytes
+        )
+        try await services.store.setTexts(texts, of: blob.id, in: blob.account)
+      }
+      guard blobs.count == configuration.searchBlobs else { return }
     }
   }
 

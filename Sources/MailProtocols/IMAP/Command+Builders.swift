@@ -210,12 +210,18 @@ extension IMAPCommand {
   }
 
   /// UID SEARCH, with `RETURN (ALL)` where the server answers in ranges (RFC 4731).
-  package static func search(_ criteria: SearchCriteria, extended: Bool) -> IMAPCommand {
+  package static func search(
+    _ criteria: SearchCriteria,
+    extended: Bool,
+    charset: SearchCharset = .utf8
+  ) -> IMAPCommand {
     IMAPCommand("UID SEARCH") {
       if extended { $0.text(" RETURN (ALL)") }
-      if criteria.needsCharset { $0.charset() }
+      if criteria.needsCharset {
+        if charset == .utf8 { $0.charset() } else { $0.text(" CHARSET ISO-8859-1") }
+      }
       $0.text(" ")
-      criteria.write(to: &$0)
+      criteria.write(in: charset, to: &$0)
     }
   }
 

@@ -25,19 +25,26 @@ package indirect enum SearchCriteria: Hashable, Sendable {
   case not(SearchCriteria)
 
   /// Whether any text in it needs a charset to be named.
-  var needsCharset: Bool {
+  package var needsCharset: Bool { hasText { !$0.utf8.allSatisfy { $0 < 0x80 } } }
+
+  /// Whether every text in it can be spelled in `charset`.
+  package func fits(_ charset: SearchCharset) -> Bool {
+    charset == .utf8 || !hasText { text in text.unicodeScalars.contains { $0.value > 0xFF } }
+  }
+
+  private func hasText(_ isWanted: (String) -> Bool) -> Bool {
     switch self {
     case .header(_, let text), .subject(let text), .from(let text), .to(let text), .cc(let text),
       .body(let text), .text(let text):
-      !text.utf8.allSatisfy { $0 < 0x80 }
-    case .and(let all): all.contains(where: \.needsCharset)
-    case .or(let left, let right): left.needsCharset || right.needsCharset
-    case .not(let inner): inner.needsCharset
+      isWanted(text)
+    case .and(let all): all.contains { $0.hasText(isWanted) }
+    case .or(let left, let right): left.hasText(isWanted) || right.hasText(isWanted)
+    case .not(let inner): inner.hasText(isWanted)
     default: false
     }
   }
 
-  func write(to output: inout CommandWriter) {
+  func write(in charset: SearchCharset = .utf8, to output: inout CommandWriter) {
     switch self {
     case .all: output.text("ALL")
     case .uids(let set): output.text("UID \(set)")
@@ -47,41 +54,45 @@ package indirect enum SearchCriteria: Hashable, Sendable {
       output.text("HEADER ")
       output.string(name)
       output.text(" ")
-      output.string(value)
-    case .subject(let text): output.key("SUBJECT", text)
-    case .from(let text): output.key("FROM", text)
-    case .to(let text): output.key("TO", text)
-    case .cc(let text): output.key("CC", text)
-    case .body(let text): output.key("BODY", text)
-    case .text(let text): output.key("TEXT", text)
+      output.string(charset.encode(value))
+    case .subject(let text): output.key("SUBJECT", text, charset)
+    case .from(let text): output.key("FROM", text, charset)
+    case .to(let text): output.key("TO", text, charset)
+    case .cc(let text): output.key("CC", text, charset)
+    case .body(let text): output.key("BODY", text, charset)
+    case .text(let text): output.key("TEXT", text, charset)
     case .largerThan(let size): output.text("LARGER \(max(size, 0))")
     case .smallerThan(let size): output.text("SMALLER \(max(size, 0))")
     case .since(let date): output.day("SINCE", date)
     case .before(let date): output.day("BEFORE", date)
-    case .and(let all): Self.write(all, to: &output)
+    case .and(let all): Self.write(all, charset, to: &output)
     case .or(let left, let right):
       output.text("OR ")
-      left.writeGrouped(to: &output)
+      left.writeGrouped(charset, to: &output)
       output.text(" ")
-      right.writeGrouped(to: &output)
+      right.writeGrouped(charset, to: &output)
     case .not(let inner):
       output.text("NOT ")
-      inner.writeGrouped(to: &output)
+      inner.writeGrouped(charset, to: &output)
     }
   }
 
-  private func writeGrouped(to output: inout CommandWriter) {
-    guard case .and = self else { return write(to: &output) }
+  private func writeGrouped(_ charset: SearchCharset, to output: inout CommandWriter) {
+    guard case .and = self else { return write(in: charset, to: &output) }
     output.text("(")
-    write(to: &output)
+    write(in: charset, to: &output)
     output.text(")")
   }
 
-  private static func write(_ all: [SearchCriteria], to output: inout CommandWriter) {
+  private static func write(
+    _ all: [SearchCriteria],
+    _ charset: SearchCharset,
+    to output: inout CommandWriter
+  ) {
     guard !all.isEmpty else { return output.text("ALL") }
     for (index, criteria) in all.enumerated() {
       if index > 0 { output.text(" ") }
-      criteria.writeGrouped(to: &output)
+      criteria.writeGrouped(charset, to: &output)
     }
   }
 
@@ -98,10 +109,25 @@ package indirect enum SearchCriteria: Hashable, Sendable {
   }
 }
 
+/// The charset of a search's texts (RFC 3501 §6.4.4).
+package enum SearchCharset: Sendable {
+  case utf8
+  /// For servers that take nothing better.
+  case latin1
+
+  /// The bytes of `text`, which the charset can spell.
+  func encode(_ text: String) -> [UInt8] {
+    switch self {
+    case .utf8: Array(text.utf8)
+    case .latin1: text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+    }
+  }
+}
+
 extension CommandWriter {
-  fileprivate mutating func key(_ name: String, _ text: String) {
+  fileprivate mutating func key(_ name: String, _ text: String, _ charset: SearchCharset) {
     self.text("\(name) ")
-    string(text)
+    string(charset.encode(text))
   }
 
   fileprivate mutating func day(_ name: String, _ date: InternalDate) {

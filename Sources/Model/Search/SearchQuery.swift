@@ -20,7 +20,7 @@ package indirect enum SearchQuery: Sendable, Equatable {
 }
 
 /// One condition on a message.
-package enum SearchTerm: Sendable, Equatable {
+package enum SearchTerm: Sendable, Hashable {
   /// A part of the text of some header fields, in any case of letters.
   case field(SearchField, String)
   /// A field by its name; without a value: whether the message has it.
@@ -57,6 +57,8 @@ package struct SearchLimits: Sendable {
   package var bytes = 4096
   /// Most terms.
   package var terms = 64
+  /// Most different terms that a server has to be asked for: texts of bodies, and header fields that are not kept.
+  package var serverTerms = 4
   /// How deep parentheses, or operators of a JSON filter, may go.
   package var depth = 16
 

@@ -70,7 +70,8 @@ struct SearchEndToEndTests {
         #"{"query":{"filter":{"operator":"or","conditions":[{"is":"x"}]}},"delete":"trash"}"#
       )
       #expect(member.pointers == ["/query/filter/conditions/0/is"])
-      let body = try await api.expect(422, "GET", "/v1/search?q=body:x")
+      let bodies = (0..<5).map { "body:x\($0)" }.joined(separator: "%20")
+      let body = try await api.expect(422, "GET", "/v1/search?q=\(bodies)")
       #expect(body.pointers == ["?q"])
       let nothing = try await api.expect(400, "GET", "/v1/search")
       #expect(nothing.pointers == ["?q"])
@@ -81,6 +82,53 @@ struct SearchEndToEndTests {
       )
       #expect(elsewhere.pointers == ["?account"])
       try await api.expect(400, code: "cursor_invalid", "GET", "/v1/search?q=x&cursor=AAAA")
+    }
+  }
+
+  @Test func `bodies are searched on the server, and what cannot be asked is told`() async throws {
+    let dovecot = try await DovecotServer.start(users: ["alice"])
+    for index in 0..<6 {
+      let text = "Subject: m\(index)\r\n\r\n\(index % 2 == 0 ? "A zebra crosses" : "Nobody")\r\n"
+      try await dovecot.deliver(Array(text.utf8), to: "alice")
+    }
+    try await Office.with { service, api in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let path = "/v1/accounts/\(account)"
+      try await eventually("the index has caught up") {
+        let found = try await api.expect(200, "GET", "\(path)/messages?q=body:zebra&total=true")
+        return found.json["total"]?.intValue == 3
+      }
+      var subjects: [String] = []
+      var next: String? = "\(path)/messages?q=body:zebra&limit=1"
+      while let page = next {
+        let answer = try await api.expect(200, "GET", page)
+        #expect(answer.json["partial"] == nil)
+        subjects += answer.items.compactMap { $0["subject"]?.stringValue }
+        next = answer.json["next"]?.stringValue.map {
+          "\(path)/messages?q=body:zebra&limit=1&cursor=\($0)"
+        }
+      }
+      #expect(subjects == ["m4", "m2", "m0"])
+      let flagged = try await api.expect(
+        200,
+        "POST",
+        "\(path)/messages:batch",
+        #"{"query":{"q":"body:zebra"},"patch":{"keywords":{"$flagged":true}}}"#
+      )
+      #expect(flagged.items.count == 3)
+      let over = try await api.expect(200, "GET", "/v1/search?q=-body:zebra")
+      #expect(over.items.count == 3)
+      try await service.waitUntilReplayed(account)
+
+      await dovecot.stop()
+      let away = try await api.call("GET", "\(path)/messages?q=body:zebra")
+      #expect(away.code?.hasPrefix("backend_") == true, "\(away.http.text)")
+      #expect(away.json["retryable"] == .bool(true))
+      let partial = try await api.expect(200, "GET", "/v1/search?q=body:zebra%20OR%20subject:m1")
+      #expect(partial.items.count == 1)
+      let gaps = partial.json["partial"]?.arrayValue ?? []
+      #expect(gaps.map { $0["accountId"]?.stringValue } == ["\(account)"])
+      #expect(gaps.first?["code"]?.stringValue?.hasPrefix("backend_") == true)
     }
   }
 }

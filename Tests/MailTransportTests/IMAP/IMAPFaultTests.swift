@@ -291,6 +291,24 @@ struct IMAPFaultTests {
     }
   }
 
+  @Test func `a text goes in ISO-8859-1 where a server takes no UTF-8 and it fits`() async throws {
+    let none = try await error([
+      .expect("CHARSET UTF-8 BODY {5}"), .send("+ go\r\n"), .expect("\u{FC}"),
+      .send("A1 NO [BADCHARSET (US-ASCII ISO-8859-1)] no\r\n"),
+      .expect("CHARSET ISO-8859-1 BODY {4}"), .send("+ go\r\n"), .skip(6),
+      .send("* SEARCH 4 2\r\nA2 OK\r\n"),
+      .expect("CHARSET UTF-8 BODY {3}"), .send("+ go\r\n"), .skip(5),
+      .send("A3 NO [BADCHARSET] no\r\n"), .hang,
+    ]) { client throws(IMAPError) in
+      #expect(try await client.search(.body("M\u{FC}ll")) == UIDSet([2, 4]))
+      _ = try await client.search(.body("\u{4E2D}"))
+    }
+    guard case .refused("UID SEARCH", _, .other("BADCHARSET", _)?)? = none else {
+      Issue.record("\(String(describing: none))")
+      return
+    }
+  }
+
   private static func summary(_ uid: Int) -> String {
     "* \(uid) FETCH (UID \(uid) FLAGS () RFC822.SIZE 7 ENVELOPE NIL BODY[HEADER.FIELDS (X)] \"\")\r\n"
   }
