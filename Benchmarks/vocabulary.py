@@ -3,7 +3,11 @@
 import collections
 import random
 
-SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
+# Made of enough different syllables that three letters of a word say as little and as much as those of real ones.
+ONSETS = "b bl br c ch d dr f fl fr g gr h j k kl l m n p ph pr qu r s sch sh sl st t th tr v w y z".split()
+VOWELS = "a a e e i i o o u ai ea ee ie oo ou au y".split()
+CODAS = ["", "", "", "ck", "ff", "l", "ld", "m", "n", "nd", "ng", "r", "rt", "s", "st", "t", "x"]
+SUFFIXES = "com com org net de fr co.uk io example".split()
 WORDS, PEOPLE = 20_000, 5000
 
 
@@ -14,16 +18,20 @@ class Vocabulary:
         self.random = random.Random(2026)
         words = set()
         while len(words) < WORDS:
-            words.add("".join(self.random.choices(SYLLABLES, k=self.random.randint(2, 5))))
+            words.add("".join(self._syllable() for _ in range(self.random.randint(2, 3))))
         self.words = sorted(words)
         self.random.shuffle(self.words)
         self.people = [self._person() for _ in range(PEOPLE)]
         self.uses, self.count = collections.Counter(), 0
 
+    def _syllable(self):
+        return "".join(self.random.choice(part) for part in (ONSETS, VOWELS, CODAS))
+
     def _person(self):
         first, last = (self.random.choice(self.words).capitalize() for _ in range(2))
         domain = self.random.choice(self.words[:500])
-        return f"{first} {last}", f"{first}.{last}@{domain}.example".lower()
+        suffix = self.random.choice(SUFFIXES)
+        return f"{first} {last}", f"{first}.{last}@{domain}.{suffix}".lower()
 
     def _pick(self, values):
         """One of them, the first ones by far the most often."""

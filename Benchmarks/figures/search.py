@@ -53,7 +53,7 @@ def senders(vocabulary, choice):
     people = [vocabulary.people[place * len(vocabulary.people) // SEARCHES]
               for place in range(SEARCHES)]
     forms = (lambda name, email: email, lambda name, email: name.split()[1],
-             lambda name, email: email[2:-6])
+             lambda name, email: email[2:-3])
     texts = [forms[place % 3](*person) for place, person in enumerate(people)]
     choice.shuffle(texts)
     return [f"from:{text}" for text in texts]
