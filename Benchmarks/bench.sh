@@ -1,7 +1,10 @@
 #!/bin/bash
 # make bench: the figures of docs/benchmarks.md, each beside its reference measured in the same run.
 #
-#   Benchmarks/bench.sh [GROUP…]     the groups named, or all of them; `bench.sh help` lists them
+#   Benchmarks/bench.sh [GROUP…]     the groups named, or all of them
+#
+# GROUP is a file of Benchmarks/figures: memory sync list stream allocations events unchanged sync100k
+# accounts search pages.
 #
 # BENCH_ROUNDS=3 rounds each, of which the best and the range are printed; BENCH_LISTEN=127.0.0.1:18081;
 # BENCH_PROGRAMS is a folder that holds the programs, built already.
@@ -18,5 +21,9 @@ fi
 # Where the user that the service's own PostgreSQL runs as can get, too.
 folder=$(mktemp -d /var/tmp/restante-bench-XXXXXX)
 chmod 755 "$folder"
-trap 'rm -rf "$folder"' EXIT
-python3 -u Benchmarks/bench.py "$programs" "$folder" "${BENCH_LISTEN:-127.0.0.1:18081}" "$@"
+python3 -u Benchmarks/bench.py "$programs" "$folder" "${BENCH_LISTEN:-127.0.0.1:18081}" "$@" &
+bench=$!
+# It ends what it started before the folder goes.
+trap 'kill -TERM "$bench" 2>/dev/null && wait "$bench"; rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+wait "$bench"

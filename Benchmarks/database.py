@@ -32,17 +32,24 @@ class Database:
                        check=True, stdout=subprocess.DEVNULL, text=True, input=text)
 
     def cpu(self):
-        """User and system time of the server's processes that live, in seconds."""
-        total = 0
+        """User and system time so far of each process that serves a connection of the service, in seconds."""
+        times = {}
         for path in glob.glob("/proc/[0-9]*/stat"):
             try:
                 with open(path) as file:
                     fields = file.read().rpartition(")")[2].split()
+                with open(path.replace("stat", "cmdline")) as file:
+                    title = file.read()
             except OSError:
                 continue  # It has ended.
-            if int(fields[1]) == self.server:
-                total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+            # Autovacuum, which comes and goes as it likes, is no cost of a request.
+            if int(fields[1]) == self.server and title.startswith("postgres: restante restante"):
+                times[path] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return times
+
+    def cpu_since(self, before):
+        """Seconds that they have used since `before`, an answer of `cpu`."""
+        return sum(time - before.get(path, 0) for path, time in self.cpu().items())
 
     def capture(self, action):
         """The statements that `action` makes the service run, with their parameters."""

@@ -44,9 +44,10 @@ def measure_round(service, database, name, paths):
     for path in paths:
         if service.call("GET", path)[2].count(b'"threadId"') != 50:
             raise RuntimeError(f"{path} is no page of 50")
-        before = service.cpu() + database.cpu()
+        before, database_before = service.cpu(), database.cpu()
         _, median, _, requests = wrk(service, path, connections=1, seconds=3)
-        found.append((median, (service.cpu() + database.cpu() - before) / requests * 1000))
+        used = service.cpu() - before + database.cpu_since(database_before)
+        found.append((median, used / requests * 1000))
     (small, small_cost), (large, large_cost) = found
     note(f"{name}: {small:.2f} ms and {small_cost:.2f} ms CPU of 1,000, {large:.2f} ms and "
          f"{large_cost:.2f} ms CPU of 1,000,000")
