@@ -24,6 +24,6 @@ chmod 755 "$folder"
 python3 -u Benchmarks/bench.py "$programs" "$folder" "${BENCH_LISTEN:-127.0.0.1:18081}" "$@" &
 bench=$!
 # It ends what it started before the folder goes.
-trap 'kill -TERM "$bench" 2>/dev/null && wait "$bench"; rm -rf "$folder"' EXIT
+trap 'kill -TERM "$bench" 2>/dev/null && wait "$bench" || :; rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
 wait "$bench"
