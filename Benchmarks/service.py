@@ -1,4 +1,4 @@
-"""What the benchmarks and the soak know of the service: requests, its process, the mail behind it."""
+"""What the benchmarks and the soak know of the service: its requests and its process."""
 
 import http.client
 import json
@@ -65,8 +65,14 @@ class Service:
 
     def mailboxes(self, account):
         """The mailboxes of an account by role, or by name where they have none."""
-        items = self.json("GET", f"/v1/accounts/{account}/mailboxes")["items"]
+        items = self.json("GET", f"/v1/accounts/{account}/mailboxes?limit=500")["items"]
         return {item["role"] or item["name"]: item for item in items}
+
+    def remove(self, account):
+        """Removes an account and waits until it is gone."""
+        self.json("DELETE", f"/v1/accounts/{account}")
+        while self.call("GET", f"/v1/accounts/{account}")[0] != 404:
+            time.sleep(0.05)
 
     def wait_synced(self, account, limit=120):
         """Waits until every mailbox is synced; the mailboxes."""
@@ -87,58 +93,27 @@ class Service:
 
     def rss(self):
         """Resident memory of the process, in bytes."""
+        return self._memory("VmRSS:")
+
+    def peak(self):
+        """The most that it was since the last `reset_peak`, by the kernel's own mark: no sample can miss it."""
+        return self._memory("VmHWM:")
+
+    def reset_peak(self):
+        """Sets the kernel's mark to what is resident now."""
+        with open(f"/proc/{self.pid}/clear_refs", "w") as file:
+            file.write("5")
+
+    def _memory(self, name):
         with open(f"/proc/{self.pid}/status") as file:
             for line in file:
-                if line.startswith("VmRSS:"):
+                if line.startswith(name):
                     return int(line.split()[1]) * 1024
-        raise RuntimeError("no VmRSS")
+        raise RuntimeError(f"no {name}")
 
     def descriptors(self):
         """How many descriptors the process has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
-
-
-class IMAP:
-    """A connection that reads as fast as it can and understands next to nothing."""
-
-    def __init__(self, port, user, password):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer = bytearray(1 << 18)
-        self.number = 0
-        self.socket.recv(4096)
-        self.command(f'LOGIN {user} "{password}"')
-
-    def finish(self, tag, collect=None):
-        """Reads until the tagged answer; how many bytes came."""
-        tail = b""
-        total = 0
-        while True:
-            count = self.socket.recv_into(self.buffer)
-            if not count:
-                raise RuntimeError("the server closed the connection")
-            total += count
-            if collect is not None:
-                collect += self.buffer[:count]
-            tail = (tail + self.buffer[max(0, count - 4096):count])[-4096:]
-            if tail.endswith(b"\r\n"):
-                last = tail[:-2].rpartition(b"\r\n")[2]
-                if last.startswith(tag + b" "):
-                    if not last.startswith(tag + b" OK"):
-                        raise RuntimeError(last.decode())
-                    return total
-
-    def command(self, text, collect=None):
-        """Sends one command and reads to its end; how many bytes came."""
-        self.number += 1
-        tag = b"a%d" % self.number
-        self.socket.sendall(tag + b" " + text.encode() + b"\r\n")
-        return self.finish(tag, collect)
-
-    def close(self):
-        """Says goodbye."""
-        self.socket.sendall(b"z LOGOUT\r\n")
-        self.socket.close()
 
 
 def percentile(values, part):

@@ -1,11 +1,13 @@
 """Mixed use of the stack that soak.sh started, for some minutes.
 
 It fails on an answer of 5xx, on one that does not come, on a message that is lost or doubled, on a
-submission that does not arrive, and where memory or descriptors grow.
+submission that does not arrive, and where memory or descriptors grow. At the end it prints the curve of
+memory, a line a minute.
 """
 
 import collections
 import http.client
+import json
 import os
 import random
 import statistics
@@ -13,6 +15,7 @@ import sys
 import threading
 import time
 
+from memorycurve import MemoryCurve
 from service import Service, percentile
 
 MINUTES = float(sys.argv[1])
@@ -66,7 +69,6 @@ class Worker(threading.Thread):
                 time.sleep(1)
 
     def step(self):
-        import json
         account, inbox, archive = self.accounts[self.random.choice(USERS)]
         base = f"/v1/accounts/{account}"
         box = self.random.choice((inbox, inbox, archive))
@@ -98,7 +100,6 @@ class Worker(threading.Thread):
         time.sleep(self.random.uniform(0, PAUSE))
 
     def import_and_delete(self, base, inbox):
-        import json
         raw = (f"From: <a@test.invalid>\r\nTo: <b@test.invalid>\r\nSubject: import "
                f"{self.number}-{self.random.random()}\r\n\r\n" + "a line\r\n" * 200).encode()
         status, data = self.call("import", "POST", f"{base}/messages?mailbox={inbox}", raw,
@@ -169,14 +170,15 @@ def main():
     start = time.monotonic()
     for worker in workers:
         worker.start()
-    samples = []
+    samples, curve = [], MemoryCurve()
     total = MINUTES * 60
-    interval = min(30, total / 12)
+    interval = min(60, total / 12)
     while (elapsed := time.monotonic() - start) < total:
         time.sleep(min(interval, total - elapsed))
-        done = sum(counts.values())
+        elapsed, done = time.monotonic() - start, sum(counts.values())
         samples.append((service.rss(), service.descriptors()))
-        print(f"{time.monotonic() - start:6.0f} s  {done:8} requests  {samples[-1][0] / 1e6:6.1f} MB  "
+        curve.add(elapsed, done, samples[-1][0])
+        print(f"{elapsed:6.0f} s  {done:8} requests  {samples[-1][0] / 1e6:6.1f} MB  "
               f"{samples[-1][1]:3} descriptors  {len(failures)} failures", flush=True)
     stopping.set()
     for worker in workers:
@@ -184,6 +186,7 @@ def main():
         if worker.is_alive():
             fail(f"worker {worker.number} is stuck in a request")
     check_end(service, accounts, samples)
+    curve.write()
     print(f"\n{'action':10} {'requests':>9} {'median ms':>10} {'p99 ms':>8}")
     for action, values in sorted(latencies.items()):
         print(f"{action:10} {len(values):9} {statistics.median(values) * 1000:10.1f} "

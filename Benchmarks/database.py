@@ -1,0 +1,97 @@
+"""The service's own PostgreSQL, asked from outside."""
+
+import glob
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+
+class Database:
+    """By the programs that come with the server."""
+
+    def __init__(self, folder):
+        cluster = f"{folder}/postgres"
+        with open(f"{cluster}/cluster/postmaster.pid") as file:
+            lines = file.read().splitlines()
+        self.server, self.host = int(lines[0]), lines[4].strip()
+        self.log = f"{cluster}/server.log"
+        self.programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        self.arguments = ["-h", self.host, "-p", "5432", "-U", "restante"]
+
+    def run(self, sql, input=None):
+        """Runs statements; the last one's rows as text."""
+        return subprocess.run(
+            ["psql", *self.arguments, "-d", "restante", "-v", "ON_ERROR_STOP=1", "-XAtqc", sql],
+            check=True, capture_output=True, text=True, input=input).stdout.strip()
+
+    def script(self, text):
+        """Runs what psql understands, `\\copy … from stdin` with its data included."""
+        subprocess.run(["psql", *self.arguments, "-d", "restante", "-v", "ON_ERROR_STOP=1", "-Xq"],
+                       check=True, stdout=subprocess.DEVNULL, text=True, input=text)
+
+    def cpu(self):
+        """User and system time so far of each process that serves a connection of the service, in seconds."""
+        times = {}
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path) as file:
+                    fields = file.read().rpartition(")")[2].split()
+                with open(path.replace("stat", "cmdline")) as file:
+                    title = file.read()
+            except OSError:
+                continue  # It has ended.
+            # Autovacuum, which comes and goes as it likes, is no cost of a request.
+            if int(fields[1]) == self.server and title.startswith("postgres: restante restante"):
+                times[path] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return times
+
+    def cpu_since(self, before):
+        """Seconds that they have used since `before`, an answer of `cpu`."""
+        return sum(time - before.get(path, 0) for path, time in self.cpu().items())
+
+    def capture(self, action):
+        """The statements that `action` makes the service run, with their parameters."""
+        self._log_statements("set log_min_duration_statement = 0")
+        offset = os.path.getsize(self.log)
+        action()
+        time.sleep(0.3)
+        with open(self.log) as file:
+            file.seek(offset)
+            text = file.read()
+        self._log_statements("reset log_min_duration_statement")
+        found = []
+        entry = re.compile(r"execute [^:]*: (.*?)\n\d{4}-[^\n]*DETAIL:  parameters: ([^\n]*)", re.S)
+        for sql, parameters in entry.findall(text):
+            values = re.findall(r"\$(\d+) = '([^']*)'", parameters)
+            found.append((" ".join(sql.split()), values))
+        return found
+
+    def _log_statements(self, change):
+        self.run(f"alter system {change}")
+        self.run("select pg_reload_conf()")
+        time.sleep(0.3)
+
+    def pgbench(self, statements, is_pipelined=False, connections=8, seconds=5):
+        """How many times a second captured statements run, with their parameters, prepared."""
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+            file.write(pgbench_script(statements, is_pipelined))
+            file.flush()
+            output = subprocess.run(
+                [f"{self.programs}/pgbench", *self.arguments, "-n", "-M", "prepared",
+                 "-c", str(connections), "-j", "1", "-T", str(seconds), "-f", file.name,
+                 "restante"], check=True, capture_output=True, text=True).stdout
+        return float(re.search(r"tps = ([\d.]+)", output)[1])
+
+
+def pgbench_script(statements, is_pipelined):
+    lines, body = [], []
+    for number, (sql, values) in enumerate(statements):
+        for index, value in values:
+            int(value)  # A text would need quotes that pgbench does not have.
+            lines.append(f"\\set p{number}_{index} {value}")
+        body.append(re.sub(r"\$(\d+)", rf":p{number}_\1", sql) + ";")
+    if is_pipelined:
+        body = ["\\startpipeline", *body, "\\endpipeline"]
+    return "\n".join(lines + body) + "\n"
