@@ -10,6 +10,8 @@ package struct EngineConfiguration: Sendable {
   package var flagInterval: Duration = .seconds(600)
   /// How long one IDLE lasts; servers may drop whoever is silent for 30 minutes.
   package var idleRenewal: Duration = .seconds(25 * 60)
+  /// What the service says of itself to IMAP servers (RFC 2971).
+  package var identification: [(name: String, value: String)] = [("name", "Restante")]
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.

@@ -66,6 +66,7 @@ struct Wiring {
   /// The engine, not started.
   func engine() throws -> Engine {
     var configuration = EngineConfiguration()
+    configuration.identification.append(("version", Version.text))
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
     if let days = settings.feedRetentionDays {

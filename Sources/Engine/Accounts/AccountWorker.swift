@@ -92,6 +92,7 @@ final class AccountWorker: Sendable {
     let secrets = try await store.secrets(of: account)
     let client = try await services.backends.imap(record.incoming, secret: secrets.incoming)
     defer { client.close() }
+    try await client.introduce(configuration, enabling: [.qresync])
     try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
     if record.firstSyncedAt == nil {
       try await store.setState(.syncing, failure: nil, of: account)
