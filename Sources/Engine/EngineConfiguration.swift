@@ -10,6 +10,10 @@ package struct EngineConfiguration: Sendable {
   package var flagInterval: Duration = .seconds(600)
   /// How long one IDLE lasts; servers may drop whoever is silent for 30 minutes.
   package var idleRenewal: Duration = .seconds(25 * 60)
+  /// How long a server may be silent in IDLE before it is asked whether it is still there.
+  package var watchSilence: Duration = .seconds(5 * 60)
+  /// How long it may take to answer; a connection that waited unused is asked likewise.
+  package var watchAnswer: Duration = .seconds(30)
   /// What the service says of itself to IMAP servers (RFC 2971).
   package var identification: [(name: String, value: String)] = [("name", "Restante")]
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.

@@ -16,6 +16,8 @@ final class LoopSignal: Sendable {
     static let jobs = Reasons(rawValue: 8)
     /// Something was appended to a feed, or somebody waits for it.
     static let feed = Reasons(rawValue: 16)
+    /// The watch lost its connection without a word: the others may be lost too.
+    static let suspicion = Reasons(rawValue: 32)
   }
 
   private struct State {

@@ -69,6 +69,7 @@ struct Wiring {
     configuration.identification.append(("version", Version.text))
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
+    if let seconds = settings.probeSeconds { configuration.watchSilence = .seconds(seconds) }
     if let days = settings.feedRetentionDays {
       configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
     }

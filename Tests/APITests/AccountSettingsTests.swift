@@ -132,7 +132,7 @@ import Testing
 
   @Test func `no secret is part of an account's JSON`() {
     var json = JSONWriter()
-    AccountJSON.write(account(), .all, to: &json)
+    AccountJSON.write(account(), AccountConnection(), .all, to: &json)
     let text = String(decoding: json.finish(), as: UTF8.self)
     #expect(text.contains(#""auth":{"type":"password","username":"ada"}"#))
     #expect(!text.contains(#""password":"#))

@@ -14,6 +14,7 @@ final class AccountWorker: Sendable {
   let loop: EventLoop
   let signal = LoopSignal()
   let bodies: BodyPool
+  let record = ConnectionRecord()
   private let services: EngineServices
   private let logger: Logger
 
@@ -102,8 +103,11 @@ final class AccountWorker: Sendable {
       secret: secrets.incoming,
       services: services,
       signal: signal,
+      record: self.record,
       logger: logger
     )
+    self.record.begin(.poll, at: services.now())
+    defer { self.record.end() }
     let loop = loop
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask(executorPreference: loop) { await watcher.run(on: loop) }
@@ -132,6 +136,9 @@ final class AccountWorker: Sendable {
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
     while !Task.isCancelled {
+      if reasons.contains(.suspicion) {
+        try await client.noop(deadline: .after(configuration.watchAnswer))
+      }
       if try await replay.run() { reasons.formUnion(.inbox) }
       let sync = mailboxSync(client, replay, sweep, rematches: rematches)
       if reasons.contains(.everything) || looksAgain || pollIsDue(nextPoll) {
@@ -142,6 +149,7 @@ final class AccountWorker: Sendable {
         try await store.setState(.ready, failure: nil, of: account)
         try await store.setFirstSynced(account)
         try await store.setSynced(account)
+        self.record.heard(by: .poll, at: services.now())
         whenReady()
         nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
       } else if reasons.contains(.inbox) {

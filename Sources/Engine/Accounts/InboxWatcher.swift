@@ -12,6 +12,7 @@ struct InboxWatcher: Sendable {
   let secret: Secret?
   let services: EngineServices
   let signal: LoopSignal
+  let record: ConnectionRecord
   let logger: Logger
 
   /// Watches until the task is cancelled; a lost connection is made again after a growing wait.
@@ -27,6 +28,9 @@ struct InboxWatcher: Sendable {
       } catch {
         if Task.isCancelled { return }
         logger.debug("watch ended", metadata: ["reason": "\(error)"])
+        record.begin(.poll, at: services.now())
+        // What took this connection may have taken the one for commands, which nobody reads.
+        signal.notify(.suspicion)
       }
       do {
         try await loop.sleep(until: .now + backoff.next(spread: Double.random(in: 0...1)))
@@ -43,12 +47,18 @@ struct InboxWatcher: Sendable {
     let client = try await services.backends.imap(settings, secret: secret)
     defer { client.close() }
     guard client.capabilities.contains(.idle) else { return false }
+    let configuration = services.configuration
+    try await client.introduce(configuration)
     try await client.examine(.inbox)
     whenReady()
+    record.begin(.idle, at: services.now())
     // Between the last sync and this EXAMINE something may have come.
     signal.notify(.inbox)
+    let probe = IdleProbe(silence: configuration.watchSilence, answer: configuration.watchAnswer)
     while !Task.isCancelled {
-      let events = try await client.idle(until: .now + services.configuration.idleRenewal)
+      let events = try await client.idle(until: .now + configuration.idleRenewal, probe: probe) {
+        record.heard(by: .idle, at: services.now())
+      }
       if !events.isEmpty { signal.notify(.inbox) }
     }
     return true
