@@ -35,6 +35,11 @@ package enum Migrations {
         name: "tombstones",
         sql: String(decoding: PackageResources._006_tombstones_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 7,
+        name: "objects",
+        sql: String(decoding: PackageResources._008_objects_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -60,8 +60,23 @@ import Testing
       "/incoming/auth/username", "unprocessable"
     ),
     (
-      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"oauth2"}}}"#,
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"gssapi"}}}"#,
       "/incoming/auth/type", "unprocessable"
+    ),
+    (
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"oauth2","username":"u"}}}"#,
+      "/incoming/auth/accessToken", "invalid_request"
+    ),
+    (
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"username":"u","accessToken":"t"}}}"#,
+      "/incoming/auth/password", "invalid_request"
+    ),
+    (
+      #"""
+      {"email":"a@b.c","incoming":{"host":"h"},
+      "outgoing":{"host":"h","auth":{"type":"oauth2","username":"u","accessToken":"t"}}}
+      """#,
+      "/outgoing/auth/type", "unprocessable"
     ),
   ])
   func `what is wrong is named by its pointer`(text: String, pointer: String, code: String) throws {
@@ -122,6 +137,15 @@ import Testing
     let patch = try patch(#"{"incoming":{"auth":{"password":"new"}}}"#)
     #expect(patch.incomingSecret?.value == "new")
     #expect(patch.incoming == account().incoming)
+  }
+
+  @Test func `an access token is a secret of its own kind`() throws {
+    let patch = try patch(#"{"incoming":{"auth":{"type":"oauth2","accessToken":"ya29"}}}"#)
+    #expect(patch.incoming?.authType == .oauth2)
+    #expect(patch.incomingSecret?.value == "ya29")
+    #expect(throws: ServiceError.self) {
+      try self.patch(#"{"incoming":{"auth":{"accessToken":"ya29"}}}"#)
+    }
   }
 
   @Test func `null removes the outgoing server`() throws {

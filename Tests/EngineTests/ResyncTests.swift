@@ -44,11 +44,6 @@ struct ResyncTests {
     }
     try await Self.service(dovecot) { service, proxy, account in
       let ids = try await service.messages(in: "Archive", of: account).map(\.id)
-      // Leaves what was selected last.
-      try await service.engine.syncNow(account)
-      try await eventually("the pass") {
-        Self.commands(proxy).last?.first?.contains("LIST") == true
-      }
       let other = try await service.otherClient(dovecot, "alice")
       try await other.select(MailboxName("Archive"))
       try await other.store(UIDSet([2, 5]), .add, [.flagged])

@@ -119,6 +119,7 @@ package final class TapProxy: Sendable {
       let bytes = try await from.read(upTo: 65_536, deadline: .after(.seconds(600)))
       let isSilent = state.withLock { state in
         guard !state.connections[number].isSilent else { return true }
+        guard !bytes.isEmpty else { return false }
         note(&state.connections[number], bytes)
         return false
       }

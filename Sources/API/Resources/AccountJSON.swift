@@ -6,7 +6,8 @@ import Model
 enum AccountJSON {
   static let members = [
     "id", "name", "email", "mode", "incoming", "outgoing", "identities", "state", "health",
-    "lastError", "lastSyncAt", "firstSyncedAt", "sync", "capabilities", "createdAt",
+    "lastError", "lastSyncAt", "firstSyncedAt", "sync", "quota", "capabilities",
+    "createdAt",
   ]
 
   /// The tag changes with the settings and with what the service found out about the account.
@@ -15,7 +16,8 @@ enum AccountJSON {
     let failure = account.lastError?.at.microseconds ?? 0
     let state = account.state.rawValue
     let first = account.firstSyncedAt == nil ? 0 : 1
-    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)"
+    let used = connection.quotas.map { "\($0.used).\($0.limit)" }.joined(separator: ".")
+    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)-\(used)"
     guard let watching = connection.watching else { return ETag(settled) }
     let since = watching.since.microseconds
     let heard = minute(watching.lastHeardAt).microseconds
@@ -49,6 +51,11 @@ enum AccountJSON {
       }
       writeState(account, fields, to: &json)
       json.member("sync", fields) { write(connection, to: &$0) }
+      json.member("quota", fields) { json in
+        json.array { json in
+          for quota in connection.quotas { write(quota, to: &json) }
+        }
+      }
       json.member("createdAt", fields) { $0.time(account.createdAt) }
     }
   }
@@ -82,6 +89,15 @@ enum AccountJSON {
     case .connecting, .syncing, .ready: account.lastError == nil ? .good : .degraded
     case .unreachable: .degraded
     case .authenticationFailed: .bad
+    }
+  }
+
+  private static func write(_ quota: AccountConnection.Quota, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("name") { $0.string(quota.name) }
+      json.member("resource") { $0.string(quota.resource) }
+      json.member("used") { $0.int(quota.used) }
+      json.member("limit") { $0.int(quota.limit) }
     }
   }
 

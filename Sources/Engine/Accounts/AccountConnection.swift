@@ -1,4 +1,5 @@
 package import Bytes
+import MailProtocols
 import Synchronization
 
 /// What is known of an account from the connections that are open now; no row tells it.
@@ -21,8 +22,20 @@ package struct AccountConnection: Sendable, Equatable {
     package var lastHeardAt: Timestamp
   }
 
+  /// One thing that the server limits (RFC 9208).
+  package struct Quota: Sendable, Equatable {
+    /// The name of the quota's root, which may be empty.
+    package var name: String
+    /// `storage`, in bytes, `message` or another, in lower case.
+    package var resource: String
+    package var used: Int64
+    package var limit: Int64
+  }
+
   /// Nil while the account is not connected.
   package var watching: Watching?
+  /// As it was last read; it stays known while the account is not connected.
+  package var quotas: [Quota] = []
 
   /// No connection.
   package init() {}
@@ -50,6 +63,26 @@ final class ConnectionRecord: Sendable {
     }
   }
 
+  /// The server's quotas are these now.
+  func note(_ quotas: [AccountConnection.Quota]) { connection.withLock { $0.quotas = quotas } }
+
   /// The account is not connected any more.
   func end() { connection.withLock { $0.watching = nil } }
+}
+
+extension AccountConnection.Quota {
+  /// The resources of a quota as they are shown.
+  static func list(_ quotas: [MailProtocols.Quota]) -> [AccountConnection.Quota] {
+    quotas.flatMap { quota in
+      quota.resources.map { resource in
+        let storage = resource.name == "STORAGE" ? quota.storage : nil
+        return AccountConnection.Quota(
+          name: quota.root,
+          resource: resource.name.lowercased(),
+          used: Int64(clamping: storage?.usage ?? resource.usage),
+          limit: Int64(clamping: storage?.limit ?? resource.limit)
+        )
+      }
+    }
+  }
 }
