@@ -39,10 +39,20 @@ package struct BackendConnector: Sendable {
     return bytes
   }
 
-  /// An IMAP connection that is logged in.
-  func imap(_ settings: BackendSettings, secret: Secret?) async throws(ServiceError) -> IMAPClient {
+  /// An IMAP connection that is logged in and was told who we are, with `wanted` turned on.
+  func imap(
+    _ settings: BackendSettings,
+    secret: Secret?,
+    enabling wanted: [IMAPCapability] = []
+  ) async throws(ServiceError) -> IMAPClient {
     let client = try await greetedIMAP(settings)
     try await authenticate(client, settings, secret: secret)
+    do throws(IMAPError) {
+      try await client.introduce(configuration, enabling: wanted)
+    } catch {
+      client.close()
+      throw ServiceError(error, host: settings.host)
+    }
     return client
   }
 
@@ -77,20 +87,20 @@ package struct BackendConnector: Sendable {
     _ settings: BackendSettings,
     secret: Secret?
   ) async throws(ServiceError) {
-    guard settings.authType == .password, let username = settings.username else { return }
+    guard settings.authType.hasSecret, let username = settings.username else { return }
     guard let secret else {
       client.close()
       throw ServiceError(
         .backendAuthenticationFailed,
-        "The account has no password; set incoming.auth.password."
+        "The account has no secret; set incoming.auth.\(settings.authType.secretName)."
       )
     }
+    let credentials: SASLCredentials =
+      settings.authType == .oauth2
+      ? .token(username: username, token: secret.value)
+      : .password(username: username, password: secret.value)
     do throws(IMAPError) {
-      try await client.authenticate(
-        username: username,
-        password: secret.value,
-        deadline: .after(configuration.connectTimeout)
-      )
+      try await client.authenticate(credentials, deadline: .after(configuration.connectTimeout))
     } catch {
       client.close()
       throw ServiceError(error, host: settings.host)

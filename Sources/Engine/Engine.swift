@@ -118,6 +118,11 @@ package final class Engine: Sendable {
     state.withLock { $0.workers[account]?.worker }
   }
 
+  /// What is known of an account from its connections; of one that does not run here, nothing.
+  package func connection(of account: ID<Account>) -> AccountConnection {
+    worker(of: account)?.record.current ?? AccountConnection()
+  }
+
   func wake(_ account: ID<Account>, _ reasons: LoopSignal.Reasons) {
     worker(of: account)?.signal.notify(reasons)
   }

@@ -10,12 +10,22 @@ package struct EngineConfiguration: Sendable {
   package var flagInterval: Duration = .seconds(600)
   /// How long one IDLE lasts; servers may drop whoever is silent for 30 minutes.
   package var idleRenewal: Duration = .seconds(25 * 60)
+  /// How long a server may be silent in IDLE before it is asked whether it is still there.
+  package var watchSilence: Duration = .seconds(5 * 60)
+  /// How long it may take to answer; a connection that waited unused is asked likewise.
+  package var watchAnswer: Duration = .seconds(30)
+  /// Between two looks at a server's quotas.
+  package var quotaInterval: Duration = .seconds(600)
+  /// What the service says of itself to IMAP servers (RFC 2971).
+  package var identification: [(name: String, value: String)] = [("name", "Restante")]
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
   package var batch = 1000
   /// How many messages that may have been in another mailbox before are fetched before it is asked.
   package var rematchSlice = 2000
+  /// How many new messages at a time the server is asked to make previews for, which has it read them.
+  package var previewed = 50
   /// How many flags one transaction of a sync compares.
   package var flagBatch = 5000
   /// How many of the newest messages have their flags compared each time, where the server has no CONDSTORE.

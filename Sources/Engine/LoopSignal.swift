@@ -16,6 +16,12 @@ final class LoopSignal: Sendable {
     static let jobs = Reasons(rawValue: 8)
     /// Something was appended to a feed, or somebody waits for it.
     static let feed = Reasons(rawValue: 16)
+    /// The watch lost its connection without a word: the others may be lost too.
+    static let suspicion = Reasons(rawValue: 32)
+    /// Something happened in other mailboxes, which `ToldMailboxes` names.
+    static let mailboxes = Reasons(rawValue: 64)
+    /// The list of mailboxes is to be read again, and those that differ.
+    static let tree = Reasons(rawValue: 128)
   }
 
   private struct State {

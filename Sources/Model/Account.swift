@@ -109,7 +109,15 @@ package struct BackendSettings: Sendable, Equatable {
 
   /// How one logs in.
   package enum AuthType: String, Sendable, CaseIterable {
-    case password, none
+    case password
+    /// By an OAuth access token (RFC 6750), which the caller keeps fresh.
+    case oauth2
+    case none
+
+    /// Whether there is a secret to sign in with.
+    package var hasSecret: Bool { self != .none }
+    /// The member of `auth` that the secret comes by.
+    package var secretName: String { self == .oauth2 ? "accessToken" : "password" }
   }
 
   package var kind: Kind
@@ -152,7 +160,7 @@ package struct BackendSettings: Sendable, Equatable {
   }
 }
 
-/// A password, which nothing prints.
+/// A password or an access token, which nothing prints.
 package struct Secret: Sendable, CustomStringConvertible, CustomReflectable {
   package var value: String
 

@@ -2,10 +2,12 @@
 package struct Connector: Sendable {
   private let policy: OutboundPolicy
   private let resolver: Resolver
+  private let keepAlive: KeepAlive
 
   /// A connector that checks `policy` on every resolved address.
-  package init(policy: OutboundPolicy, group: EventLoopGroup) {
+  package init(policy: OutboundPolicy, group: EventLoopGroup, keepAlive: KeepAlive = KeepAlive()) {
     self.policy = policy
+    self.keepAlive = keepAlive
     self.resolver = Resolver(pool: group.resolving)
   }
 
@@ -53,7 +55,12 @@ package struct Connector: Sendable {
       let now = ContinuousClock.now
       let share = now + (deadline - now) / (addresses.count - index)
       do throws(NetError) {
-        return try await SocketStream.connect(to: address, deadline: isLast ? deadline : share)
+        let stream = try await SocketStream.connect(
+          to: address,
+          deadline: isLast ? deadline : share
+        )
+        stream.keepAlive(keepAlive)
+        return stream
       } catch .cancelled {
         throw NetError.cancelled
       } catch .timedOut where isLast {

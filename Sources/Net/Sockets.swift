@@ -27,10 +27,10 @@ enum Sockets {
     }
   }
 
-  /// Sets a socket option to one; one that the socket does not know is left.
-  static func set(_ option: Int32, at level: Int32, on descriptor: Int32) {
-    var one: Int32 = 1
-    _ = unsafe setsockopt(descriptor, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
+  /// Sets a socket option; one that the socket does not know is left.
+  static func set(_ option: Int32, at level: Int32, on descriptor: Int32, to value: Int32 = 1) {
+    var value = value
+    _ = unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// The error that a connect under way has ended with, or zero.

@@ -29,6 +29,28 @@ extension Store {
     try await hold(mailbox, where: "uid = any (\(uids))")
   }
 
+  /// Holds the messages whose UIDs lie in `ranges`, which the server no longer has in `mailbox`.
+  ///
+  /// A server may name UIDs that nobody has here, and any number of them.
+  package func holdVanished(
+    in ranges: [ClosedRange<Int64>],
+    from mailbox: Mailbox
+  ) async throws(ServiceError) {
+    guard !ranges.isEmpty else { return }
+    try await hold(
+      mailbox,
+      where: """
+        uid = any (array(select known.uid
+          from unnest(\(ranges.map(\.lowerBound))::bigint[], \(ranges.map(\.upperBound))::bigint[])
+            as gone (low, high)
+          cross join lateral (select uid from placement
+            where account_id = \(mailbox.accountID.rawValue)
+              and mailbox_id = \(mailbox.id.rawValue)
+              and uid >= gone.low and uid <= gone.high) as known))
+        """
+    )
+  }
+
   /// After a whole pass over `mailbox`: holds what waited to be matched and was not found there.
   package func holdUnmatched(from mailbox: Mailbox) async throws(ServiceError) {
     try await hold(

@@ -133,9 +133,11 @@ struct MergePlan {
     if !renewed.isEmpty {
       _ = try await connection.query(
         """
-        update message m set identity = told.identity
+        update message m set identity = told.identity,
+          email_id = coalesce(told.email_id, m.email_id)
         from unnest(\(renewed.map(\.id))::bigint[],
-          \(renewed.map { messages[$0.place].identity })::bytea[]) as told (id, identity)
+          \(renewed.map { messages[$0.place].identity })::bytea[],
+          \(renewed.map { messages[$0.place].emailID })::text[]) as told (id, identity, email_id)
         where m.account_id = \(account.rawValue) and m.id = told.id
         """
       )

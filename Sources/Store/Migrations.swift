@@ -45,6 +45,11 @@ package enum Migrations {
         name: "words",
         sql: String(decoding: PackageResources._008_words_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 9,
+        name: "objects",
+        sql: String(decoding: PackageResources._009_objects_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -14,6 +14,8 @@ package struct NewMessage: Sendable {
   package var messageID: String?
   /// Digest of the raw ENVELOPE fields and the size.
   package var identity: [UInt8]
+  /// What the server says that it is (RFC 8474), the same for each copy; nil where it does not say.
+  package var emailID: String?
   /// The thread that it is of; 0 where `links` decide.
   package var threadID: Int64
   /// What ties it to other messages.
@@ -66,7 +68,7 @@ enum PlacementOrigin: Int16 {
 extension NewMessage {
   private static let fixedColumns = [
     "account_id", "id", "thread_id", "identity", "size", "received_at", "sent_at",
-    "has_attachment",
+    "has_attachment", "email_id",
   ]
 
   static let messageCopy = """
@@ -91,6 +93,7 @@ extension NewMessage {
     copy.write(receivedAt)
     copy.write(sentAt)
     copy.write(hasAttachment)
+    copy.write(emailID)
     columns.write(to: &copy)
   }
 

@@ -86,7 +86,7 @@ extension Store {
   func rematchStatement(_ identities: [[UInt8]], _ mailbox: Mailbox) -> SQL {
     let account = mailbox.accountID.rawValue
     return """
-      select p.message_id, m.identity, m.received_at, p.mailbox_id
+      select p.message_id, m.identity, m.received_at, p.mailbox_id, m.email_id
       from placement p join message m on m.account_id = p.account_id and m.id = p.message_id
       where p.account_id = \(account) and p.uid is null
         and p.origin = \(PlacementOrigin.vanished.rawValue)
@@ -94,7 +94,7 @@ extension Store {
         and not exists (select 1 from placement here where here.account_id = p.account_id
           and here.mailbox_id = \(mailbox.id.rawValue) and here.message_id = p.message_id)
       union all
-      select d.message_id, d.identity, d.received_at, null from tombstone d
+      select d.message_id, d.identity, d.received_at, null, null from tombstone d
       where d.account_id = \(account) and d.identity = any (\(identities))
         and d.at > now() - \(Self.tombstoneDays) * interval '1 day'
         and not exists (select 1 from message m
@@ -128,26 +128,31 @@ extension Store {
 ///
 /// The identity says that ENVELOPE and size are equal. What moved keeps its INTERNALDATE too (RFC 3501
 /// §6.4.7), which tells apart what else is equal; a message without a Message-ID is matched only where
-/// it agrees. Equal ones pair in the order of their ids and UIDs.
+/// it agrees. Equal ones pair in the order of their ids and UIDs. Where the server says what each is
+/// (EMAILID), that decides: another is another, however equal.
 struct RematchPool {
   struct Candidate {
     var id: Int64
     var receivedAt: Timestamp
     /// Where it is held; nil for a tombstone.
     var mailbox: Int64?
+    /// What the server says that it is; nil where it is not known.
+    var emailID: String?
   }
 
-  private var candidates: [[UInt8]: [Candidate]] = [:]
+  private var candidates: [[UInt8]: [Candidate]]
 
-  init() {}
+  init(_ candidates: [[UInt8]: [Candidate]] = [:]) { self.candidates = candidates }
 
   init(_ rows: PostgresRows) throws {
+    self.init()
     for row in 0..<rows.count {
       candidates[try rows.byteArray(row, 1), default: []].append(
         Candidate(
           id: try rows.int64(row, 0),
           receivedAt: try rows.timestamp(row, 2),
-          mailbox: try rows.optionalInt64(row, 3)
+          mailbox: try rows.optionalInt64(row, 3),
+          emailID: try rows.optionalString(row, 4)
         )
       )
     }
@@ -155,11 +160,19 @@ struct RematchPool {
 
   /// The one that `message` is; nil where there is none.
   mutating func take(_ message: NewMessage) -> Candidate? {
-    guard let same = candidates[message.identity], let first = same.first else { return nil }
+    guard let all = candidates[message.identity] else { return nil }
+    let same = all.filter { Self.canBe($0.emailID, message.emailID) }
+    guard let first = same.first else { return nil }
     let found =
-      same.first { $0.receivedAt == message.receivedAt } ?? (message.messageID == nil ? nil : first)
+      same.first { $0.emailID != nil && $0.emailID == message.emailID }
+      ?? same.first { $0.receivedAt == message.receivedAt }
+      ?? (message.messageID == nil ? nil : first)
     guard let found else { return nil }
-    candidates[message.identity] = same.filter { $0.id != found.id }
+    candidates[message.identity] = all.filter { $0.id != found.id }
     return found
+  }
+
+  private static func canBe(_ one: String?, _ other: String?) -> Bool {
+    one == nil || other == nil || one == other
   }
 }

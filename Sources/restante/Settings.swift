@@ -17,6 +17,8 @@ struct Settings {
   var allowedNetworks: [String] = []
   /// Seconds between two looks at mailboxes that nobody watches.
   var pollSeconds: Int?
+  /// Seconds that a server may be silent on a watched connection before it is asked whether it is there.
+  var probeSeconds: Int?
   /// Days for which the feed of changes is kept, 0 for ever; nil is the engine's default.
   var feedRetentionDays: Int?
 
@@ -115,6 +117,11 @@ extension Settings {
         throw ValidationError("\(file): pollSeconds must be a positive number.")
       }
       pollSeconds = Int(seconds)
+    case "probeSeconds":
+      guard let seconds = member.value.intValue, seconds > 0 else {
+        throw ValidationError("\(file): probeSeconds must be a positive number.")
+      }
+      probeSeconds = Int(seconds)
     case "feedRetentionDays":
       guard let days = member.value.intValue, (0...36_500).contains(days) else {
         throw ValidationError("\(file): feedRetentionDays must be a number of days, or 0.")

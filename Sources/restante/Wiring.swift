@@ -66,8 +66,10 @@ struct Wiring {
   /// The engine, not started.
   func engine() throws -> Engine {
     var configuration = EngineConfiguration()
+    configuration.identification.append(("version", Version.text))
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
+    if let seconds = settings.probeSeconds { configuration.watchSilence = .seconds(seconds) }
     if let days = settings.feedRetentionDays {
       configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
     }

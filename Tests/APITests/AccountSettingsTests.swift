@@ -60,8 +60,23 @@ import Testing
       "/incoming/auth/username", "unprocessable"
     ),
     (
-      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"oauth2"}}}"#,
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"gssapi"}}}"#,
       "/incoming/auth/type", "unprocessable"
+    ),
+    (
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"oauth2","username":"u"}}}"#,
+      "/incoming/auth/accessToken", "invalid_request"
+    ),
+    (
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"username":"u","accessToken":"t"}}}"#,
+      "/incoming/auth/password", "invalid_request"
+    ),
+    (
+      #"""
+      {"email":"a@b.c","incoming":{"host":"h"},
+      "outgoing":{"host":"h","auth":{"type":"oauth2","username":"u","accessToken":"t"}}}
+      """#,
+      "/outgoing/auth/type", "unprocessable"
     ),
   ])
   func `what is wrong is named by its pointer`(text: String, pointer: String, code: String) throws {
@@ -124,6 +139,15 @@ import Testing
     #expect(patch.incoming == account().incoming)
   }
 
+  @Test func `an access token is a secret of its own kind`() throws {
+    let patch = try patch(#"{"incoming":{"auth":{"type":"oauth2","accessToken":"ya29"}}}"#)
+    #expect(patch.incoming?.authType == .oauth2)
+    #expect(patch.incomingSecret?.value == "ya29")
+    #expect(throws: ServiceError.self) {
+      try self.patch(#"{"incoming":{"auth":{"accessToken":"ya29"}}}"#)
+    }
+  }
+
   @Test func `null removes the outgoing server`() throws {
     let patch = try patch(#"{"outgoing":null}"#)
     #expect(patch.outgoing == .some(nil))
@@ -132,7 +156,7 @@ import Testing
 
   @Test func `no secret is part of an account's JSON`() {
     var json = JSONWriter()
-    AccountJSON.write(account(), .all, to: &json)
+    AccountJSON.write(account(), AccountConnection(), .all, to: &json)
     let text = String(decoding: json.finish(), as: UTF8.self)
     #expect(text.contains(#""auth":{"type":"password","username":"ada"}"#))
     #expect(!text.contains(#""password":"#))

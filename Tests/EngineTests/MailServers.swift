@@ -1,3 +1,4 @@
+import Postgres
 import Store
 import Engine
 import MailProtocols
@@ -61,6 +62,23 @@ extension TestService {
     return try await eventuallyFind("mailbox \(name)") {
       try await store.mailboxes(of: account).mailboxes.first { $0.path == name }
     }
+  }
+
+  /// A digest of which version of each row there is where, in all tables: any write changes it.
+  func rowVersions() async throws -> [String] {
+    var digests: [String] = []
+    for table in ["account", "mailbox", "message", "placement", "operation", "change"] {
+      let rows = try await query(
+        SQL(
+          unsafeSQL: """
+            select coalesce(md5(string_agg(xmin::text || ctid::text, ',' order by ctid)), '')
+            from \(table)
+            """
+        )
+      )
+      digests.append("\(table) \(try rows.string(0, 0))")
+    }
+    return digests
   }
 
   /// Checks what holds whatever happened: counters and the feed.

@@ -1,23 +1,40 @@
 import Bytes
+import Engine
 import Model
 
 /// The shape of an account; no secret is part of it.
 enum AccountJSON {
   static let members = [
     "id", "name", "email", "mode", "incoming", "outgoing", "identities", "state", "health",
-    "lastError", "lastSyncAt", "firstSyncedAt", "capabilities", "createdAt",
+    "lastError", "lastSyncAt", "firstSyncedAt", "sync", "quota", "capabilities",
+    "createdAt",
   ]
 
   /// The tag changes with the settings and with what the service found out about the account.
-  static func tag(_ account: Account) -> ETag {
+  static func tag(_ account: Account, _ connection: AccountConnection) -> ETag {
     let sync = account.lastSyncAt?.microseconds ?? 0
     let failure = account.lastError?.at.microseconds ?? 0
     let state = account.state.rawValue
     let first = account.firstSyncedAt == nil ? 0 : 1
-    return ETag("\(account.version)-\(state)-\(sync)-\(failure)-\(first)")
+    let used = connection.quotas.map { "\($0.used).\($0.limit)" }.joined(separator: ".")
+    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)-\(used)"
+    guard let watching = connection.watching else { return ETag(settled) }
+    let since = watching.since.microseconds
+    let heard = minute(watching.lastHeardAt).microseconds
+    return ETag("\(settled)-\(watching.means.rawValue)-\(since)-\(heard)")
   }
 
-  static func write(_ account: Account, _ fields: FieldSelection, to json: inout JSONWriter) {
+  /// The minute in which `time` lies: what changes without news must not change the tag all the time.
+  private static func minute(_ time: Timestamp) -> Timestamp {
+    Timestamp(microseconds: time.microseconds - time.microseconds % 60_000_000)
+  }
+
+  static func write(
+    _ account: Account,
+    _ connection: AccountConnection,
+    _ fields: FieldSelection,
+    to json: inout JSONWriter
+  ) {
     json.object { json in
       json.member("id", fields) { $0.id(account.id) }
       json.member("name", fields) { $0.string(account.name) }
@@ -33,6 +50,12 @@ enum AccountJSON {
         }
       }
       writeState(account, fields, to: &json)
+      json.member("sync", fields) { write(connection, to: &$0) }
+      json.member("quota", fields) { json in
+        json.array { json in
+          for quota in connection.quotas { write(quota, to: &json) }
+        }
+      }
       json.member("createdAt", fields) { $0.time(account.createdAt) }
     }
   }
@@ -66,6 +89,28 @@ enum AccountJSON {
     case .connecting, .syncing, .ready: account.lastError == nil ? .good : .degraded
     case .unreachable: .degraded
     case .authenticationFailed: .bad
+    }
+  }
+
+  private static func write(_ quota: AccountConnection.Quota, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("name") { $0.string(quota.name) }
+      json.member("resource") { $0.string(quota.resource) }
+      json.member("used") { $0.int(quota.used) }
+      json.member("limit") { $0.int(quota.limit) }
+    }
+  }
+
+  private static func write(_ connection: AccountConnection, to json: inout JSONWriter) {
+    json.object { json in
+      json.member("watching") { json in
+        guard let watching = connection.watching else { return json.null() }
+        json.object { json in
+          json.member("by") { $0.string(watching.means.rawValue) }
+          json.member("since") { $0.time(watching.since) }
+          json.member("lastHeardAt") { $0.time(minute(watching.lastHeardAt)) }
+        }
+      }
     }
   }
 

@@ -153,7 +153,7 @@ extension AccountSettings {
     let port = object.int("port", in: 1...65535).map { UInt16($0) } ?? old?.port
     let allowCleartext = object.bool("allowCleartext") ?? old?.allowCleartext ?? false
     let pin = certificate(&object, old)
-    let auth = auth(&object, old)
+    let auth = auth(&object, role, old)
     object.finish()
     guard let host = host ?? old?.host else { return nil }
     let effective = security ?? .implicit
@@ -210,47 +210,67 @@ extension AccountSettings {
     var secret: Secret?
   }
 
-  private static func auth(_ object: inout ObjectDecoder, _ old: BackendSettings?) -> Auth {
+  private static func auth(
+    _ object: inout ObjectDecoder,
+    _ role: Role,
+    _ old: BackendSettings?
+  ) -> Auth {
     switch object.change("auth", { $0.object("auth") }) {
     case .unchanged:
       return Auth(type: old?.authType ?? .none, username: old?.username)
     case .cleared:
       return Auth(type: .none)
     case .set(var auth):
-      let named = authType(&auth)
+      let named = authType(&auth, role)
       let type =
         auth.has("type") ? named : old.map { $0.authType == .none ? .password : $0.authType }
       let username = auth.string("username", length: 1...512) ?? old?.username
-      let password = auth.string("password", length: 0...4096)
+      let secrets = [
+        "password": auth.string("password", length: 0...4096),
+        "accessToken": auth.string("accessToken", length: 0...16_384),
+      ].compactMapValues { $0 }
       if let username {
         TextRules.checkLine(username, at: auth.pointer(to: "username"), faults: auth.faults)
       }
-      if let password {
-        TextRules.checkLine(password, at: auth.pointer(to: "password"), faults: auth.faults)
+      for (name, secret) in secrets {
+        TextRules.checkLine(secret, at: auth.pointer(to: name), faults: auth.faults)
       }
       auth.finish()
       // A type that is not known asks for nothing besides: that it is wrong is told already.
       guard type != nil || !auth.has("type") else { return Auth(type: .none) }
       let effective = type ?? .password
-      guard effective == .password else { return Auth(type: .none) }
+      guard effective.hasSecret else { return Auth(type: .none) }
+      for name in secrets.keys.sorted() where name != effective.secretName {
+        auth.faults.addValue(
+          auth.pointer(to: name),
+          .conflict,
+          "Not with type \(effective.rawValue)."
+        )
+      }
+      let secret = secrets[effective.secretName]
       if username == nil {
         auth.faults.add(auth.pointer(to: "username"), .required, "It is missing.")
       }
-      if old == nil, password == nil {
-        auth.faults.add(auth.pointer(to: "password"), .required, "It is missing.")
+      if old == nil, secret == nil {
+        auth.faults.add(auth.pointer(to: effective.secretName), .required, "It is missing.")
       }
-      return Auth(type: .password, username: username, secret: password.map { Secret($0) })
+      return Auth(type: effective, username: username, secret: secret.map { Secret($0) })
     }
   }
 
-  private static func authType(_ auth: inout ObjectDecoder) -> BackendSettings.AuthType? {
+  private static func authType(
+    _ auth: inout ObjectDecoder,
+    _ role: Role
+  ) -> BackendSettings.AuthType? {
     guard let name = auth.string("type") else { return nil }
-    if let type = BackendSettings.AuthType(rawValue: name) { return type }
+    let type = BackendSettings.AuthType(rawValue: name)
+    let isSpoken = role == .incoming || type != .oauth2
+    if let type, isSpoken { return type }
     let pointer = auth.pointer(to: "type")
-    if ["oauth2", "gssapi"].contains(name) {
-      auth.faults.addValue(pointer, .unsupported, "\(name) is not supported yet.")
+    if type != nil || name == "gssapi" {
+      auth.faults.addValue(pointer, .unsupported, "\(name) is not supported here yet.")
     } else {
-      auth.faults.add(pointer, .format, "password or none is wanted.")
+      auth.faults.add(pointer, .format, "password, oauth2 or none is wanted.")
     }
     return nil
   }

@@ -23,7 +23,10 @@ extension Endpoints {
     var answer = Page(next: next)
     if request.wantsTotal { answer.total = try await store.countAccounts(visibleTo: visible) }
     return answer.response(to: call) { json in
-      for account in items { AccountJSON.write(account, request.fields, to: &json) }
+      for account in items {
+        let connection = engine.connection(of: account.id)
+        AccountJSON.write(account, connection, request.fields, to: &json)
+      }
     }
   }
 
@@ -52,7 +55,7 @@ extension Endpoints {
     let fields = FieldSelection(&query, known: AccountJSON.members)
     try query.finish()
     let account = try await account(call)
-    let tag = AccountJSON.tag(account)
+    let tag = tag(of: account)
     if try call.preconditions().isNotModified(tag) { return .notModified(tag) }
     return answer(account, fields: fields)
   }
@@ -63,7 +66,7 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let account = try await account(call)
     let conditions = try call.preconditions()
-    try conditions.requireMatch(AccountJSON.tag(account))
+    try conditions.requireMatch(tag(of: account))
     let patch = try AccountSettings.patch(body, of: account)
     let changed = try await engine.updateAccount(
       account.id,
@@ -77,7 +80,7 @@ extension Endpoints {
   func deleteAccount(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let account = try await account(call)
-    try call.preconditions().requireMatch(AccountJSON.tag(account))
+    try call.preconditions().requireMatch(tag(of: account))
     try await engine.deleteAccount(account.id)
     return .noContent
   }
@@ -96,8 +99,14 @@ extension Endpoints {
     status: HTTPStatus = .ok,
     location: String? = nil
   ) -> HTTPResponse {
-    .json(status: status, tag: AccountJSON.tag(account), location: location) {
-      AccountJSON.write(account, fields, to: &$0)
+    let connection = engine.connection(of: account.id)
+    let tag = AccountJSON.tag(account, connection)
+    return .json(status: status, tag: tag, location: location) {
+      AccountJSON.write(account, connection, fields, to: &$0)
     }
+  }
+
+  private func tag(of account: Account) -> ETag {
+    AccountJSON.tag(account, engine.connection(of: account.id))
   }
 }

@@ -14,6 +14,8 @@ final class AccountWorker: Sendable {
   let loop: EventLoop
   let signal = LoopSignal()
   let bodies: BodyPool
+  let record = ConnectionRecord()
+  private let told = ToldMailboxes()
   private let services: EngineServices
   private let logger: Logger
 
@@ -90,7 +92,11 @@ final class AccountWorker: Sendable {
   private func session(_ record: Account, whenReady: () -> Void) async throws {
     services.remember(record.incoming.host, of: account)
     let secrets = try await store.secrets(of: account)
-    let client = try await services.backends.imap(record.incoming, secret: secrets.incoming)
+    let client = try await services.backends.imap(
+      record.incoming,
+      secret: secrets.incoming,
+      enabling: [.qresync]
+    )
     defer { client.close() }
     try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
     if record.firstSyncedAt == nil {
@@ -101,13 +107,26 @@ final class AccountWorker: Sendable {
       secret: secrets.incoming,
       services: services,
       signal: signal,
+      told: told,
+      record: self.record,
+      suspect: { [self] in giveUp(client) },
       logger: logger
     )
+    self.record.begin(.poll, at: services.now())
+    defer { self.record.end() }
     let loop = loop
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask(executorPreference: loop) { await watcher.run(on: loop) }
       defer { group.cancelAll() }
       try await commandLoop(client, record, whenReady)
+    }
+  }
+
+  /// Closes `client` where a command under way is not answered in the time that a probe has.
+  private func giveUp(_ client: IMAPClient) {
+    let heard = client.lastHeard
+    _ = loop.schedule(at: .now + configuration.watchAnswer) {
+      if client.isBusy, client.lastHeard == heard { client.close() }
     }
   }
 
@@ -126,14 +145,19 @@ final class AccountWorker: Sendable {
     var reasons: LoopSignal.Reasons = .everything.union(.jobs)
     var nextPoll = Deadline.now
     var nextFlags = Deadline.now
+    var nextQuota = Deadline.now
     let sweep = FlagSweep()
     var rematches = record.firstSyncedAt != nil
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
     while !Task.isCancelled {
+      if reasons.contains(.suspicion) {
+        try await client.noop(deadline: .after(configuration.watchAnswer))
+      }
       if try await replay.run() { reasons.formUnion(.inbox) }
       let sync = mailboxSync(client, replay, sweep, rematches: rematches)
-      if reasons.contains(.everything) || looksAgain || pollIsDue(nextPoll) {
+      let isAsked = !reasons.isDisjoint(with: [.everything, .tree])
+      if isAsked || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
         looksAgain = try await syncAll(client, sync, comparesFlags: comparesFlags)
         rematches = true
@@ -141,10 +165,15 @@ final class AccountWorker: Sendable {
         try await store.setState(.ready, failure: nil, of: account)
         try await store.setFirstSynced(account)
         try await store.setSynced(account)
+        self.record.heard(by: .poll, at: services.now())
         whenReady()
+        if nextQuota <= .now {
+          try await readQuotas(client)
+          nextQuota = .now + configuration.quotaInterval
+        }
         nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
-      } else if reasons.contains(.inbox) {
-        looksAgain = try await syncInbox(sync)
+      } else if !reasons.isDisjoint(with: [.inbox, .mailboxes]) {
+        looksAgain = try await syncTold(sync, hasInbox: reasons.contains(.inbox))
       }
       if reasons.contains(.jobs) {
         try await runJobs()
@@ -181,6 +210,8 @@ final class AccountWorker: Sendable {
     _ sync: MailboxSync,
     comparesFlags: Bool
   ) async throws -> Bool {
+    // What is told from here on may be newer than what LIST tells.
+    _ = told.take()
     let held = try await store.heldPlacements(of: account)
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let stale = try await leaveSelected(client)
@@ -231,10 +262,25 @@ final class AccountWorker: Sendable {
     return selected.name
   }
 
-  /// Whether something vanished from the inbox, of which only a pass can tell whether it moved.
-  private func syncInbox(_ sync: MailboxSync) async throws -> Bool {
-    guard let inbox = try await store.mailbox(role: "inbox", of: account) else { return false }
-    try await attempt(sync, inbox)
+  /// Looks at the mailboxes of which the watch told.
+  ///
+  /// - Returns: Whether another pass is needed: something vanished, of which only that can tell whether
+  ///   it moved, or a mailbox is not known yet.
+  private func syncTold(_ sync: MailboxSync, hasInbox: Bool) async throws -> Bool {
+    let names = told.take()
+    var mailboxes: [Mailbox] = []
+    if names.isEmpty {
+      if let inbox = try await store.mailbox(role: "inbox", of: account) { mailboxes = [inbox] }
+    } else {
+      mailboxes = try await store.mailboxes(of: account).mailboxes.filter {
+        names.contains($0.imapName) || hasInbox && $0.role == "inbox"
+      }
+    }
+    for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
+      try await attempt(sync, mailbox)
+    }
+    let known = Set(mailboxes.map(\.imapName))
+    if !names.isSubset(of: known) { return true }
     return try await !store.heldPlacements(of: account).isEmpty
   }
 
@@ -272,6 +318,15 @@ final class AccountWorker: Sendable {
 
   private func inboxFirst(_ mailboxes: [Mailbox]) -> [Mailbox] {
     mailboxes.filter { $0.role == "inbox" } + mailboxes.filter { $0.role != "inbox" }
+  }
+
+  /// Notes what the server limits; one that refuses to say limits nothing that we know of.
+  private func readQuotas(_ client: IMAPClient) async throws(IMAPError) {
+    do throws(IMAPError) {
+      self.record.note(AccountConnection.Quota.list(try await client.quotas(of: .inbox)))
+    } catch {
+      guard case .refused = error else { throw error }
+    }
   }
 
   private func runJobs() async throws {

@@ -155,7 +155,7 @@ extension Engine {
     secret: Secret?,
     _ pointer: String
   ) throws(ServiceError) {
-    if settings.authType == .password {
+    if settings.authType.hasSecret {
       var fields: [FieldError] = []
       if settings.username?.isEmpty != false {
         fields.append(
@@ -169,9 +169,9 @@ extension Engine {
       if secret == nil {
         fields.append(
           FieldError(
-            pointer: "\(pointer)/auth/password",
+            pointer: "\(pointer)/auth/\(settings.authType.secretName)",
             code: "required",
-            detail: "A password."
+            detail: settings.authType == .oauth2 ? "An access token." : "A password."
           )
         )
       }
@@ -215,7 +215,7 @@ extension Engine {
     _ settings: BackendSettings,
     _ pointer: String
   ) throws(ServiceError) {
-    guard settings.security == .none, settings.authType == .password, !settings.allowCleartext,
+    guard settings.security == .none, settings.authType.hasSecret, !settings.allowCleartext,
       !settings.isLoopback
     else { return }
     throw ServiceError(
@@ -238,16 +238,16 @@ extension Engine {
     given: Secret?,
     _ pointer: String
   ) throws(ServiceError) {
-    guard settings.needsSecretAgain(after: old), settings.authType == .password, given == nil
+    guard settings.needsSecretAgain(after: old), settings.authType.hasSecret, given == nil
     else { return }
     throw ServiceError(
       .secretRequired,
-      "Changing where the password goes needs the password in the same request.",
+      "Changing where the secret goes needs the secret in the same request.",
       fields: [
         FieldError(
-          pointer: "\(pointer)/auth/password",
+          pointer: "\(pointer)/auth/\(settings.authType.secretName)",
           code: "required",
-          detail: "The password for the changed host, port, tls, certificate or auth."
+          detail: "The secret for the changed host, port, tls, certificate or auth."
         )
       ]
     )

@@ -21,7 +21,8 @@ extension Engine {
     _ parent: ID<Mailbox>?
   ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
-    let path = try wirePath(name, parent, all)
+    let top = parent == nil ? try await personalPrefix(account, all) : ""
+    let path = try wirePath(name, parent, all, top: top)
     let wire = MailboxName(path)
     if all.contains(where: { Array($0.encodedName.utf8) == wire.encoded }) {
       throw ServiceError(.conflict, "There is a mailbox of this name already.")
@@ -94,7 +95,8 @@ extension Engine {
     guard mailbox.role != "inbox" else {
       throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
     }
-    let path = try wirePath(name, parent, all)
+    let top = parent == nil ? try await personalPrefix(mailbox.accountID, all) : ""
+    let path = try wirePath(name, parent, all, top: top)
     let old = MailboxName(encoded: Array(mailbox.encodedName.utf8))
     let new = MailboxName(path)
     if let delimiter = mailbox.delimiter, path.hasPrefix(mailbox.path + delimiter) {
@@ -178,7 +180,8 @@ extension Engine {
   private func wirePath(
     _ name: String,
     _ parent: ID<Mailbox>?,
-    _ all: [Mailbox]
+    _ all: [Mailbox],
+    top: String
   ) throws(ServiceError) -> String {
     let delimiter = all.lazy.compactMap(\.delimiter).first
     let isLegal =
@@ -199,7 +202,7 @@ extension Engine {
         ]
       )
     }
-    guard let parent else { return topLevelPrefix(all) + name }
+    guard let parent else { return top + name }
     guard let above = all.first(where: { $0.id == parent }) else {
       throw ServiceError(
         .invalidRequest,
@@ -217,6 +220,17 @@ extension Engine {
       throw ServiceError(.backendUnsupported, "The server has no mailboxes below others.")
     }
     return above.path + delimiter + name
+  }
+
+  /// What the names of the user's own mailboxes begin with (RFC 2342), as far as the server says so.
+  private func personalPrefix(_ account: ID<Account>, _ all: [Mailbox]) async throws -> String {
+    do {
+      let namespaces = try await onServer(account) { try await $0.namespaces() }
+      if let own = namespaces.personal.first { return own.prefix.decoded }
+    } catch let error as IMAPError {
+      guard case .refused = error else { throw error }
+    }
+    return topLevelPrefix(all)
   }
 
   /// Leniency `inboxPrefix`: where every mailbox stands under `INBOX.` (Courier), a new one has to as well.

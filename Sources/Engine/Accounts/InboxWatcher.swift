@@ -4,30 +4,41 @@ import MailTransport
 import Model
 import Net
 
-/// Waits in IDLE on the inbox, on a connection of its own, and says when something happened.
+/// Waits in IDLE on a connection of its own, and says when something happened.
 ///
-/// It never syncs: the command connection does. A server without IDLE is left to the poll.
+/// Where the server has NOTIFY (RFC 5465) that tells of all the user's mailboxes, of the inbox alone
+/// elsewhere. It never syncs: the command connection does. A server without IDLE is left to the poll.
 struct InboxWatcher: Sendable {
   let settings: BackendSettings
   let secret: Secret?
   let services: EngineServices
   let signal: LoopSignal
+  let told: ToldMailboxes
+  let record: ConnectionRecord
+  /// Sees to a command that is under way on the other connection when this one is lost.
+  let suspect: @Sendable () -> Void
   let logger: Logger
+
+  private var configuration: EngineConfiguration { services.configuration }
 
   /// Watches until the task is cancelled; a lost connection is made again after a growing wait.
   func run(on loop: EventLoop) async {
-    let configuration = services.configuration
     var backoff = Backoff(
       first: configuration.firstBackoff,
       longest: configuration.longestBackoff
     )
+    var usesNotify = true
     while !Task.isCancelled {
       do {
-        guard try await watch({ backoff.reset() }) else { return }
+        guard try await watch(&usesNotify, { backoff.reset() }) else { return }
       } catch {
         if Task.isCancelled { return }
         logger.debug("watch ended", metadata: ["reason": "\(error)"])
+        // What took this connection may have taken the one for commands, which nobody reads.
+        signal.notify(.suspicion)
+        suspect()
       }
+      record.begin(.poll, at: services.now())
       do {
         try await loop.sleep(until: .now + backoff.next(spread: Double.random(in: 0...1)))
       } catch {
@@ -39,18 +50,64 @@ struct InboxWatcher: Sendable {
   }
 
   /// Returns false where the server has no IDLE.
-  private func watch(_ whenReady: () -> Void) async throws -> Bool {
+  private func watch(_ usesNotify: inout Bool, _ whenReady: () -> Void) async throws -> Bool {
     let client = try await services.backends.imap(settings, secret: secret)
     defer { client.close() }
     guard client.capabilities.contains(.idle) else { return false }
     try await client.examine(.inbox)
+    let isNotified = usesNotify ? try await notify(client) : false
+    let means: AccountConnection.Watching.Means = isNotified ? .notify : .idle
     whenReady()
-    // Between the last sync and this EXAMINE something may have come.
-    signal.notify(.inbox)
+    record.begin(means, at: services.now())
+    // Between the last sync and now something may have come.
+    signal.notify(isNotified ? [.inbox, .tree] : .inbox)
+    let probe = IdleProbe(silence: configuration.watchSilence, answer: configuration.watchAnswer)
     while !Task.isCancelled {
-      let events = try await client.idle(until: .now + services.configuration.idleRenewal)
-      if !events.isEmpty { signal.notify(.inbox) }
+      let events = try await client.idle(until: .now + configuration.idleRenewal, probe: probe) {
+        record.heard(by: means, at: services.now())
+      }
+      guard !events.contains(.notificationsEnded) else {
+        // As after NOTIFY NONE, not even the inbox is told of any more (RFC 5465 §5.8): a connection
+        // without it is made, and what was not told is looked for.
+        usesNotify = false
+        signal.notify(.tree)
+        return true
+      }
+      tell(events)
     }
     return true
+  }
+
+  /// Asks to be told of all mailboxes; whether the server does so.
+  ///
+  /// Never ended by NOTIFY NONE: after that Dovecot tells nothing of the inbox either.
+  private func notify(_ client: IMAPClient) async throws(IMAPError) -> Bool {
+    guard client.capabilities.contains(.notify) else { return false }
+    var request = NotifyRequest()
+    // The pass that follows asks for the counters by LIST.
+    request.wantsStatus = false
+    do throws(IMAPError) {
+      try await client.notify(request)
+      return true
+    } catch {
+      guard case .refused = error else { throw error }
+      return false
+    }
+  }
+
+  private func tell(_ events: [MailboxEvent]) {
+    var reasons: LoopSignal.Reasons = []
+    for event in events {
+      switch event {
+      case .exists, .expunged, .vanished, .changed: reasons.formUnion(.inbox)
+      case .status(let name, _):
+        told.insert(name)
+        reasons.formUnion(.mailboxes)
+      case .listed: reasons.formUnion(.tree)
+      case .overflowed: reasons.formUnion([.inbox, .tree])
+      case .notificationsEnded, .alert: break
+      }
+    }
+    if !reasons.isEmpty { signal.notify(reasons) }
   }
 }

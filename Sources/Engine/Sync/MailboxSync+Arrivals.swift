@@ -23,7 +23,8 @@ extension MailboxSync {
         slice,
         .summary,
         batchSize: configuration.batch,
-        newestFirst: false
+        newestFirst: false,
+        previews: slice.count <= configuration.previewed
       )
       var doubtful: [NewMessage] = []
       var candidates = RematchCandidates()

@@ -10,7 +10,8 @@ import Store
 ///
 /// The order matters. Messages come first, newest first, so that a page can be read while the rest
 /// comes in. Then flags, from the MODSEQ that was seen before the messages were fetched, so that no
-/// change in between is lost. Last, what vanished.
+/// change in between is lost. Last, what vanished. With QRESYNC the server tells flags and what
+/// vanished when it opens the mailbox; they are stored in the same place, and the MODSEQ with them.
 struct MailboxSync {
   let client: IMAPClient
   let store: Store
@@ -60,7 +61,7 @@ struct MailboxSync {
 
   /// Brings `mailbox` up to date.
   func run(_ mailbox: Mailbox) async throws {
-    var selected = try await client.select(mailbox.imapName)
+    var (selected, changes) = try await open(mailbox)
     var mailbox = try await store.beginSync(
       of: mailbox,
       uidValidity: selected.storedUIDValidity
@@ -68,7 +69,11 @@ struct MailboxSync {
     let wasComplete = mailbox.syncedDownTo == 1
     try await fetchOld(&mailbox, &selected)
     try await fetchNew(&mailbox, selected)
-    if wasComplete { try await compareFlags(mailbox, selected) }
+    if let changes {
+      try await apply(changes, to: mailbox)
+    } else if wasComplete {
+      try await compareFlags(mailbox, selected)
+    }
     try await compareUIDs(mailbox)
     try await store.holdUnmatched(from: mailbox)
   }
@@ -277,7 +282,7 @@ struct MailboxSync {
     try await apply(client.fetchFlags(UIDSet(older)), to: mailbox, modSeq: nil)
   }
 
-  private func apply(
+  func apply(
     _ flags: [(uid: UID, flags: [Flag])],
     to mailbox: Mailbox,
     modSeq: Int64?

@@ -41,6 +41,7 @@ extension NewMessage {
       serverThread: fetched.threadID
     )
     messageID = messageIDs.first?.withoutNUL
+    emailID = fetched.emailID?.withoutNUL
     // Servers fill these two in from From (RFC 3501 §7.4.2); the API shows what the message says.
     let replyTo = fields?.addresses("Reply-To") ?? []
     let sender = envelope.sender == envelope.from ? [] : envelope.sender
@@ -60,6 +61,9 @@ extension NewMessage {
     )
     if extraFields.count > 2 { columns.text(.extraFields, header: extraFields, isDecoded: false) }
     if let structure, let views { columns.write(structure, views) }
+    if let preview = fetched.preview {
+      columns.text(.preview, String(utf8: preview.span).withoutNUL)
+    }
   }
 
   /// What a message that a fetch told is known by.

@@ -44,6 +44,11 @@ extension IMAPClient {
     return found
   }
 
+  /// What the sync FETCH asks for beside what every server knows: who the message and its thread are.
+  var summaryAttributes: String {
+    [MessageAttribute.emailID, .threadID].compactMap { item(for: $0) }.map { " \($0)" }.joined()
+  }
+
   private func item(for attribute: MessageAttribute) -> String? {
     let hasGmail = capabilities.contains(.gmail)
     let hasObjectID = capabilities.contains(.objectID)

@@ -11,7 +11,7 @@ package struct FetchItems: Sendable {
     case section
   }
 
-  let text: String
+  var text: String
   let kind: Kind
 
   /// All that a first sync stores of a message, with the fields that threads and rules need.
@@ -66,15 +66,23 @@ extension IMAPClient {
   /// Fetches `items` of the messages `uids`, a batch a call of `MessageFetch.next`.
   ///
   /// Batches come newest first unless `newestFirst` is false; within one, the server's order.
-  /// While the caller works on a batch, the next is on its way.
+  /// While the caller works on a batch, the next is on its way. A summary holds the ids of messages and
+  /// threads where the server has them (RFC 8474, Gmail), and with `previews` the start of the text where
+  /// the server makes it (RFC 8970), which may have it read the whole message.
   package func fetch(
     _ uids: UIDSet,
     _ items: FetchItems,
     batchSize: Int = 500,
     firstBatchSize: Int? = nil,
-    newestFirst: Bool = true
+    newestFirst: Bool = true,
+    previews: Bool = false
   ) -> MessageFetch {
-    MessageFetch(
+    var items = items
+    if items.kind == .summary {
+      items.text += summaryAttributes
+      if previews, capabilities.contains(.preview) { items.text += " PREVIEW" }
+    }
+    return MessageFetch(
       client: self,
       items: items,
       chunks: Self.chunks(uids, batchSize, firstBatchSize, newestFirst)

@@ -27,6 +27,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   private var events = MailboxEvents()
   private var failure: IMAPError?
   private var isRunning = false
+  /// When the server last sent anything.
+  package private(set) var lastHeard = Deadline.now
   /// A fetch that has commands under way.
   private var unfinished: (any UnfinishedFetch)?
 
@@ -49,6 +51,9 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
 
   /// Whether the connection can take another command.
   package var isUsable: Bool { failure == nil && session.state != .loggedOut }
+
+  /// Whether an operation is under way.
+  package var isBusy: Bool { isRunning }
 
   /// Whether TLS protects the connection.
   package var isSecure: Bool { stream.isSecure }
@@ -185,6 +190,7 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
       do throws(NetError) {
         let bytes = try await stream.read(upTo: Self.readSize, deadline: deadline)
         guard !bytes.isEmpty else { throw .closed }
+        lastHeard = .now
         session.receive(bytes)
       } catch {
         if error == .timedOut { return nil }
@@ -220,6 +226,7 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
       throw fail(IMAPError(error))
     }
     guard !bytes.isEmpty else { throw fail(.closed) }
+    lastHeard = .now
     return bytes
   }
 

@@ -9,7 +9,16 @@ extension IMAPClient {
   ///
   /// Ends without an event when `deadline` passes or `endIdle` is called. The deadline is to be at
   /// most 29 minutes away, since servers may drop whoever is silent for 30.
-  package func idle(until deadline: Deadline) async throws(IMAPError) -> [MailboxEvent] {
+  ///
+  /// A network can lose a connection without a word to either side, and who waits in IDLE sends nothing
+  /// that would show it. So where the server said nothing for `probe.silence`, IDLE is ended, too: the
+  /// server must say so within `probe.answer`, or the connection is broken. `heard` is called for
+  /// whatever the server says, such as the `* OK Still here` of Dovecot.
+  package func idle(
+    until deadline: Deadline,
+    probe: IdleProbe? = nil,
+    heard: () -> Void = {}
+  ) async throws(IMAPError) -> [MailboxEvent] {
     guard capabilities.contains(.idle) else { throw .unsupported("IDLE") }
     try await begin(.now + timeouts.command)
     defer { end() }
@@ -19,10 +28,12 @@ extension IMAPClient {
     let tag = session.send(.idle)
     var gathered: [MailboxEvent] = []
     while true {
-      guard let event = try await idleEvent(deadline) else {
+      let end = probe.map { min(deadline, .now + $0.silence) } ?? deadline
+      guard let event = try await idleEvent(end, probe?.answer ?? timeouts.command) else {
         session.endIdle()
         continue
       }
+      heard()
       switch event {
       case .untagged(let response): note(response)
       case .completed(let ended, let status):
@@ -44,8 +55,24 @@ extension IMAPClient {
   }
 
   /// The next event; nil when `deadline` passes while IDLE waits.
-  private func idleEvent(_ deadline: Deadline) async throws(IMAPError) -> IMAPSession.Event? {
-    guard session.isIdling else { return try await nextEvent(.now + timeouts.command) }
+  private func idleEvent(
+    _ deadline: Deadline,
+    _ answer: Duration
+  ) async throws(IMAPError) -> IMAPSession.Event? {
+    guard session.isIdling else { return try await nextEvent(.now + answer) }
     return try await nextEvent(patiently: deadline)
+  }
+}
+
+/// How one finds out, in IDLE, that a connection is dead.
+package struct IdleProbe: Sendable {
+  /// How long the server may be silent before it is asked.
+  package var silence: Duration
+  /// How long it may take to answer.
+  package var answer: Duration
+
+  package init(silence: Duration, answer: Duration) {
+    self.silence = silence
+    self.answer = answer
   }
 }

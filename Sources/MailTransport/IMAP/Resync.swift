@@ -24,6 +24,9 @@ package struct MailboxResync: Sendable {
 }
 
 extension IMAPClient {
+  /// Whether QRESYNC was turned on.
+  package var isResyncEnabled: Bool { session.enabled.contains(.qresync) }
+
   /// Opens `mailbox` and finds what changed since `point`, in one round trip with QRESYNC.
   ///
   /// ENABLE goes in the same write where it was not done before; it must come before the first SELECT

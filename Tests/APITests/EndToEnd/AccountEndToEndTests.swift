@@ -38,6 +38,10 @@ struct AccountEndToEndTests {
       try await eventually("the account is ready") {
         try await api.call("GET", path).json["state"]?.stringValue == "ready"
       }
+      try await eventually("the watch shows") {
+        let watching = try await api.call("GET", path).json["sync"]?["watching"]
+        return watching?["by"]?.stringValue != "poll" && watching?["since"]?.stringValue != nil
+      }
       let list = try await api.expect(200, "GET", "/v1/accounts?total=true&fields=id,state")
       #expect(list.json["total"]?.intValue == 1)
       #expect(list.items.first?["email"] == nil)
