@@ -18,6 +18,8 @@ package struct EngineServices: Sendable {
   private let hosts = HostNames()
   /// Held over a list of an account's mailboxes, or a change of them, until it is stored.
   let mailboxLocks = AccountLocks()
+  /// The first passes of accounts that have connected.
+  let firstPasses: FirstPasses
 
   package init(
     store: Store,
@@ -33,6 +35,7 @@ package struct EngineServices: Sendable {
     self.configuration = configuration
     self.now = now
     self.logger = logger
+    firstPasses = FirstPasses(atOnce: configuration.firstPasses, group)
   }
 
   func remember(_ host: String, of account: ID<Account>) { hosts.set(host, account) }

@@ -16,6 +16,10 @@ final class LoopSignal: Sendable {
     static let jobs = Reasons(rawValue: 8)
     /// Something was appended to a feed, or somebody waits for it.
     static let feed = Reasons(rawValue: 16)
+    /// A body is waited for that only the connection for commands can read.
+    static let bodies = Reasons(rawValue: 32)
+    /// The server lets the account have fewer connections than it would have.
+    static let limits = Reasons(rawValue: 64)
   }
 
   private struct State {

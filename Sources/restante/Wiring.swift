@@ -68,6 +68,7 @@ struct Wiring {
     var configuration = EngineConfiguration()
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
+    configuration.connections = settings.connections
     if let days = settings.feedRetentionDays {
       configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
     }

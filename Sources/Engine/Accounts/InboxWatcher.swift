@@ -8,6 +8,7 @@ import Net
 ///
 /// It never syncs: the command connection does. A server without IDLE is left to the poll.
 struct InboxWatcher: Sendable {
+  let account: ID<Account>
   let settings: BackendSettings
   let secret: Secret?
   let services: EngineServices
@@ -26,6 +27,9 @@ struct InboxWatcher: Sendable {
         guard try await watch({ backoff.reset() }) else { return }
       } catch {
         if Task.isCancelled { return }
+        if let error = error as? ServiceError, error.code == .backendLimited {
+          signal.notify(.limits)
+        }
         logger.debug("watch ended", metadata: ["reason": "\(error)"])
       }
       do {
@@ -40,7 +44,7 @@ struct InboxWatcher: Sendable {
 
   /// Returns false where the server has no IDLE.
   private func watch(_ whenReady: () -> Void) async throws -> Bool {
-    let client = try await services.backends.imap(settings, secret: secret)
+    let client = try await services.backends.imap(settings, for: account, .watching) { secret }
     defer { client.close() }
     guard client.capabilities.contains(.idle) else { return false }
     try await client.examine(.inbox)
