@@ -1,5 +1,6 @@
 import Engine
 import Model
+import Net
 import Store
 import TestSupport
 import Testing
@@ -68,12 +69,12 @@ struct ConnectionLimitTests {
     try await dovecot.fill(user: "alice", count: 40)
     try await TestService.with(options { $0.pollInterval = .milliseconds(100) }) { service in
       let account = try await service.addSyncedAccount(dovecot, "alice")
-      let rows = try await service.messages(of: account)
+      let rows = try await service.messages(of: account).map { (id: $0.id, size: $0.size) }
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for row in rows {
+        for (id, size) in rows {
           group.addTask(executorPreference: service.group.loops[1]) {
-            let source = try await service.engine.openRaw(row.id, of: account)
-            #expect(try await Int64(source.collect(upTo: 1 << 20).bytes.count) == row.size)
+            let source = try await service.engine.openRaw(id, of: account)
+            #expect(try await Int64(source.collect(upTo: 1 << 20).bytes.count) == size)
           }
         }
         group.addTask(executorPreference: service.group.loops[1]) {
@@ -158,7 +159,7 @@ struct ConnectionLimitTests {
     let dovecot = try await MailServers.dovecot
     let users = (0..<4).map { _ in MailServers.user() }
     for user in users { try await dovecot.fill(user: user, count: 1) }
-    let options = options {
+    let options = self.options {
       $0.connections.perHost = 1
       $0.pollInterval = .milliseconds(200)
     }

@@ -255,14 +255,16 @@ final class AccountWorker: Sendable {
     let held = try await store.heldPlacements(of: account)
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let lock = services.mailboxLocks[account]
-    // Who holds the lock may wait for this very connection.
-    let meanwhile = { try await self.lend(client) }
-    let (listed, mailboxes, stale) = try await lock.withLock(meanwhile: meanwhile) {
-      let stale = try await leaveSelected(client)
-      let listed = try await client.list(returning: ListOptions(status: items))
-      let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
-      return (listed, mailboxes, stale)
-    }
+    let (listed, mailboxes, stale) = try await lock.withLock(
+      // Who holds the lock may wait for this very connection.
+      meanwhile: { try await lend(client) },
+      {
+        let stale = try await leaveSelected(client)
+        let listed = try await client.list(returning: ListOptions(status: items))
+        let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
+        return (listed, mailboxes, stale)
+      }
+    )
     var statuses: [MailboxName: MailboxStatus] = [:]
     for mailbox in listed { statuses[mailbox.name] = mailbox.status }
     if statuses.isEmpty {

@@ -32,7 +32,8 @@ final class FirstPasses: Sendable {
       counts.sinceQuiet += 1
     }
     defer { end() }
-    return isShort ? try await turns.withLock(body) : try await body()
+    guard isShort else { return try await body() }
+    return try await turns.withLock(body)
   }
 
   private func end() {

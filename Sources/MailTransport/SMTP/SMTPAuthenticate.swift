@@ -40,8 +40,8 @@ extension SMTPClient {
       if isFinal { throw .authenticationFailed(reply) }
     }
     guard offered.contains("LOGIN"), mayReveal, let password = credentials.password else {
-      throw refusal.map { .authenticationFailed($0) }
-        ?? .unsupported(.authentication(offered: offered))
+      if let refusal { throw .authenticationFailed(refusal) }
+      throw .unsupported(.authentication(offered: offered))
     }
     try await logIn(credentials.username, password, deadline)
   }

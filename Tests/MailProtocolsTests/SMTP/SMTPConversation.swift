@@ -36,14 +36,14 @@ struct SMTPConversation {
       credentials,
       service: SASLService("smtp", host: "mail.example")
     )
-    let initial = mechanism.isClientFirst ? try exchange.respond(to: nil) : nil
+    let initial = try mechanism.isClientFirst ? exchange.respond(to: nil) : nil
     session.authenticate(mechanism, initialResponse: initial, secrets: credentials.secrets)
     self.exchange = exchange
   }
 
   /// Answers the challenge that the session told of.
   mutating func respond(to challenge: [UInt8]?) throws {
-    var exchange = try #require(exchange)
+    var exchange = try #require(self.exchange)
     session.respond(try exchange.respond(to: challenge))
     self.exchange = exchange
   }
