@@ -99,8 +99,8 @@ final class ConnectionGate: Sendable {
     failure.response = own.refusal
     return ServiceError(
       .backendLimited,
-      "\(settings.host) lets this account have \(own.limit) connections at present, "
-        + "which its syncs and bodies share.",
+      "\(settings.host) allows this account no further connection at present; "
+        + "what it has (\(own.limit)) is shared by syncs and bodies.",
       isRetryable: true,
       backend: failure
     )
