@@ -47,7 +47,8 @@ package struct HostLine {
     self.limits = limits
     most = LoweredLimit(limits.perHost)
     loginsAtOnce = limits.loginsAtOnce
-    nextLogin = now
+    // As after a quiet time: the first may begin together.
+    nextLogin = now - .seconds(limits.loginsAtOnce)
     restsUntil = now
   }
 

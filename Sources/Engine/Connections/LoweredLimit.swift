@@ -5,6 +5,7 @@ struct LoweredLimit: Sendable {
   /// How many there may be at present.
   private(set) var value: Int
   private var refusals = 0
+  private var refusedAt: Deadline?
   /// When one more may be tried; nil where no refusal lowered it.
   private(set) var raiseAt: Deadline?
 
@@ -23,7 +24,8 @@ struct LoweredLimit: Sendable {
     spread: Double
   ) {
     value = min(value, max(established, 1))
-    if let raiseAt, refusals > 0, raiseAt - now > recovery(limits) * 0.9 { return }
+    if let refusedAt, now - refusedAt < limits.firstRest { return }
+    refusedAt = now
     refusals += 1
     raiseAt = now + recovery(limits) * (1 + 0.2 * spread)
   }
