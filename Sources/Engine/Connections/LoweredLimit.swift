@@ -24,7 +24,7 @@ struct LoweredLimit: Sendable {
     spread: Double
   ) {
     value = min(value, max(established, 1))
-    if let refusedAt, now - refusedAt < limits.firstRest { return }
+    if raiseAt != nil, let refusedAt, now - refusedAt < limits.firstRest { return }
     refusedAt = now
     refusals += 1
     raiseAt = now + recovery(limits) * (1 + 0.2 * spread)
