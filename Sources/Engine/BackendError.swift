@@ -27,6 +27,16 @@ extension ServiceError {
         "The IMAP server refused the user name or password: \(response)",
         backend: backend
       )
+    case .turnedAway(let refusal, let response):
+      self.init(
+        .backendLimited,
+        refusal == .tooMany
+          ? "The IMAP server takes no further connection at present: \(response)"
+          : "The IMAP server takes no login at present: \(response)",
+        isRetryable: true,
+        retryAfter: 30,
+        backend: backend
+      )
     case .loginDisabled:
       self.init(
         .backendAuthenticationFailed,
@@ -151,12 +161,21 @@ extension ServiceError {
         isRetryable: reply.isTransient,
         backend: backend
       )
+    case .authenticationFailed(let reply) where reply.isTransient:
+      // The server is out of order, or wants fewer logins: it did not judge the password (RFC 4954 §6).
+      backend.note(reply)
+      self.init(
+        .backendLimited,
+        "The SMTP server takes no login at present: \(reply.text)",
+        isRetryable: true,
+        retryAfter: 30,
+        backend: backend
+      )
     case .authenticationFailed(let reply):
       backend.note(reply)
       self.init(
         .backendAuthenticationFailed,
         "The SMTP server refused the user name or password: \(reply.text)",
-        isRetryable: reply.isTransient,
         backend: backend
       )
     case .invalid(let reason):

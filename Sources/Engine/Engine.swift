@@ -45,7 +45,7 @@ package final class Engine: Sendable {
     var last: ID<Account>?
     while true {
       let accounts = try await store.accounts(after: last, limit: 500)
-      for account in accounts { startWorker(account.id) }
+      for account in accounts { startWorker(account.id, known: account) }
       guard let end = accounts.last?.id, accounts.count == 500 else { return }
       last = end
     }
@@ -97,11 +97,11 @@ package final class Engine: Sendable {
 
   // MARK: - Workers
 
-  func startWorker(_ account: ID<Account>) {
+  func startWorker(_ account: ID<Account>, known: Account? = nil) {
     state.withLock { state in
       guard state.isRunning, state.workers[account] == nil else { return }
       let loop = services.group.next()
-      let worker = AccountWorker(account, on: loop, services)
+      let worker = AccountWorker(account, known: known, on: loop, services)
       let task = Task(executorPreference: loop) { await worker.run() }
       state.workers[account] = Running(worker: worker, task: task)
     }

@@ -20,6 +20,8 @@ package struct EngineServices: Sendable {
   let mailboxLocks = AccountLocks()
   /// What servers found for searches whose pages somebody goes through.
   let searches = RecentSearches()
+  /// The first passes of accounts that have connected.
+  let firstPasses: FirstPasses
 
   package init(
     store: Store,
@@ -35,6 +37,7 @@ package struct EngineServices: Sendable {
     self.configuration = configuration
     self.now = now
     self.logger = logger
+    firstPasses = FirstPasses(atOnce: configuration.firstPasses, group)
   }
 
   func remember(_ host: String, of account: ID<Account>) { hosts.set(host, account) }

@@ -22,6 +22,10 @@ final class LoopSignal: Sendable {
     static let mailboxes = Reasons(rawValue: 64)
     /// The list of mailboxes is to be read again, and those that differ.
     static let tree = Reasons(rawValue: 128)
+    /// A body is waited for that only the connection for commands can read.
+    static let bodies = Reasons(rawValue: 256)
+    /// The server lets the account have fewer connections than it would have.
+    static let limits = Reasons(rawValue: 512)
   }
 
   private struct State {

@@ -58,6 +58,8 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
   package static let backendTLSFailed = ErrorCode("backend_tls_failed")
   /// The back end refused the credentials.
   package static let backendAuthenticationFailed = ErrorCode("backend_authentication_failed")
+  /// The back end, or our own limit for it, allows no further connection or login at present.
+  package static let backendLimited = ErrorCode("backend_limited")
   /// The back end refused the command.
   package static let backendRefused = ErrorCode("backend_refused")
   /// The back end broke its protocol or the connection.

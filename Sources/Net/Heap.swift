@@ -7,4 +7,14 @@ package enum Heap {
 
   /// Gives the free pages back to the kernel, after work that needed far more than usual.
   package static func releaseFreeMemory() { restante_release_free_memory() }
+
+  /// Does so later, on a thread that may block.
+  package static func releaseFreeMemory(after wait: Duration, on loop: EventLoop) {
+    loop.execute {
+      _ = loop.schedule(at: .now + wait) {
+        // A queue that is full has more to do than this.
+        _ = loop.blocking.submit { releaseFreeMemory() }
+      }
+    }
+  }
 }

@@ -32,6 +32,7 @@ package struct TLSClientConfiguration: Sendable {
   /// OpenSSL counts the references to a context with atomics, and we never change it after `init`.
   nonisolated(unsafe) let pointer: OpaquePointer
   let pinnedSHA256: [UInt8]?
+  let resumption = TLSResumption()
 
   /// Reads the roots, which may be a file; `NetError.tls` says why they are no good.
   package init(_ configuration: TLSClientConfiguration) throws(NetError) {

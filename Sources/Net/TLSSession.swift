@@ -118,6 +118,17 @@ import Foundation
     return unsafe String(cString: text)
   }
 
+  /// Offers the server the last session with it.
+  func resume(_ resumption: TLSResumption, _ server: String) {
+    if let ssl = unsafe ssl { unsafe resumption.offer(ssl, to: server) }
+  }
+
+  /// Remembers the session for the next connection, once the server has sent what it takes; whether it had.
+  func keep(for resumption: TLSResumption, _ server: String) -> Bool {
+    guard let ssl = unsafe ssl else { return true }
+    return unsafe resumption.keep(ssl, of: server)
+  }
+
   /// Tells the peer that we end, as far as that goes without a wait, and frees OpenSSL's state.
   func end() {
     guard let ssl = unsafe ssl else { return }

@@ -1,4 +1,5 @@
 import COpenSSL
+import Synchronization
 
 /// A stream that TLS protects, over a socket's.
 ///
@@ -22,9 +23,30 @@ package final class TLSStream: ByteStream {
   /// As much as one write copies to put head and body into the same records.
   private static let joinLimit = 65_536
 
-  private init(socket: SocketStream, session: TLSSession) {
+  private init(socket: SocketStream, session: TLSSession, keeping: Keeping? = nil) {
     self.socket = socket
     self.session = session
+    keeps = Mutex(keeping)
+  }
+
+  /// Where the session is remembered, until it is; the server's tickets come with its first words.
+  private struct Keeping {
+    var resumption: TLSResumption
+    var server: String
+    var reads = 0
+  }
+
+  private let keeps: Mutex<Keeping?>
+  /// After so many reads a server sends no tickets any more.
+  private static let readsBeforeTickets = 4
+
+  private func keepSession() {
+    keeps.withLock { keeps in
+      guard let keeping = keeps else { return }
+      keeps?.reads += 1
+      let isOver = keeping.reads >= Self.readsBeforeTickets
+      if session.keep(for: keeping.resumption, keeping.server) || isOver { keeps = nil }
+    }
   }
 
   /// Shakes hands as the client, and verifies that the server is `serverName`, a name or an IP literal.
@@ -39,9 +61,12 @@ package final class TLSStream: ByteStream {
     do throws(NetError) {
       let session = try unsafe TLSSession(context.pointer, over: socket.channel)
       try session.expect(serverName)
+      let server = "\(serverName):\(socket.remoteAddress?.port ?? 0)"
+      session.resume(context.resumption, server)
       unsafe try await shakeHands(session, deadline) { unsafe SSL_connect($0) }
       if let pin = context.pinnedSHA256 { try session.requirePinned(pin) }
-      return TLSStream(socket: socket, session: session)
+      let keeping = Keeping(resumption: context.resumption, server: server)
+      return TLSStream(socket: socket, session: session, keeping: keeping)
     } catch {
       socket.close()
       throw error
@@ -90,6 +115,7 @@ package final class TLSStream: ByteStream {
       switch step {
       case .done:
         let bytes = unsafe [UInt8](scratch[0..<count])
+        keepSession()
         if channel.needsYield() { await Task.yield() }
         return bytes
       case .ended: return []

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Bytes
+import Engine
 import Foundation
 import Net
 
@@ -21,6 +22,8 @@ struct Settings {
   var probeSeconds: Int?
   /// Days for which the feed of changes is kept, 0 for ever; nil is the engine's default.
   var feedRetentionDays: Int?
+  /// How many connections to mail servers there are.
+  var connections = ConnectionLimits()
 
   private static var defaultDataDirectory: String {
     if geteuid() == 0 { return "/var/lib/restante" }
@@ -106,27 +109,29 @@ extension Settings {
       }
       return text
     }
+    func positive() throws -> Int {
+      guard let number = member.value.intValue, (1...1_000_000).contains(number) else {
+        throw ValidationError("\(file): \(member.name) must be a positive number.")
+      }
+      return Int(number)
+    }
     switch member.name {
     case "listen": listen = try text()
     case "data": dataDirectory = try text()
     case "databaseUrl": databaseURL = try text()
     case "keyFile": keyFile = try text()
     case "caFile": caFile = try text()
-    case "pollSeconds":
-      guard let seconds = member.value.intValue, seconds > 0 else {
-        throw ValidationError("\(file): pollSeconds must be a positive number.")
-      }
-      pollSeconds = Int(seconds)
-    case "probeSeconds":
-      guard let seconds = member.value.intValue, seconds > 0 else {
-        throw ValidationError("\(file): probeSeconds must be a positive number.")
-      }
-      probeSeconds = Int(seconds)
+    case "pollSeconds": pollSeconds = try positive()
+    case "probeSeconds": probeSeconds = try positive()
     case "feedRetentionDays":
       guard let days = member.value.intValue, (0...36_500).contains(days) else {
         throw ValidationError("\(file): feedRetentionDays must be a number of days, or 0.")
       }
       feedRetentionDays = Int(days)
+    case "connectionsPerHost": connections.perHost = try positive()
+    case "connectionsPerAccount": connections.perAccount = try positive()
+    case "loginsAtOnce": connections.loginsAtOnce = try positive()
+    case "loginsPerSecond": connections.loginsPerSecond = try positive()
     case "allowNetwork":
       let values = member.value.arrayValue
       guard let networks = values?.compactMap(\.stringValue), networks.count == values?.count else {

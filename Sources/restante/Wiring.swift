@@ -70,6 +70,7 @@ struct Wiring {
     if let caFile = settings.caFile { configuration.tlsRoots = .file(caFile) }
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
     if let seconds = settings.probeSeconds { configuration.watchSilence = .seconds(seconds) }
+    configuration.connections = settings.connections
     if let days = settings.feedRetentionDays {
       configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
     }

@@ -16,6 +16,8 @@ import Testing
     (#"{ "listen": 1 }"#, "listen must be a string"),
     (#"{ "listen": "somewhere" }"#, "somewhere is no address"),
     (#"{ "pollSeconds": 0 }"#, "pollSeconds must be a positive number"),
+    (#"{ "loginsAtOnce": 0 }"#, "loginsAtOnce must be a positive number"),
+    (#"{ "connectionsPerHost": "x" }"#, "connectionsPerHost must be a positive number"),
     (#"{ "allowNetwork": ["10.0.0.0/8", 1] }"#, "allowNetwork must be an array of networks"),
     (#"{ "allowNetwork": ["10.0.0.0/99"] }"#, "10.0.0.0/99 is no network"),
     ("[]", "must hold a JSON object"),

@@ -73,6 +73,7 @@ enum ProblemTable {
     backend(.backendUnreachable, 502, "The mail server cannot be reached"),
     backend(.backendTLSFailed, 502, "TLS with the mail server failed"),
     backend(.backendAuthenticationFailed, 502, "The mail server refused the credentials"),
+    backend(.backendLimited, 503, "The mail server allows no further connection at present"),
     backend(.backendRefused, 502, "The mail server refused"),
     backend(.backendBroken, 502, "The mail server broke the protocol"),
     backend(.backendTimedOut, 504, "The mail server did not answer in time"),

@@ -18,7 +18,8 @@ final class AccountLocks: Sendable {
   }
 }
 
-/// A lock that a task holds over waits; those who want it get it in their order.
+/// A lock that a task holds over waits, or as many tasks as it is wide; those who want it get it in their
+/// order.
 final class TaskLock: Sendable {
   private struct Waiter {
     var number: Int
@@ -26,12 +27,16 @@ final class TaskLock: Sendable {
   }
 
   private struct State {
-    var isHeld = false
+    /// How many more may hold it.
+    var free: Int
     var lastNumber = 0
     var waiters: [Waiter] = []
   }
 
-  private let state = Mutex(State())
+  private let state: Mutex<State>
+
+  /// A lock that `width` tasks may hold at once.
+  init(width: Int = 1) { state = Mutex(State(free: max(width, 1))) }
 
   /// Runs `body` while nobody else holds the lock.
   ///
@@ -40,6 +45,26 @@ final class TaskLock: Sendable {
     guard await acquire() else { throw CancellationError() }
     defer { release() }
     return try await body()
+  }
+
+  /// Runs `body` while nobody else holds the lock; as long as somebody does, `meanwhile` is run.
+  ///
+  /// For whoever has something that the holder may wait for.
+  func withLock<R>(
+    meanwhile: () async throws -> Void,
+    _ body: () async throws -> R
+  ) async throws -> R {
+    while !acquireNow() { try await meanwhile() }
+    defer { release() }
+    return try await body()
+  }
+
+  private func acquireNow() -> Bool {
+    state.withLock { state in
+      guard state.free > 0 else { return false }
+      state.free -= 1
+      return true
+    }
   }
 
   /// Waits for its turn; false where the task was cancelled first.
@@ -52,8 +77,8 @@ final class TaskLock: Sendable {
       await withCheckedContinuation { continuation in
         let isMine: Bool? = state.withLock { state in
           guard !Task.isCancelled else { return false }
-          guard state.isHeld else {
-            state.isHeld = true
+          guard state.free == 0 else {
+            state.free -= 1
             return true
           }
           state.waiters.append(Waiter(number: number, continuation: continuation))
@@ -75,7 +100,7 @@ final class TaskLock: Sendable {
   private func release() {
     state.withLock { state -> Waiter? in
       guard !state.waiters.isEmpty else {
-        state.isHeld = false
+        state.free += 1
         return nil
       }
       return state.waiters.removeFirst()

@@ -4,6 +4,7 @@ import MailTransport
 import Model
 import Net
 import Store
+import Synchronization
 
 /// Keeps one account current: connects, replays intents, syncs, watches, and tries again after failures.
 ///
@@ -18,15 +19,23 @@ final class AccountWorker: Sendable {
   private let told = ToldMailboxes()
   private let services: EngineServices
   private let logger: Logger
+  /// What is known of the account already, for the first try: a thousand that start ask for nothing.
+  private let known: Mutex<Account?>
 
-  init(_ account: ID<Account>, on loop: EventLoop, _ services: EngineServices) {
+  init(
+    _ account: ID<Account>,
+    known: Account? = nil,
+    on loop: EventLoop,
+    _ services: EngineServices
+  ) {
     self.account = account
+    self.known = Mutex(known)
     self.loop = loop
     self.services = services
     var logger = services.logger
     logger[metadataKey: "account"] = "\(account)"
     self.logger = logger
-    bodies = BodyPool(account, on: loop, services)
+    bodies = BodyPool(account, on: loop, services, waking: signal)
   }
 
   private var store: Store { services.store }
@@ -40,8 +49,13 @@ final class AccountWorker: Sendable {
     )
     while !Task.isCancelled {
       do {
-        guard let account = try await store.account(account) else { return }
+        guard let account = try await record() else { return }
         try await session(account) { backoff.reset() }
+        guard !Task.isCancelled else { break }
+        // It gave way to others: its turn comes again with the next look, or when there is something to do.
+        let pause = configuration.pollInterval ?? configuration.longestBackoff
+        _ = await signal.wait(until: .now + pause, on: loop)
+        continue
       } catch {
         if Task.isCancelled { break }
         await note(error)
@@ -51,6 +65,17 @@ final class AccountWorker: Sendable {
       await waitForRetry(until: .now + delay)
     }
     bodies.close()
+  }
+
+  private func record() async throws(ServiceError) -> Account? {
+    let known = known.withLock { known in
+      defer { known = nil }
+      return known
+    }
+    if let known { return known }
+    return try await inChildTask { [store, account] () throws(ServiceError) in
+      try await store.account(account)
+    }
   }
 
   private func waitForRetry(until deadline: Deadline) async {
@@ -67,12 +92,14 @@ final class AccountWorker: Sendable {
     )
     // The database being away says nothing of the account.
     guard failure.code != .unavailable, failure.code != .internalError else { return }
+    await setState(failure.accountState, failure)
+  }
+
+  private func setState(_ state: AccountState, _ failure: ServiceError?) async {
     do {
-      try await store.setState(
-        failure.accountState,
-        failure: failure.failure(at: services.now()),
-        of: account
-      )
+      try await inChildTask { [store, account, services] () throws(ServiceError) in
+        try await store.setState(state, failure: failure?.failure(at: services.now()), of: account)
+      }
     } catch {
       logger.warning("state not stored", metadata: ["cause": "\(error.cause ?? error.message)"])
     }
@@ -89,22 +116,33 @@ final class AccountWorker: Sendable {
 
   // MARK: - One connection's life
 
+  /// Ends without an error where the task is cancelled, or others wait for the connections.
   private func session(_ record: Account, whenReady: () -> Void) async throws {
     services.remember(record.incoming.host, of: account)
-    let secrets = try await store.secrets(of: account)
+    var secret: Secret?
     let client = try await services.backends.imap(
       record.incoming,
-      secret: secrets.incoming,
-      enabling: [.qresync]
+      for: account,
+      .commands,
+      enabling: [.qresync],
+      // It is no failure of this account's: the state says how far it was before.
+      whenFull: { await setState(record.state.whileWaiting, $0) },
+      secret: { [store, account] () throws(ServiceError) in
+        secret = try await store.secrets(of: account).incoming
+        return secret
+      }
     )
     defer { client.close() }
-    try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
-    if record.firstSyncedAt == nil {
-      try await store.setState(.syncing, failure: nil, of: account)
+    try await inChildTask { [store, account] () throws(ServiceError) in
+      try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
+      if record.firstSyncedAt == nil {
+        try await store.setState(.syncing, failure: nil, of: account)
+      }
     }
     let watcher = InboxWatcher(
+      account: account,
       settings: record.incoming,
-      secret: secrets.incoming,
+      secret: secret,
       services: services,
       signal: signal,
       told: told,
@@ -150,21 +188,21 @@ final class AccountWorker: Sendable {
     var rematches = record.firstSyncedAt != nil
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
+    var isFirst = true
     while !Task.isCancelled {
       if reasons.contains(.suspicion) {
         try await client.noop(deadline: .after(configuration.watchAnswer))
       }
-      if try await replay.run() { reasons.formUnion(.inbox) }
+      if try await inChildTask({ try await replay.run() }) { reasons.formUnion(.inbox) }
       let sync = mailboxSync(client, replay, sweep, rematches: rematches)
       let isAsked = !reasons.isDisjoint(with: [.everything, .tree])
       if isAsked || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
-        looksAgain = try await syncAll(client, sync, comparesFlags: comparesFlags)
+        looksAgain = try await pass(client, sync, comparesFlags, isFirst ? record : nil)
+        isFirst = false
         rematches = true
         if comparesFlags { nextFlags = .now + configuration.flagInterval }
-        try await store.setState(.ready, failure: nil, of: account)
-        try await store.setFirstSynced(account)
-        try await store.setSynced(account)
+        try await inChildTask { try await self.noteSynced(record.incoming) }
         self.record.heard(by: .poll, at: services.now())
         whenReady()
         if nextQuota <= .now {
@@ -173,10 +211,12 @@ final class AccountWorker: Sendable {
         }
         nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
       } else if !reasons.isDisjoint(with: [.inbox, .mailboxes]) {
-        looksAgain = try await syncTold(sync, hasInbox: reasons.contains(.inbox))
+        let hasInbox = reasons.contains(.inbox)
+        looksAgain = try await inChildTask { try await self.syncTold(sync, hasInbox: hasInbox) }
       }
+      if reasons.contains(.limits) { await setState(.ready, limitation(record.incoming)) }
       if reasons.contains(.jobs) {
-        try await runJobs()
+        try await inChildTask { try await self.runJobs() }
         // What the jobs changed is replayed before the next wait.
         reasons = .operations
         continue
@@ -190,8 +230,22 @@ final class AccountWorker: Sendable {
       // What the server told unasked (the flags that a STORE of ours left, say) the next pass finds by
       // itself; kept, it would grow with every intent while one mailbox stays selected.
       _ = client.takeEvents()
+      await bodies.lend(client)
+      if services.backends.gate.isCrowded(record.incoming) { return }
       reasons = await signal.wait(until: deadline, on: loop)
     }
+  }
+
+  private func noteSynced(_ settings: BackendSettings) async throws(ServiceError) {
+    let failure = limitation(settings)?.failure(at: services.now())
+    try await store.setState(.ready, failure: failure, of: account)
+    try await store.setFirstSynced(account)
+    try await store.setSynced(account)
+  }
+
+  /// What the account, though it is current, has to do with fewer connections than it would have.
+  private func limitation(_ settings: BackendSettings) -> ServiceError? {
+    services.backends.gate.limitation(of: account, settings)
   }
 
   private func pollIsDue(_ nextPoll: Deadline) -> Bool {
@@ -199,6 +253,21 @@ final class AccountWorker: Sendable {
   }
 
   // MARK: - Passes
+
+  /// One pass, in a task of its own; the first one since the account connected waits for its turn.
+  private func pass(
+    _ client: IMAPClient,
+    _ sync: MailboxSync,
+    _ comparesFlags: Bool,
+    _ first: Account?
+  ) async throws -> Bool {
+    try await inChildTask { [services] in
+      guard let first else { return try await self.syncAll(client, sync, comparesFlags) }
+      return try await services.firstPasses.run(isShort: first.firstSyncedAt != nil) {
+        try await self.syncAll(client, sync, comparesFlags)
+      }
+    }
+  }
 
   /// Compares the list of mailboxes, then each mailbox that is not as it was, the inbox first.
   ///
@@ -208,17 +277,23 @@ final class AccountWorker: Sendable {
   private func syncAll(
     _ client: IMAPClient,
     _ sync: MailboxSync,
-    comparesFlags: Bool
+    _ comparesFlags: Bool
   ) async throws -> Bool {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
     let held = try await store.heldPlacements(of: account)
     let items = client.supportedStatusItems(MailboxSync.statusItems)
-    let stale = try await leaveSelected(client)
-    let (listed, mailboxes) = try await services.mailboxLocks[account].withLock {
-      let listed = try await client.list(returning: ListOptions(status: items))
-      return (listed, try await store.storeListing(MailboxListing.listings(listed), of: account))
-    }
+    let lock = services.mailboxLocks[account]
+    let (listed, mailboxes, stale) = try await lock.withLock(
+      // Who holds the lock may wait for this very connection.
+      meanwhile: { try await lend(client) },
+      {
+        let stale = try await leaveSelected(client)
+        let listed = try await client.list(returning: ListOptions(status: items))
+        let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
+        return (listed, mailboxes, stale)
+      }
+    )
     var statuses: [MailboxName: MailboxStatus] = [:]
     for mailbox in listed { statuses[mailbox.name] = mailbox.status }
     if statuses.isEmpty {
@@ -311,9 +386,18 @@ final class AccountWorker: Sendable {
       helper: services.group.loops.first { $0 !== loop } ?? loop,
       rematches: rematches,
       sweep: sweep,
-      hasIntents: { [signal] in signal.has(.operations) },
-      betweenBatches: { try await replay.run() }
+      hasIntents: { [signal, bodies] in signal.has(.operations) || bodies.wantsLoan },
+      betweenBatches: { [bodies] in
+        let hasReplayed = try await replay.run()
+        let hasLent = await bodies.lend(client)
+        return hasReplayed || hasLent
+      }
     )
+  }
+
+  /// Lends the connection to those who wait for it, or waits an instant.
+  private func lend(_ client: IMAPClient) async throws {
+    if await !bodies.lend(client) { try await loop.sleep(until: .now + .milliseconds(5)) }
   }
 
   private func inboxFirst(_ mailboxes: [Mailbox]) -> [Mailbox] {
@@ -337,6 +421,16 @@ final class AccountWorker: Sendable {
         configuration: configuration,
         logger: logger
       ).run()
+    }
+  }
+}
+
+extension AccountState {
+  /// The state of an account that waits for its turn to connect.
+  fileprivate var whileWaiting: AccountState {
+    switch self {
+    case .authenticationFailed, .unreachable: .connecting
+    case .connecting, .syncing, .ready: self
     }
   }
 }

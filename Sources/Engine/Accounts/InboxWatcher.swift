@@ -9,6 +9,7 @@ import Net
 /// Where the server has NOTIFY (RFC 5465) that tells of all the user's mailboxes, of the inbox alone
 /// elsewhere. It never syncs: the command connection does. A server without IDLE is left to the poll.
 struct InboxWatcher: Sendable {
+  let account: ID<Account>
   let settings: BackendSettings
   let secret: Secret?
   let services: EngineServices
@@ -33,6 +34,9 @@ struct InboxWatcher: Sendable {
         guard try await watch(&usesNotify, { backoff.reset() }) else { return }
       } catch {
         if Task.isCancelled { return }
+        if let error = error as? ServiceError, error.code == .backendLimited {
+          signal.notify(.limits)
+        }
         logger.debug("watch ended", metadata: ["reason": "\(error)"])
         // What took this connection may have taken the one for commands, which nobody reads.
         signal.notify(.suspicion)
@@ -51,7 +55,7 @@ struct InboxWatcher: Sendable {
 
   /// Returns false where the server has no IDLE.
   private func watch(_ usesNotify: inout Bool, _ whenReady: () -> Void) async throws -> Bool {
-    let client = try await services.backends.imap(settings, secret: secret)
+    let client = try await services.backends.imap(settings, for: account, .watching) { secret }
     defer { client.close() }
     guard client.capabilities.contains(.idle) else { return false }
     try await client.examine(.inbox)

@@ -7,7 +7,8 @@ import Store
 /// A few connections of one account that only read bodies, so that a long download delays nothing else.
 ///
 /// Confined to the account's loop. A reader takes a connection for as long as it reads; it goes back
-/// unless it broke. Whoever finds none free waits in line.
+/// unless it broke. Whoever finds none free waits in line. Where the server lets the account have no
+/// connection for bodies, the account's worker lends its own between two things that it does.
 final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method runs on it.
   private let account: ID<Account>
   private let loop: EventLoop
@@ -16,11 +17,26 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
   private var open = 0
   private var waiters: [(signal: LoopSignal, deadline: Deadline)] = []
   private var isClosed = false
+  /// The connection for commands, while it is lent.
+  private var borrowed: IMAPClient?
+  /// Whether no connection of our own could be had.
+  private var isLimited = false
+  /// Those who were woken from the line and did not look yet.
+  private var called = 0
+  /// Wakes the worker, whose connection may be wanted.
+  private let worker: LoopSignal
+  private let returned = LoopSignal()
 
-  init(_ account: ID<Account>, on loop: EventLoop, _ services: EngineServices) {
+  init(
+    _ account: ID<Account>,
+    on loop: EventLoop,
+    _ services: EngineServices,
+    waking worker: LoopSignal
+  ) {
     self.account = account
     self.loop = loop
     self.services = services
+    self.worker = worker
   }
 
   private var configuration: EngineConfiguration { services.configuration }
@@ -46,21 +62,57 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
   /// Closes what is idle, and what is lent as soon as it comes back; whoever waits gets an error.
   func close() {
     isClosed = true
-    for item in idle { item.client.close() }
-    open -= idle.count
+    for item in idle {
+      item.client.close()
+      forget(item.client)
+    }
     idle = []
     for waiter in waiters { waiter.signal.notify(.everything) }
     waiters = []
+    returned.notify(.bodies)
   }
 
   /// Closes what nobody has read with for a while.
   func trim(now: Deadline = .now) {
-    let kept = idle.filter { $0.since + configuration.bodyIdle > now && $0.client.isUsable }
+    let kept = idle.filter {
+      $0.client === borrowed || ($0.since + configuration.bodyIdle > now && $0.client.isUsable)
+    }
     for item in idle where !kept.contains(where: { $0.client === item.client }) {
       item.client.close()
       open -= 1
     }
     idle = kept
+  }
+
+  // MARK: - The worker's own connection
+
+  /// Whether somebody waits whom only the connection for commands can serve.
+  var wantsLoan: Bool { isLimited && open == 0 && !waiters.isEmpty && !isClosed }
+
+  /// Lends `client` to those who can get no other, one after another, until nobody waits.
+  ///
+  /// - Returns: Whether it was lent: another mailbox may be selected then.
+  @discardableResult
+  func lend(_ client: IMAPClient) async -> Bool {
+    guard wantsLoan else { return false }
+    borrowed = client
+    open += 1
+    idle.append((client, .now))
+    wakeNext()
+    while client.isUsable, !isClosed, !Task.isCancelled {
+      let isBack = idle.contains { $0.client === client }
+      if isBack, waiters.isEmpty, called == 0 { break }
+      _ = await returned.wait(until: nil, on: loop)
+    }
+    idle.removeAll { $0.client === client }
+    borrowed = nil
+    open -= 1
+    return true
+  }
+
+  /// Counts a connection no more; one that is lent is counted by its lender.
+  private func forget(_ client: IMAPClient) {
+    if client !== borrowed { open -= 1 }
   }
 
   private func take() async throws -> IMAPClient {
@@ -71,21 +123,37 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
       }
       while let item = idle.popLast() {
         if item.client.isUsable { return item.client }
-        open -= 1
+        forget(item.client)
       }
-      if open < configuration.bodyConnections { return try await connect() }
+      if open < configuration.bodyConnections, borrowed == nil, let client = try await connect() {
+        return client
+      }
       try await wait(until: deadline)
     }
   }
 
-  private func connect() async throws -> IMAPClient {
+  /// A connection of the pool's own; nil where there may be none, but another can be waited for.
+  private func connect() async throws -> IMAPClient? {
     open += 1
     do {
       guard let record = try await services.store.account(account) else {
         throw ServiceError.notFound("account")
       }
-      let secrets = try await services.store.secrets(of: account)
-      return try await services.backends.imap(record.incoming, secret: secrets.incoming)
+      let (store, account) = (services.store, account)
+      let client = try await services.backends.imap(
+        record.incoming,
+        for: account,
+        .bodies,
+        by: .now + configuration.bodyWait,
+        secret: { () throws(ServiceError) in try await store.secrets(of: account).incoming }
+      )
+      isLimited = false
+      return client
+    } catch let error as ServiceError where error.code == .backendLimited {
+      open -= 1
+      isLimited = true
+      worker.notify([.bodies, .limits])
+      return nil
     } catch {
       open -= 1
       wakeNext()
@@ -104,11 +172,16 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
     }
     let signal = LoopSignal()
     waiters.append((signal, deadline))
+    if wantsLoan { worker.notify(.bodies) }
     _ = await signal.wait(until: deadline, on: loop)
     let wasChosen = !waiters.contains { $0.signal === signal }
+    if wasChosen, called > 0 { called -= 1 }
     waiters.removeAll { $0.signal === signal }
     // Whoever goes away though a connection was meant for it leaves that to the next in line.
-    if wasChosen, Task.isCancelled || deadline <= .now { wakeNext() }
+    if wasChosen, Task.isCancelled || deadline <= .now {
+      wakeNext()
+      returned.notify(.bodies)
+    }
     if Task.isCancelled { throw CancellationError() }
     guard deadline > .now else {
       throw ServiceError(
@@ -124,6 +197,7 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
     guard client.isUsable, !isClosed else { return drop(client) }
     idle.append((client, .now))
     wakeNext()
+    if client === borrowed { return returned.notify(.bodies) }
     _ = loop.schedule(at: .now + configuration.bodyIdle + .seconds(1)) { [weak self] in
       self?.trim()
     }
@@ -131,12 +205,14 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
 
   private func drop(_ client: IMAPClient) {
     client.close()
-    open -= 1
+    forget(client)
     wakeNext()
+    if client === borrowed { returned.notify(.bodies) }
   }
 
   private func wakeNext() {
     guard !waiters.isEmpty else { return }
+    called += 1
     waiters.removeFirst().signal.notify(.everything)
   }
 }

@@ -76,6 +76,7 @@ struct IMAPFramer {
         guard buffer.count - start <= limits.response else {
           throw .tooLong(limit: limits.response)
         }
+        release()
         return nil
       }
       let next = lineEnd + 1
@@ -92,6 +93,15 @@ struct IMAPFramer {
       searched = lineStart
     }
     return nil
+  }
+
+  /// Lets go of bytes that all belong to frames that were taken: an idle connection holds no buffer.
+  private mutating func release() {
+    guard start == buffer.count, !buffer.isEmpty else { return }
+    buffer = []
+    lineStart -= start
+    searched -= start
+    start = 0
   }
 
   private mutating func finish(at end: Int) -> Frame? {

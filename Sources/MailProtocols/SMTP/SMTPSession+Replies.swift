@@ -10,7 +10,8 @@ import Bytes
 /// | startTLS | 220 | handshake | broken | refused → closed |
 /// | handshake | `secured()` | – | – | – |
 /// | ready | a verb | broken | broken | broken |
-/// | authenticating | 235 | ready | next response | failed → ready |
+/// | authenticating | 235 | ready | next response, or challenged | failed → ready |
+/// | challenged | `respond()` | – | – | – |
 /// | recipients | each MAIL and RCPT | confirming when all came | broken | MAIL: refused → ready; RCPT: noted |
 /// | confirming | `sendData()`, `reset()` | – | – | – |
 /// | data | 354 | broken | body | refused → confirming |
@@ -49,7 +50,7 @@ extension SMTPSession {
     case .quitting:
       return become(.closed, .done)
     case .ready: return broken("the server said \(reply.code) unasked")
-    case .handshake, .confirming, .body, .closed: return nil
+    case .handshake, .challenged, .confirming, .body, .closed: return nil
     }
   }
 
@@ -116,12 +117,17 @@ extension SMTPSession {
       return become(.ready, .authenticationFailed(reply.redacting(exchange.secrets)))
     }
     var exchange = exchange
-    guard let response = exchange.respond() else {
-      return broken("the server asks for more than \(exchange) has")
+    switch exchange.answer() {
+    case .broken: return broken("the server asks for more than \(exchange) has")
+    case .ask:
+      // The text of a challenge is base64 and nothing else, on one line.
+      let text = Array((reply.lines.first ?? "").utf8)
+      return become(.challenged(exchange), .challenge(Base64.standard.decode(text.span)))
+    case .line(let line):
+      output.append(text: line)
+      state = .authenticating(exchange)
+      return nil
     }
-    output.append(text: response)
-    state = .authenticating(exchange)
-    return nil
   }
 
   private mutating func answerRecipients(

@@ -23,6 +23,8 @@ package struct SMTPSession: Sendable {
     case startTLSNotOffered
     /// The server waits for the TLS handshake; call `secured()` after it.
     case handshake
+    /// AUTH goes on: the driver calls `respond`. Nil where the challenge is not base64.
+    case challenge([UInt8]?)
     /// AUTH succeeded.
     case authenticated
     /// AUTH was refused for good.
@@ -58,6 +60,7 @@ package struct SMTPSession: Sendable {
     case handshake
     case ready
     case authenticating(SMTPAuthExchange)
+    case challenged(SMTPAuthExchange)
     case recipients(SMTPTransaction)
     case confirming
     case data
@@ -127,7 +130,7 @@ package struct SMTPSession: Sendable {
   /// Whether the driver must act before another reply can be understood.
   private var isAwaitingDriver: Bool {
     switch state {
-    case .handshake, .confirming, .body: true
+    case .handshake, .challenged, .confirming, .body: true
     default: false
     }
   }
@@ -148,7 +151,7 @@ package struct SMTPSession: Sendable {
     case .greeting: .greeting
     case .ehlo, .helo: .hello
     case .startTLS, .handshake: .startTLS
-    case .authenticating: .authentication
+    case .authenticating, .challenged: .authentication
     case .recipients(let transaction): transaction.isMailAnswered ? .recipient : .mail
     case .confirming: .recipient
     case .data: .data
@@ -173,17 +176,35 @@ extension SMTPSession {
     sayEHLO()
   }
 
-  /// Starts AUTH.
+  /// Starts AUTH by a SASL mechanism; each challenge that follows is the driver's to answer.
+  ///
+  /// None of `secrets`, nor of what is sent, shows in an error.
   package mutating func authenticate(
-    username: String,
-    password: String,
-    mechanism: SMTPAuthMechanism
-  ) throws(SMTPInputError) {
+    _ mechanism: SASLMechanism,
+    initialResponse: [UInt8]?,
+    secrets: [String]
+  ) {
+    begin(SMTPAuthExchange(mechanism, initialResponse: initialResponse, secrets: secrets))
+  }
+
+  /// Starts AUTH LOGIN.
+  package mutating func logIn(username: String, password: String) {
+    begin(SMTPAuthExchange(loginOf: username, password: password))
+  }
+
+  private mutating func begin(_ exchange: SMTPAuthExchange) {
     precondition(isReady, "AUTH while something else is under way")
-    let text = username + password
-    guard !username.isEmpty, !password.isEmpty, !text.utf8.contains(0) else { throw .credentials }
-    var exchange = SMTPAuthExchange(mechanism: mechanism, username: username, password: password)
+    var exchange = exchange
     output.append(text: exchange.command())
+    state = .authenticating(exchange)
+  }
+
+  /// Answers `.challenge`; nil gives the exchange up (RFC 4954 §4).
+  package mutating func respond(_ response: [UInt8]?) {
+    guard case .challenged(var exchange) = state else {
+      preconditionFailure("nothing was asked")
+    }
+    output.append(text: exchange.respond(response))
     state = .authenticating(exchange)
   }
 

@@ -57,6 +57,8 @@ extension IMAPClient {
       case .done: return
       case .refused(let error, let saysNothingOfSecret):
         refusal = error
+        // Whoever turns us away does so by any mechanism.
+        if case .turnedAway = error { throw error }
         guard saysNothingOfSecret else { throw error }
       }
     }
@@ -156,37 +158,15 @@ extension IMAPClient {
     to challenge: [UInt8]?,
     _ exchange: inout SASLExchange
   ) async throws(SASLError) -> [UInt8] {
-    guard exchange.mechanism.blocks else { return try exchange.respond(to: challenge) }
-    let before = exchange
-    do {
-      let (response, after) = try await stream.loop.blocking.run {
-        var exchange = before
-        let response = try exchange.respond(to: challenge)
-        return (response, exchange)
-      }
-      exchange = after
-      return response
-    } catch let error as SASLError {
-      throw error
-    } catch {
-      throw .unusable(reason: "no thread is free")
-    }
+    let (response, after) = try await exchange.response(to: challenge, on: stream.loop)
+    exchange = after
+    return response
   }
 
   // MARK: - Refusals
 
   private static func error(_ error: SASLError) -> IMAPError {
-    switch error {
-    case .unexpectedChallenge:
-      .authenticationFailed(response: "the server asks for more than the mechanism has", code: nil)
-    case .badServer(let reason):
-      .authenticationFailed(
-        response: "the server's part of the exchange is wrong: \(reason)",
-        code: nil
-      )
-    case .unusable(let reason):
-      .authenticationFailed(response: reason, code: nil)
-    }
+    .authenticationFailed(response: error.words, code: nil)
   }
 
   /// The server's refusal, in which it may have repeated what it was sent.
@@ -206,10 +186,7 @@ extension IMAPClient {
       guard secrets.contains(where: { !$0.isEmpty && spelled.contains($0) }) else { continue }
       text = text.replacing(word, with: "•••")
     }
-    // A server that is out of order is not a wrong password (RFC 5530).
-    if case .other("UNAVAILABLE", _)? = status?.code {
-      return .refused(command: "LOGIN", response: text, code: status?.code)
-    }
+    if let refusal = status?.connectionRefusal { return .turnedAway(refusal, response: text) }
     return .authenticationFailed(response: text, code: status?.code)
   }
 }

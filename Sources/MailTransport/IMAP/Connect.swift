@@ -52,7 +52,7 @@ extension IMAPClient {
     defer { end() }
     guard case .greeting(let status) = try await nextEvent(deadline) else { return }
     if status.condition != .ok, status.condition != .preauth {
-      throw fail(.bye(response: status.text))
+      throw fail(Self.farewell(status))
     }
   }
 

@@ -16,6 +16,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   package let timeouts: IMAPTimeouts
   /// The mailbox that SELECT or EXAMINE opened, kept current as the server tells of changes.
   package internal(set) var selected: SelectedMailbox?
+  /// Called once, when the connection is closed; forgotten with the client if it never is.
+  package var whenClosed: (() -> Void)?
   /// What the server is called, as some SASL mechanisms sign it.
   let service: SASLService
   /// Whether COMPRESS deflates the connection.
@@ -64,7 +66,14 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   /// Closes the connection at once, without LOGOUT.
   package func close() {
     if failure == nil { failure = .closed }
+    endStream()
+  }
+
+  private func endStream() {
     stream.close()
+    let ended = whenClosed
+    whenClosed = nil
+    ended?()
   }
 
   /// Sends `commands` in as few writes as can be and returns how each ended, NO and BAD included.
@@ -209,7 +218,16 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
     guard case .untagged(.condition(let status)) = event, status.condition == .bye,
       !isLoggingOut
     else { return event }
-    throw fail(.bye(response: status.text))
+    throw fail(Self.farewell(status))
+  }
+
+  /// What a BYE that nobody asked for says.
+  static func farewell(_ status: StatusResponse) -> IMAPError {
+    if let refusal = status.connectionRefusal {
+      .turnedAway(refusal, response: status.text)
+    } else {
+      .bye(response: status.text)
+    }
   }
 
   /// Whether BYE is what we asked for.
@@ -241,7 +259,7 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   /// Closes the connection for `error` and returns it.
   func fail(_ error: IMAPError) -> IMAPError {
     if failure == nil { failure = error }
-    stream.close()
+    endStream()
     return error
   }
 

@@ -10,6 +10,9 @@ package enum IMAPError: Error, Equatable, Sendable {
   case refused(command: String, response: String, code: ResponseCode?)
   /// The server does not take this user name and password.
   case authenticationFailed(response: String, code: ResponseCode?)
+  /// The server lets us in neither now nor by another password: it has too many connections, or is out
+  /// of order.
+  case turnedAway(ConnectionRefusal, response: String)
   /// The server offers no way to log in here, mostly because the connection is not secure.
   case loginDisabled
   /// The server lacks what the command needs, such as a capability.
@@ -42,7 +45,8 @@ package enum IMAPError: Error, Equatable, Sendable {
   /// The server's own words, where it said any.
   package var response: String? {
     switch self {
-    case .refused(_, let response, _), .authenticationFailed(let response, _), .bye(let response):
+    case .refused(_, let response, _), .authenticationFailed(let response, _), .bye(let response),
+      .turnedAway(_, let response):
       response
     default: nil
     }

@@ -9,7 +9,11 @@ package import Net
 package final class SMTPClient: @unchecked Sendable {  // Confined to the loop that owns its stream.
   private let socket: SocketStream
   private var stream: any ByteStream
-  private var session: SMTPSession
+  var session: SMTPSession
+  /// What the server is called, as some SASL mechanisms sign it.
+  let service: SASLService
+  /// Called once, when the connection is closed; forgotten with the client if it never is.
+  package var whenClosed: (() -> Void)?
   private var limits: SMTPLimits { session.limits }
 
   /// As much as one read of replies takes.
@@ -17,8 +21,14 @@ package final class SMTPClient: @unchecked Sendable {  // Confined to the loop t
   /// How long a server that closed in the middle of a message is listened to.
   private static let lastWordsTimeout = Duration.seconds(2)
 
-  private init(socket: SocketStream, stream: any ByteStream, session: SMTPSession) {
+  private init(
+    socket: SocketStream,
+    stream: any ByteStream,
+    session: SMTPSession,
+    service: SASLService
+  ) {
     self.socket = socket
+    self.service = service
     self.stream = stream
     self.session = session
   }
@@ -27,6 +37,8 @@ package final class SMTPClient: @unchecked Sendable {  // Confined to the loop t
   package var capabilities: SMTPCapabilities { session.capabilities }
   /// What the server said first.
   package var greeting: SMTPReply? { session.greeting }
+  /// The loop that owns the connection.
+  var loop: EventLoop { stream.loop }
   /// Whether TLS protects the connection.
   package var isSecure: Bool { stream.isSecure }
   /// Whether `authenticate` and `send` may be called.
@@ -64,7 +76,8 @@ package final class SMTPClient: @unchecked Sendable {  // Confined to the loop t
           deadline: deadline
         )
       }
-      client = SMTPClient(socket: socket, stream: stream, session: session)
+      let service = SASLService("smtp", host: host, port: port)
+      client = SMTPClient(socket: socket, stream: stream, session: session, service: service)
     } catch {
       throw SMTPError(error, .greeting)
     }
@@ -114,40 +127,9 @@ package final class SMTPClient: @unchecked Sendable {  // Confined to the loop t
   package func close() {
     session.close()
     stream.close()
-  }
-}
-
-// MARK: - Authentication
-
-extension SMTPClient {
-  /// Authenticates by PLAIN, or by LOGIN where the server offers or accepts only that.
-  ///
-  /// The password is tried by the second mechanism only where the first was called unfit (504, 534), not
-  /// where the password was wrong: servers lock accounts after a few failures.
-  ///
-  /// - Throws: `.unsupported` where neither is offered, `.authenticationFailed` as the server says.
-  package func authenticate(
-    username: String,
-    password: String,
-    deadline: Deadline? = nil
-  ) async throws(SMTPError) {
-    let offered = capabilities.authMechanisms
-    let usable = SMTPAuthMechanism.allCases.filter { offered.contains($0.rawValue) }
-    guard session.isReady else { throw .closed }
-    guard let last = usable.last else { throw .unsupported(.authentication(offered: offered)) }
-    for mechanism in usable {
-      do throws(SMTPInputError) {
-        try session.authenticate(username: username, password: password, mechanism: mechanism)
-      } catch {
-        throw .invalid(error)
-      }
-      switch try await event(until: deadline) {
-      case .authenticated: return
-      case .authenticationFailed(let reply)
-      where mechanism != last && [504, 534].contains(reply.code): continue
-      case let event: throw failure(event)
-      }
-    }
+    let ended = whenClosed
+    whenClosed = nil
+    ended?()
   }
 }
 
@@ -297,7 +279,7 @@ extension SMTPClient {
 
 extension SMTPClient {
   /// Writes and reads until something happened.
-  private func event(until overall: Deadline?) async throws(SMTPError) -> SMTPSession.Event {
+  func event(until overall: Deadline?) async throws(SMTPError) -> SMTPSession.Event {
     var replies = session.replyCount
     var deadline = by(session.stage, overall)
     do throws(NetError) {
@@ -341,7 +323,7 @@ extension SMTPClient {
   }
 
   /// The error that an event is, where another was hoped for.
-  private func failure(_ event: SMTPSession.Event) -> SMTPError {
+  func failure(_ event: SMTPSession.Event) -> SMTPError {
     if session.isClosed { close() }
     switch event {
     case .refused(let reply, let stage): return .refused(reply, stage)

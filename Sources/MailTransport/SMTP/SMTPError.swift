@@ -30,7 +30,7 @@ package enum SMTPError: Error {
 package enum SMTPUnsupported: Equatable, Sendable {
   /// STARTTLS, which the caller demands.
   case startTLS
-  /// PLAIN or LOGIN; `offered` are its mechanisms, none of them before TLS on many servers.
+  /// A mechanism for these credentials; `offered` are its own, none of them before TLS on many servers.
   case authentication(offered: [String])
   /// Addresses that are not ASCII (RFC 6531).
   case smtpUTF8

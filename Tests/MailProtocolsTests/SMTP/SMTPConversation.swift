@@ -1,8 +1,10 @@
 import MailProtocols
+import Testing
 
 /// A session with its server played by the test.
 struct SMTPConversation {
   var session: SMTPSession
+  private(set) var exchange: SASLExchange?
 
   init(
     _ security: SMTPSession.Security = .asItIs,
@@ -22,6 +24,28 @@ struct SMTPConversation {
     var events: [SMTPSession.Event] = []
     while let event = session.next() { events.append(event) }
     return events
+  }
+
+  /// Starts AUTH, with the initial response of a mechanism that has one.
+  mutating func authenticate(
+    _ mechanism: SASLMechanism,
+    _ credentials: SASLCredentials
+  ) throws {
+    var exchange = try SASLExchange(
+      mechanism,
+      credentials,
+      service: SASLService("smtp", host: "mail.example")
+    )
+    let initial = try mechanism.isClientFirst ? exchange.respond(to: nil) : nil
+    session.authenticate(mechanism, initialResponse: initial, secrets: credentials.secrets)
+    self.exchange = exchange
+  }
+
+  /// Answers the challenge that the session told of.
+  mutating func respond(to challenge: [UInt8]?) throws {
+    var exchange = try #require(self.exchange)
+    session.respond(try exchange.respond(to: challenge))
+    self.exchange = exchange
   }
 
   /// What the client wrote since the last look.

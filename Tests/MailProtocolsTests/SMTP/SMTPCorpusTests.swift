@@ -58,13 +58,9 @@ struct SMTPCorpusTests {
   private func lead(_ talk: inout SMTPConversation, to step: RecordedStep) throws {
     switch step.command {
     case "QUIT": talk.session.quit()
-    case "AUTH PLAIN", "AUTH LOGIN":
-      let mechanism: SMTPAuthMechanism = step.command == "AUTH PLAIN" ? .plain : .login
-      try talk.session.authenticate(
-        username: "username",
-        password: "password",
-        mechanism: mechanism
-      )
+    case "AUTH PLAIN":
+      try talk.authenticate(.plain, .password(username: "username", password: "password"))
+    case "AUTH LOGIN": talk.session.logIn(username: "username", password: "password")
     default: break
     }
   }

@@ -67,7 +67,14 @@ struct IMAPFaultTests {
   @Test func `greetings that end it say why`() async throws {
     #expect(
       try await connectError([.send("* BYE Too many connections.\r\n"), .hang])
-        == .bye(response: "Too many connections.")
+        == .turnedAway(.tooMany, response: "Too many connections.")
+    )
+    #expect(
+      try await connectError([.send("* BYE [UNAVAILABLE] Later.\r\n"), .hang])
+        == .turnedAway(.later, response: "Later.")
+    )
+    #expect(
+      try await connectError([.send("* BYE Good night\r\n"), .hang]) == .bye(response: "Good night")
     )
     #expect(
       try await connectError([.send("220 mail ESMTP\r\n"), .hang])

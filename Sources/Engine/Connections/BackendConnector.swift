@@ -3,16 +3,19 @@ import MailTransport
 import Model
 package import Net
 
-/// Opens authenticated connections to the back ends of accounts.
+/// Opens authenticated connections to the back ends of accounts, as many as there may be.
 package struct BackendConnector: Sendable {
   let connector: Connector
   let configuration: EngineConfiguration
+  /// Who may connect, and when.
+  let gate: ConnectionGate
   private let sharedTLS: TLSClientContext
 
   /// A connector that trusts what `configuration` names.
   package init(connector: Connector, configuration: EngineConfiguration) throws(NetError) {
     self.connector = connector
     self.configuration = configuration
+    gate = ConnectionGate(configuration.connections)
     sharedTLS = try TLSClientContext(TLSClientConfiguration(roots: configuration.tlsRoots))
   }
 
@@ -39,25 +42,56 @@ package struct BackendConnector: Sendable {
     return bytes
   }
 
-  /// An IMAP connection that is logged in and was told who we are, with `wanted` turned on.
+  // MARK: - IMAP
+
+  /// An IMAP connection of `account`, logged in and told who we are, with `wanted` turned on, once there may be one more.
+  ///
+  /// `secret` is asked for when it is its turn. See `ConnectionGate.lease` for the wait.
   func imap(
     _ settings: BackendSettings,
-    secret: Secret?,
-    enabling wanted: [IMAPCapability] = []
+    for account: ID<Account>,
+    _ use: ConnectionUse,
+    enabling wanted: [IMAPCapability] = [],
+    by deadline: Deadline? = nil,
+    whenFull: (ServiceError) async -> Void = { _ in },
+    secret: @escaping () async throws(ServiceError) -> Secret?
   ) async throws(ServiceError) -> IMAPClient {
-    let client = try await greetedIMAP(settings)
-    try await authenticate(client, settings, secret: secret)
-    do throws(IMAPError) {
-      try await client.introduce(configuration, enabling: wanted)
-    } catch {
-      client.close()
-      throw ServiceError(error, host: settings.host)
+    let lease = try await gate.lease(
+      settings,
+      for: account,
+      use,
+      by: deadline,
+      whenFull: whenFull
+    )
+    return try await inChildTask { () throws(ServiceError) in
+      let client = try await greetedIMAP(settings, lease)
+      try await authenticate(client, settings, secret: try await secret(), lease)
+      lease.establish()
+      do throws(IMAPError) {
+        try await client.introduce(configuration, enabling: wanted)
+      } catch {
+        client.close()
+        throw ServiceError(error, host: settings.host)
+      }
+      return client
     }
-    return client
   }
 
-  /// An IMAP connection that was greeted and secured.
+  /// An IMAP connection that was greeted and secured, to try settings out.
   func greetedIMAP(_ settings: BackendSettings) async throws(ServiceError) -> IMAPClient {
+    let lease = try await gate.lease(
+      settings,
+      for: nil,
+      .bodies,
+      by: .after(configuration.connectTimeout)
+    )
+    return try await greetedIMAP(settings, lease)
+  }
+
+  private func greetedIMAP(
+    _ settings: BackendSettings,
+    _ lease: ConnectionLease
+  ) async throws(ServiceError) -> IMAPClient {
     let context: TLSClientContext
     do throws(NetError) {
       context = try tlsContext(for: settings)
@@ -68,7 +102,7 @@ package struct BackendConnector: Sendable {
       )
     }
     do throws(IMAPError) {
-      return try await IMAPClient.connect(
+      let client = try await IMAPClient.connect(
         host: settings.host,
         port: settings.port,
         tls: settings.security.mode,
@@ -76,7 +110,11 @@ package struct BackendConnector: Sendable {
         tlsContext: context,
         deadline: .after(configuration.connectTimeout)
       )
+      client.whenClosed = { lease.end() }
+      return client
     } catch {
+      // Any BYE in place of a greeting refuses the connection (RFC 3501 §7.1.5).
+      if let refusal = error.refusal { lease.turnAway(refusal, error.response, isKnown: false) }
       throw ServiceError(error, host: settings.host)
     }
   }
@@ -85,7 +123,8 @@ package struct BackendConnector: Sendable {
   func authenticate(
     _ client: IMAPClient,
     _ settings: BackendSettings,
-    secret: Secret?
+    secret: Secret?,
+    _ lease: ConnectionLease? = nil
   ) async throws(ServiceError) {
     guard settings.authType.hasSecret, let username = settings.username else { return }
     guard let secret else {
@@ -103,11 +142,14 @@ package struct BackendConnector: Sendable {
       try await client.authenticate(credentials, deadline: .after(configuration.connectTimeout))
     } catch {
       client.close()
+      if let refusal = error.refusal { lease?.turnAway(refusal, error.response, isKnown: true) }
       throw ServiceError(error, host: settings.host)
     }
   }
 
-  /// An SMTP connection that is logged in.
+  // MARK: - SMTP
+
+  /// An SMTP connection that is logged in, once there may be one more.
   func smtp(_ settings: BackendSettings, secret: Secret?) async throws -> SMTPClient {
     let client = try await greetedSMTP(settings)
     guard settings.authType == .password, let username = settings.username else { return client }
@@ -126,15 +168,44 @@ package struct BackendConnector: Sendable {
 
   /// An SMTP connection that was greeted and secured.
   func greetedSMTP(_ settings: BackendSettings) async throws -> SMTPClient {
-    try await SMTPClient.connect(
-      host: settings.host,
-      port: settings.port,
-      tls: settings.security.mode,
-      connector: connector,
-      tlsContext: try tlsContext(for: settings),
-      heloName: configuration.heloName,
-      deadline: .after(configuration.connectTimeout)
+    let lease = try await gate.lease(
+      settings,
+      for: nil,
+      .sending,
+      by: .after(configuration.connectTimeout)
     )
+    let context = try tlsContext(for: settings)
+    do throws(SMTPError) {
+      let client = try await SMTPClient.connect(
+        host: settings.host,
+        port: settings.port,
+        tls: settings.security.mode,
+        connector: connector,
+        tlsContext: context,
+        heloName: configuration.heloName,
+        deadline: .after(configuration.connectTimeout)
+      )
+      // The login is part of what is sent; it holds nobody up.
+      lease.establish()
+      client.whenClosed = { lease.end() }
+      return client
+    } catch {
+      if case .refused(let reply, .greeting) = error, reply.isTransient {
+        lease.turnAway(.later, reply.text, isKnown: false)
+      }
+      throw error
+    }
+  }
+}
+
+extension IMAPError {
+  /// How the server turned us away, where it did.
+  fileprivate var refusal: ConnectionRefusal? {
+    switch self {
+    case .turnedAway(let refusal, _): refusal
+    case .bye: .later
+    default: nil
+    }
   }
 }
 
