@@ -35,6 +35,11 @@ package enum Migrations {
         name: "tombstones",
         sql: String(decoding: PackageResources._006_tombstones_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 7,
+        name: "copies",
+        sql: String(decoding: PackageResources._007_copies_sql, as: UTF8.self)
+      ),
     ]
   }
 }

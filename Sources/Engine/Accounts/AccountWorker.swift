@@ -127,16 +127,20 @@ final class AccountWorker: Sendable {
     var nextPoll = Deadline.now
     var nextFlags = Deadline.now
     let sweep = FlagSweep()
-    var rematches = record.firstSyncedAt != nil
+    let told = ListedMailboxes()
+    var isFirst = record.firstSyncedAt == nil
+    // What a first sync stored before it was broken off may be elsewhere by now.
+    var rematches = try await store.holdsMessages(account) || !isFirst
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
     while !Task.isCancelled {
       if try await replay.run() { reasons.formUnion(.inbox) }
-      let sync = mailboxSync(client, replay, sweep, rematches: rematches)
+      if replay.takesPass() { reasons.formUnion(.everything) }
+      let sync = mailboxSync(client, replay, sweep, told, rematches: rematches)
       if reasons.contains(.everything) || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
-        looksAgain = try await syncAll(client, sync, comparesFlags: comparesFlags)
-        rematches = true
+        looksAgain = try await syncAll(client, sync, comparesFlags: comparesFlags, isFirst: isFirst)
+        (isFirst, rematches) = (false, true)
         if comparesFlags { nextFlags = .now + configuration.flagInterval }
         try await store.setState(.ready, failure: nil, of: account)
         try await store.setFirstSynced(account)
@@ -173,30 +177,39 @@ final class AccountWorker: Sendable {
 
   /// Compares the list of mailboxes, then each mailbox that is not as it was, the inbox first.
   ///
-  /// What vanished before the list was read and appeared nowhere is destroyed at the end.
+  /// What vanished before the list was read and appeared nowhere is destroyed at the end: what was held
+  /// already, and what vanished from a mailbox that was still as the list told it. (A server may have asked
+  /// one mailbox before a move and the other after it: then the tombstone gives the id back.)
   ///
-  /// - Returns: Whether something vanished since, of which only another pass can tell whether it moved.
+  /// - Returns: Whether something vanished since, or has another name, of which only another pass can tell more.
   private func syncAll(
     _ client: IMAPClient,
     _ sync: MailboxSync,
-    comparesFlags: Bool
+    comparesFlags: Bool,
+    isFirst: Bool
   ) async throws -> Bool {
-    let held = try await store.heldPlacements(of: account)
+    let held = Set(try await store.heldPlacements(of: account))
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let stale = try await leaveSelected(client)
-    let (listed, mailboxes) = try await services.mailboxLocks[account].withLock {
-      let listed = try await client.list(returning: ListOptions(status: items))
-      return (listed, try await store.storeListing(MailboxListing.listings(listed), of: account))
-    }
     var statuses: [MailboxName: MailboxStatus] = [:]
-    for mailbox in listed { statuses[mailbox.name] = mailbox.status }
-    if statuses.isEmpty {
-      statuses = try await client.statuses(
-        listed.filter(\.isSelectable).map(\.name),
-        items
+    let mailboxes = try await services.mailboxLocks[account].withLock {
+      let listed = try await client.list(returning: ListOptions(status: items))
+      for mailbox in listed { statuses[mailbox.name] = mailbox.status }
+      if statuses.isEmpty {
+        statuses = try await client.statuses(listed.filter(\.isSelectable).map(\.name), items)
+      }
+      sync.listed.note(statuses)
+      let known = try await store.mailboxes(of: account).mailboxes
+      return try await store.storeListing(
+        MailboxListing.listings(listed, statuses),
+        known: known,
+        renamed: MailboxRenames(client: client, store: store).find(listed, statuses, known: known),
+        of: account
       )
     }
     let hidden = try await store.hiddenMessages(of: account)
+    var settled: Set<ID<Mailbox>> = []
+    var wasReplaced = false
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       if name != stale, let status = statuses[name],
@@ -209,10 +222,20 @@ final class AccountWorker: Sendable {
       {
         continue
       }
-      try await attempt(sync, mailbox)
+      let left: SelectedMailbox?
+      do {
+        left = try await attempt(sync, mailbox)
+      } catch is MailboxSync.ReplacedMailbox {
+        wasReplaced = true
+        continue
+      }
+      if name != stale, left?.isAsTold(by: statuses[name]) == true { settled.insert(mailbox.id) }
     }
-    try await store.removeHeld(held, of: account)
-    return try await !store.heldPlacements(of: account).isEmpty
+    if isFirst { try await store.noteFirstCopies(of: account) }
+    let all = try await store.heldPlacements(of: account)
+    let gone = all.filter { settled.contains($0.mailbox) || held.contains($0) }
+    try await store.removeHeld(gone, of: account)
+    return gone.count < all.count || wasReplaced
   }
 
   /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
@@ -239,12 +262,19 @@ final class AccountWorker: Sendable {
   }
 
   /// A mailbox that the server refuses to open does not stop the others.
-  private func attempt(_ sync: MailboxSync, _ mailbox: Mailbox) async throws {
+  ///
+  /// - Returns: The mailbox as the server had it at the end.
+  @discardableResult
+  private func attempt(
+    _ sync: MailboxSync,
+    _ mailbox: Mailbox
+  ) async throws -> SelectedMailbox? {
     do {
-      try await sync.run(mailbox)
+      return try await sync.run(mailbox)
     } catch let error as IMAPError {
       guard case .refused = error else { throw error }
       logger.notice("mailbox refused", metadata: ["mailbox": "\(mailbox.id)"])
+      return nil
     }
   }
 
@@ -252,6 +282,7 @@ final class AccountWorker: Sendable {
     _ client: IMAPClient,
     _ replay: OperationReplay,
     _ sweep: FlagSweep,
+    _ told: ListedMailboxes,
     rematches: Bool
   ) -> MailboxSync {
     MailboxSync(
@@ -262,6 +293,7 @@ final class AccountWorker: Sendable {
       helper: services.group.loops.first { $0 !== loop } ?? loop,
       rematches: rematches,
       sweep: sweep,
+      listed: told,
       hasIntents: { [signal] in signal.has(.operations) },
       betweenBatches: { try await replay.run() }
     )
