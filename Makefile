@@ -6,11 +6,13 @@
 #   make test    builds and runs all tests                    (ARGS="--filter IMAP")
 #   make lint    formatting, layers, doc comments
 #   make bench   the figures of docs/benchmarks.md, as ratios in one run
-#   make soak    the demo under mixed use for MINUTES=60; fails on an error or on growing memory
+#   make soak    10,000 random operations a kind of server (OPERATIONS=10000), then the demo under mixed use
+#                for MINUTES=60; fails on a difference, an error or growing memory
 #   make fuzz    the mutation tests of every parser, with SECONDS=60 each
 
 SWIFT ?= swift
 MINUTES ?= 60
+OPERATIONS ?= 10000
 SECONDS ?= 60
 ARGS ?=
 export SWIFT
@@ -40,6 +42,7 @@ bench:
 
 soak:
 	@.ci/install test
+	@RESTANTE_OPERATIONS=$(OPERATIONS) TEST_LIMIT=10800 .ci/test --filter SyncProperty
 	@Benchmarks/soak.sh $(MINUTES)
 
 # Not coverage-guided: random mutations of good inputs, from a seed that a failure prints. The same

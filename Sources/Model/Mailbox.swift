@@ -23,6 +23,8 @@ package struct Mailbox: Identified, Sendable {
   package var highestModSeq: Int64?
   /// The lowest UID that the first sync has reached; 1 when it is done, nil before it began.
   package var syncedDownTo: Int64?
+  /// MAILBOXID, which no rename changes (RFC 8474); nil where the server tells none.
+  package var objectID: String?
   /// Grows with every change; the `ETag`.
   package var version: Int64
 
@@ -43,6 +45,7 @@ package struct Mailbox: Identified, Sendable {
     uidNext: Int64?,
     highestModSeq: Int64?,
     syncedDownTo: Int64?,
+    objectID: String? = nil,
     version: Int64
   ) {
     self.id = id
@@ -61,6 +64,7 @@ package struct Mailbox: Identified, Sendable {
     self.uidNext = uidNext
     self.highestModSeq = highestModSeq
     self.syncedDownTo = syncedDownTo
+    self.objectID = objectID
     self.version = version
   }
 }

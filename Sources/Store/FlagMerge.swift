@@ -15,6 +15,15 @@ package struct ServerFlags: Sendable, Equatable {
   }
 }
 
+/// What became of the stored flags when the server's were laid over them.
+struct MergedFlags {
+  /// The messages whose flags changed.
+  var changed: [Int64] = []
+  /// Those of them that carry `\Deleted` now and did not before.
+  var hidden: [Int64] = []
+  var counters = CounterChange()
+}
+
 extension Store {
   /// Makes the stored flags those of the server, under the intents that are still on their way.
   ///
@@ -28,42 +37,37 @@ extension Store {
     try await attempt {
       let account = mailbox.accountID
       return try await mailTransaction(mailbox.accountID) { connection in
-        let (changed, counters) = try await mergeFlags(flags, in: mailbox, on: connection)
-        if !changed.isEmpty { try await touch(changed, of: account, on: connection) }
-        try await store(progress, counters: counters, of: mailbox, on: connection)
+        let merged = try await mergeFlags(flags, in: mailbox, on: connection)
+        let moved = try await changePlaces(ofHidden: merged.hidden, in: mailbox, on: connection)
+        let changed = Set(merged.changed + moved).sorted()
+        try await touch(changed, of: account, on: connection)
+        try await store(progress, counters: merged.counters, of: mailbox, on: connection)
         try await append(
-          [FeedEntry(.message, .updated, changed)] + counterEntries(mailbox.id, counters),
+          [FeedEntry(.message, .updated, changed)] + counterEntries(mailbox.id, merged.counters),
           to: account,
           on: connection
         )
-        return changed.count
+        return merged.changed.count
       }
     }
   }
 
-  /// The messages whose stored flags changed, and what that does to the counters.
+  /// Lays the server's flags over the stored ones; the caller does what else follows from it.
   func mergeFlags(
     _ flags: [ServerFlags],
     in mailbox: Mailbox,
     on connection: PostgresConnection
-  ) async throws -> (changed: [Int64], counters: CounterChange) {
+  ) async throws -> MergedFlags {
     let rows = try await connection.query(flagStatement(flags, mailbox))
-    var counters = CounterChange()
-    var changed: [Int64] = []
+    var merged = MergedFlags()
     for row in 0..<rows.count {
-      changed.append(try rows.int64(row, 0))
-      counters.count(
-        isSeen: try rows.bool(row, 1),
-        isDeleted: try rows.bool(row, 2),
-        sign: -1
-      )
-      counters.count(
-        isSeen: try rows.bool(row, 3),
-        isDeleted: try rows.bool(row, 4),
-        sign: 1
-      )
+      let (wasDeleted, isDeleted) = (try rows.bool(row, 2), try rows.bool(row, 4))
+      merged.changed.append(try rows.int64(row, 0))
+      if isDeleted, !wasDeleted { merged.hidden.append(try rows.int64(row, 0)) }
+      merged.counters.count(isSeen: try rows.bool(row, 1), isDeleted: wasDeleted, sign: -1)
+      merged.counters.count(isSeen: try rows.bool(row, 3), isDeleted: isDeleted, sign: 1)
     }
-    return (changed, counters)
+    return merged
   }
 
   /// What the server told, with the intents on their way laid over it: a keyword that one of them adds

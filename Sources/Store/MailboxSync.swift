@@ -77,12 +77,12 @@ extension Store {
   ///
   /// A message that waits here for its UID (moved, copied or appended by us, or after UIDVALIDITY
   /// changed) is known by its identity and keeps its id. Its flags become those that were fetched,
-  /// under the intents on their way. With `rematches` so is one that vanished from another mailbox.
+  /// under the intents on their way. What else may be known is `matching`.
   package func merge(
     _ batch: [NewMessage],
     into mailbox: Mailbox,
     progress: MailboxProgress,
-    rematches: Bool = false
+    matching: Matching = .none
   ) async throws(ServiceError) {
     try await attempt {
       let account = mailbox.accountID
@@ -125,7 +125,7 @@ extension Store {
           """,
         ])
         var plan = try MergePlan(known: known)
-        if rematches {
+        if matching == .all {
           let vanished = try await connection.query(
             rematchStatement(Set(batch.map(\.identity)).map(\.self), mailbox)
           )
@@ -133,14 +133,15 @@ extension Store {
         }
         plan.sort(batch, fresh)
         try await plan.store(in: mailbox, on: connection)
+        if matching != .none { try await noteCopies(plan.appeared, of: account, on: connection) }
         try await followMoved(plan.moved, to: mailbox, on: connection)
         try await touch(plan.moved.map(\.id), of: account, on: connection)
         try await store(plan.sources, of: account, on: connection)
         let told = plan.toldFlags
         if !told.isEmpty {
-          let (changed, counters) = try await mergeFlags(told, in: mailbox, on: connection)
-          plan.note(changed: changed, counters)
-          try await touch(changed, of: account, on: connection)
+          let merged = try await mergeFlags(told, in: mailbox, on: connection)
+          plan.note(changed: merged.changed, merged.counters)
+          try await touch(merged.changed, of: account, on: connection)
         }
         try await store(progress, counters: plan.counters, of: mailbox, on: connection)
         try await append(plan.entries(of: mailbox), to: account, on: connection)
@@ -221,6 +222,31 @@ extension Store {
     }
   }
 
+  /// What some of the oldest and of the newest messages of a mailbox are known by, by their UIDs.
+  package func sampleIdentities(
+    of mailbox: Mailbox,
+    count: Int
+  ) async throws(ServiceError) -> [Int64: [UInt8]] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select p.uid, m.identity from (
+          (select uid, message_id from placement where account_id = \(mailbox.accountID.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and uid is not null
+          order by uid limit \(Int64(count)))
+          union
+          (select uid, message_id from placement where account_id = \(mailbox.accountID.rawValue)
+            and mailbox_id = \(mailbox.id.rawValue) and uid is not null
+          order by uid desc limit \(Int64(count)))
+        ) as p join message m on m.account_id = \(mailbox.accountID.rawValue) and m.id = p.message_id
+        """
+      )
+      var found: [Int64: [UInt8]] = [:]
+      for row in 0..<rows.count { found[try rows.int64(row, 0)] = try rows.byteArray(row, 1) }
+      return found
+    }
+  }
+
   /// Those of `uids` that other messages than `message` are known to have in a mailbox.
   ///
   /// With `intent` only messages that were here before it was made count: ids grow with time.
@@ -261,7 +287,8 @@ extension Store {
 
   /// Destroys those of `messages` that no mailbox holds and no intent waits for; their ids.
   ///
-  /// With `buries` each leaves a tombstone, by which it gets its id back when it appears again.
+  /// With `buries` each leaves a tombstone, by which it gets its id back when it appears again. A copy that
+  /// appeared not long ago takes over the id of what is gone: then the id that the copy had is the one destroyed.
   func destroyUnplaced(
     _ messages: [Int64],
     of account: ID<Account>,
@@ -269,10 +296,13 @@ extension Store {
     on connection: PostgresConnection
   ) async throws -> [Int64] {
     guard !messages.isEmpty else { return [] }
+    let copies =
+      buries ? try await handOver(idsOf: messages, of: account, on: connection) : []
     let rows = try await connection.query(
       """
       with gone as (
-      delete from message m where m.account_id = \(account.rawValue) and m.id = any (\(messages))
+      delete from message m where m.account_id = \(account.rawValue)
+        and m.id = any (\(messages + copies))
         and not exists (select 1 from placement p
           where p.account_id = m.account_id and p.message_id = m.id)
         and not exists (select 1 from operation o where o.account_id = m.account_id

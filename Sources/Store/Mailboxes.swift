@@ -1,43 +1,11 @@
 package import Model
 import Postgres
 
-/// One mailbox as a server lists it, to be stored.
-package struct MailboxListing: Sendable, Equatable {
-  package var encodedName: String
-  package var path: String
-  package var name: String
-  package var parentEncodedName: String?
-  package var delimiter: String?
-  package var role: String?
-  package var isSubscribed: Bool
-  package var isSelectable: Bool
-
-  package init(
-    encodedName: String,
-    path: String,
-    name: String,
-    parentEncodedName: String?,
-    delimiter: String?,
-    role: String?,
-    isSubscribed: Bool,
-    isSelectable: Bool
-  ) {
-    self.encodedName = encodedName
-    self.path = path
-    self.name = name
-    self.parentEncodedName = parentEncodedName
-    self.delimiter = delimiter
-    self.role = role
-    self.isSubscribed = isSubscribed
-    self.isSelectable = isSelectable
-  }
-}
-
 extension Store {
   private static let mailboxColumns: SQL = """
     select account_id, id, parent_id, name, path, encoded_name, delimiter, role, is_subscribed,
       is_selectable, total_messages, unread_messages, uid_validity, uid_next, highest_mod_seq,
-      synced_down_to, version
+      synced_down_to, version, object_id
     from mailbox
     """
 
@@ -82,97 +50,6 @@ extension Store {
       )
       return rows.count == 1 ? try mailbox(rows, 0) : nil
     }
-  }
-
-  /// Makes the stored mailboxes those that the server lists, and returns them; writes nothing where they are.
-  ///
-  /// A mailbox that the server no longer lists goes, with its placements and the messages that only it held.
-  package func storeListing(
-    _ listing: [MailboxListing],
-    of account: ID<Account>
-  ) async throws(ServiceError) -> [Mailbox] {
-    let known = try await mailboxes(of: account).mailboxes
-    let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
-    let listed = Set(listing.map(\.encodedName))
-    let gone = known.filter { !listed.contains($0.encodedName) }
-    let isCurrent =
-      gone.isEmpty && listing.allSatisfy { item in byName[item.encodedName]?.shows(item) == true }
-    if !isCurrent {
-      try await attempt { try await replaceListing(listing, known: byName, gone: gone, account) }
-      return try await mailboxes(of: account).mailboxes
-    }
-    return known
-  }
-
-  private func replaceListing(
-    _ listing: [MailboxListing],
-    known: [String: Mailbox],
-    gone: [Mailbox],
-    _ account: ID<Account>
-  ) async throws {
-    let fresh = try await ids.take(listing.count { known[$0.encodedName] == nil }, from: pool)
-    try await mailTransaction(account) { connection in
-      var unused = fresh[...]
-      var created: [Int64] = []
-      var updated: [Int64] = []
-      for item in listing {
-        if let mailbox = known[item.encodedName] {
-          guard !mailbox.shows(item) else { continue }
-          updated.append(mailbox.id.rawValue)
-          _ = try await connection.query(
-            """
-            update mailbox set name = \(item.name), path = \(item.path),
-              delimiter = \(item.delimiter), role = \(item.role),
-              is_subscribed = \(item.isSubscribed), is_selectable = \(item.isSelectable),
-              version = version + 1
-            where account_id = \(account.rawValue) and id = \(mailbox.id.rawValue)
-            """
-          )
-        } else if let id = unused.popFirst() {
-          created.append(id)
-          _ = try await connection.query(
-            """
-            insert into mailbox (account_id, id, name, path, encoded_name, delimiter, role,
-              is_subscribed, is_selectable)
-            values (\(account.rawValue), \(id), \(item.name), \(item.path), \(item.encodedName),
-              \(item.delimiter), \(item.role), \(item.isSubscribed), \(item.isSelectable))
-            """
-          )
-        }
-      }
-      try await linkParents(listing, account, on: connection)
-      var entries = [
-        FeedEntry(.mailbox, .created, created), FeedEntry(.mailbox, .updated, updated),
-      ]
-      for mailbox in gone {
-        entries += try await removeMailbox(mailbox.id, of: account, on: connection)
-      }
-      try await append(entries, to: account, on: connection)
-    }
-  }
-
-  private func linkParents(
-    _ listing: [MailboxListing],
-    _ account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    let children = listing.map(\.encodedName)
-    let parents = listing.map { $0.parentEncodedName ?? "" }
-    _ = try await connection.query(
-      """
-      update mailbox child set parent_id = link.parent_id
-      from (
-        select child.id, parent.id as parent_id
-        from unnest(\(children)::text[], \(parents)::text[]) as pair (child_name, parent_name)
-        join mailbox child on child.account_id = \(account.rawValue)
-          and child.encoded_name = pair.child_name
-        left join mailbox parent on parent.account_id = \(account.rawValue)
-          and parent.encoded_name = pair.parent_name
-      ) as link
-      where child.account_id = \(account.rawValue) and child.id = link.id
-        and child.parent_id is distinct from link.parent_id
-      """
-    )
   }
 
   /// Removes a mailbox that the server has deleted.
@@ -271,15 +148,8 @@ extension Store {
       uidNext: try rows.optionalInt64(row, 13),
       highestModSeq: try rows.optionalInt64(row, 14),
       syncedDownTo: try rows.optionalInt64(row, 15),
+      objectID: try rows.optionalString(row, 17),
       version: try rows.int64(row, 16)
     )
-  }
-}
-
-extension Mailbox {
-  /// Whether what the server lists is what is stored.
-  fileprivate func shows(_ item: MailboxListing) -> Bool {
-    name == item.name && path == item.path && delimiter == item.delimiter && role == item.role
-      && isSubscribed == item.isSubscribed && isSelectable == item.isSelectable
   }
 }

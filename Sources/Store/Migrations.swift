@@ -50,6 +50,11 @@ package enum Migrations {
         name: "objects",
         sql: String(decoding: PackageResources._009_objects_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 10,
+        name: "copies",
+        sql: String(decoding: PackageResources._010_copies_sql, as: UTF8.self)
+      ),
     ]
   }
 }

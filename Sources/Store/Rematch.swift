@@ -2,6 +2,16 @@ import Bytes
 package import Model
 import Postgres
 
+/// What a merge looks for that a message appearing in a mailbox may have been elsewhere.
+package enum Matching: Sendable {
+  /// Nothing: it is known that there is nothing equal.
+  case none
+  /// Messages that are here: what appears beside one is remembered as a copy.
+  case copies
+  /// Messages that vanished elsewhere too: what appears is such a one.
+  case all
+}
+
 /// What may be the same message as one that appeared in a mailbox.
 package struct RematchCandidates: Sendable {
   /// A place where the server had such a message when it was last asked.
@@ -13,6 +23,8 @@ package struct RematchCandidates: Sendable {
 
   /// The identities of which there are candidates.
   package var identities: Set<[UInt8]> = []
+  /// Those of messages that are here already, where an intent of ours may have brought what appeared.
+  package var ours: Set<[UInt8]> = []
   /// Where to look whether they are still there.
   package var places: Set<Place> = []
 
@@ -22,6 +34,7 @@ package struct RematchCandidates: Sendable {
   /// Adds the candidates of another batch.
   package mutating func formUnion(_ other: RematchCandidates) {
     identities.formUnion(other.identities)
+    ours.formUnion(other.ours)
     places.formUnion(other.places)
   }
 }
@@ -29,8 +42,8 @@ package struct RematchCandidates: Sendable {
 extension Store {
   /// What the messages of `batch`, which appeared in `mailbox`, may have been before: one statement.
   ///
-  /// Those are messages in other places, messages that are held, and tombstones. Nothing is said of a
-  /// message that an intent of ours may have brought: that is matched by the intent.
+  /// Those are messages in other places, messages that are held, and tombstones. A message that an intent of
+  /// ours may have brought is matched by the intent, and only named.
   package func rematchCandidates(
     of batch: [NewMessage],
     in mailbox: Mailbox
@@ -41,38 +54,38 @@ extension Store {
       let rows = try await pool.query(
         """
         with told as materialized (
-          select * from unnest(\(batch.map(\.identity))::bytea[],
-            \(batch.map(\.messageID))::text[], \(batch.map(\.receivedAt))::timestamptz[])
-            as t (identity, message_id, received_at)
-          where not exists (select 1 from operation o join message m
+          select t.identity, t.key, t.received_at, exists (
+            select 1 from operation o join message m
               on m.account_id = o.account_id and m.id = o.message_id
             where o.account_id = \(account) and o.state in ('pending', 'running')
               and (o.target_mailbox_id = \(mailbox.id.rawValue)
                 or (o.kind = 'append' and o.mailbox_id = \(mailbox.id.rawValue)))
-              and (m.identity = t.identity or m.message_id = t.message_id))
-        ), same as (
-          select m.id, m.identity from told t join message m on m.account_id = \(account)
-            and m.message_id = t.message_id and m.identity = t.identity
-          union
-          select m.id, m.identity from told t join message m on m.account_id = \(account)
-            and m.received_at = t.received_at and m.identity = t.identity
-          where t.message_id is null
-        )
-        select s.identity, p.mailbox_id, p.uid from same s join placement p
-          on p.account_id = \(account) and p.message_id = s.id
-        where (p.uid is not null or p.origin = \(PlacementOrigin.vanished.rawValue))
-          and not (p.mailbox_id = \(mailbox.id.rawValue) and p.uid is not null
+              and (m.identity = t.identity or m.message_id = t.message_id)) as is_ours
+          from unnest(\(batch.map(\.identity))::bytea[], \(batch.map(\.messageID))::text[],
+            \(batch.map { $0.links.message ?? 0 })::bigint[],
+            \(batch.map(\.receivedAt))::timestamptz[])
+            as t (identity, message_id, key, received_at)
+        ), same as (\(equalMessages(mailbox.accountID)))
+        select t.identity, t.is_ours, p.mailbox_id, p.uid from same s
+        join told t on t.identity = s.identity
+        join placement p on p.account_id = \(account) and p.message_id = s.id
+        where not (p.mailbox_id = \(mailbox.id.rawValue) and p.uid is not null
             and p.uid = any (\(uids)))
         union all
-        select d.identity, null, null from told t join tombstone d on d.account_id = \(account)
-          and d.identity = t.identity
+        select d.identity, false, null, null from told t
+        join tombstone d on d.account_id = \(account) and d.identity = t.identity
+        where not t.is_ours
         """
       )
       var found = RematchCandidates()
       for row in 0..<rows.count {
         let identity = try rows.byteArray(row, 0)
+        guard try !rows.bool(row, 1) else {
+          found.ours.insert(identity)
+          continue
+        }
         found.identities.insert(identity)
-        guard let mailbox = try rows.optionalInt64(row, 1), let uid = try rows.optionalInt64(row, 2)
+        guard let mailbox = try rows.optionalInt64(row, 2), let uid = try rows.optionalInt64(row, 3)
         else { continue }
         found.places.insert(
           RematchCandidates.Place(mailbox: ID(mailbox), uid: uid, identity: identity)
@@ -80,6 +93,29 @@ extension Store {
       }
       return found
     }
+  }
+
+  /// The ids and identities of stored messages equal to those of `told (identity, key, received_at)`.
+  ///
+  /// They are found by the thread that their Message-ID is of, or by the second in which they came where
+  /// they have none: each row by itself, so that PostgreSQL never reads all messages of an account.
+  func equalMessages(_ account: ID<Account>) -> SQL {
+    """
+    select m.id, t.identity, m.received_at from told t
+    cross join lateral (select coalesce((select a.thread_id from thread_alias a
+        where a.account_id = \(account.rawValue) and a.id = k.thread_id), k.thread_id) as thread_id
+      from thread_key k where k.account_id = \(account.rawValue) and k.key = t.key limit 1) as k
+    cross join lateral (select m.id, m.received_at from message m
+      where m.account_id = \(account.rawValue) and m.thread_id = k.thread_id
+        and m.identity = t.identity offset 0) as m
+    where t.key <> 0
+    union
+    select m.id, t.identity, m.received_at from told t
+    cross join lateral (select m.id, m.received_at from message m
+      where m.account_id = \(account.rawValue) and m.received_at = t.received_at
+        and m.identity = t.identity offset 0) as m
+    where t.key = 0
+    """
   }
 
   /// Messages held elsewhere and tombstones that a message appearing in `mailbox` can be.

@@ -55,6 +55,9 @@ package final class TestService: Sendable {
   /// The text of a token that may do everything; empty where the API is not served.
   package let adminToken: String
 
+  /// What the connections of the engine and of the API are known by.
+  private static let name = "service"
+
   private let options: Options
   private let key: SecretKey
   private let pool: PostgresPool
@@ -127,7 +130,7 @@ package final class TestService: Sendable {
   /// Starts the engine, and the server where the options ask for it.
   package func start() async throws {
     let pool = PostgresPool(
-      configuration: PrivatePostgres.configuration(database),
+      configuration: PrivatePostgres.configuration("\(database) application_name=\(Self.name)"),
       group: group
     )
     let store = Store(pool: pool, sealer: Sealer(keys: [key]))
@@ -181,6 +184,18 @@ package final class TestService: Sendable {
   package func restart() async throws {
     await stop()
     try await start()
+  }
+
+  /// Cuts all connections to the database wherever their transactions are, as killing the service would, and
+  /// starts it again.
+  package func kill() async throws {
+    _ = try await query(
+      """
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = \(Self.name)
+      """
+    )
+    try await restart()
   }
 
   /// Ends everything; the service cannot be started again.

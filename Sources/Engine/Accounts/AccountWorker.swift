@@ -185,22 +185,24 @@ final class AccountWorker: Sendable {
     var nextFlags = Deadline.now
     var nextQuota = Deadline.now
     let sweep = FlagSweep()
-    var rematches = record.firstSyncedAt != nil
+    let listed = ListedMailboxes()
+    // What a first sync stored before it was broken off may be elsewhere by now.
+    var rematches = try await store.holdsMessages(account) || record.firstSyncedAt != nil
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
-    var isFirst = true
+    var hasPassed = false
     while !Task.isCancelled {
       if reasons.contains(.suspicion) {
         try await client.noop(deadline: .after(configuration.watchAnswer))
       }
       if try await inChildTask({ try await replay.run() }) { reasons.formUnion(.inbox) }
-      let sync = mailboxSync(client, replay, sweep, rematches: rematches)
+      if replay.takesPass() { reasons.formUnion(.everything) }
+      let sync = mailboxSync(client, replay, sweep, listed, rematches: rematches)
       let isAsked = !reasons.isDisjoint(with: [.everything, .tree])
       if isAsked || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
-        looksAgain = try await pass(client, sync, comparesFlags, isFirst ? record : nil)
-        isFirst = false
-        rematches = true
+        looksAgain = try await pass(client, sync, comparesFlags, hasPassed ? nil : record)
+        (hasPassed, rematches) = (true, true)
         if comparesFlags { nextFlags = .now + configuration.flagInterval }
         try await inChildTask { try await self.noteSynced(record.incoming) }
         self.record.heard(by: .poll, at: services.now())
@@ -263,46 +265,56 @@ final class AccountWorker: Sendable {
   ) async throws -> Bool {
     try await inChildTask { [services] in
       guard let first else { return try await self.syncAll(client, sync, comparesFlags) }
-      return try await services.firstPasses.run(isShort: first.firstSyncedAt != nil) {
-        try await self.syncAll(client, sync, comparesFlags)
+      let isFirst = first.firstSyncedAt == nil
+      return try await services.firstPasses.run(isShort: !isFirst) {
+        try await self.syncAll(client, sync, comparesFlags, isFirst: isFirst)
       }
     }
   }
 
   /// Compares the list of mailboxes, then each mailbox that is not as it was, the inbox first.
   ///
-  /// What vanished before the list was read and appeared nowhere is destroyed at the end.
+  /// What vanished before the list was read and appeared nowhere is destroyed at the end: what was held
+  /// already, and what vanished from a mailbox that was still as the list told it. (A server may have asked
+  /// one mailbox before a move and the other after it: then the tombstone gives the id back.)
   ///
-  /// - Returns: Whether something vanished since, of which only another pass can tell whether it moved.
+  /// - Returns: Whether something vanished since, or has another name, of which only another pass can tell more.
   private func syncAll(
     _ client: IMAPClient,
     _ sync: MailboxSync,
-    _ comparesFlags: Bool
+    _ comparesFlags: Bool,
+    isFirst: Bool = false
   ) async throws -> Bool {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
-    let held = try await store.heldPlacements(of: account)
+    let held = Set(try await store.heldPlacements(of: account))
     let items = client.supportedStatusItems(MailboxSync.statusItems)
-    let lock = services.mailboxLocks[account]
-    let (listed, mailboxes, stale) = try await lock.withLock(
+    var stale: MailboxName?
+    var statuses: [MailboxName: MailboxStatus] = [:]
+    let mailboxes = try await services.mailboxLocks[account].withLock(
       // Who holds the lock may wait for this very connection.
       meanwhile: { try await lend(client) },
       {
-        let stale = try await leaveSelected(client)
+        stale = try await leaveSelected(client)
         let listed = try await client.list(returning: ListOptions(status: items))
-        let mailboxes = try await store.storeListing(MailboxListing.listings(listed), of: account)
-        return (listed, mailboxes, stale)
+        for mailbox in listed { statuses[mailbox.name] = mailbox.status }
+        if statuses.isEmpty {
+          statuses = try await client.statuses(listed.filter(\.isSelectable).map(\.name), items)
+        }
+        sync.listed.note(statuses)
+        let known = try await store.mailboxes(of: account).mailboxes
+        let renames = MailboxRenames(client: client, store: store)
+        return try await store.storeListing(
+          MailboxListing.listings(listed, statuses),
+          known: known,
+          renamed: renames.find(listed, statuses, known: known),
+          of: account
+        )
       }
     )
-    var statuses: [MailboxName: MailboxStatus] = [:]
-    for mailbox in listed { statuses[mailbox.name] = mailbox.status }
-    if statuses.isEmpty {
-      statuses = try await client.statuses(
-        listed.filter(\.isSelectable).map(\.name),
-        items
-      )
-    }
     let hidden = try await store.hiddenMessages(of: account)
+    var settled: Set<ID<Mailbox>> = []
+    var wasReplaced = false
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       if name != stale, let status = statuses[name],
@@ -315,10 +327,20 @@ final class AccountWorker: Sendable {
       {
         continue
       }
-      try await attempt(sync, mailbox)
+      let left: SelectedMailbox?
+      do {
+        left = try await attempt(sync, mailbox)
+      } catch is MailboxSync.ReplacedMailbox {
+        wasReplaced = true
+        continue
+      }
+      if name != stale, left?.isAsTold(by: statuses[name]) == true { settled.insert(mailbox.id) }
     }
-    try await store.removeHeld(held, of: account)
-    return try await !store.heldPlacements(of: account).isEmpty
+    if isFirst { try await store.noteFirstCopies(of: account) }
+    let all = try await store.heldPlacements(of: account)
+    let gone = all.filter { settled.contains($0.mailbox) || held.contains($0) }
+    try await store.removeHeld(gone, of: account)
+    return gone.count < all.count || wasReplaced
   }
 
   /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
@@ -352,7 +374,11 @@ final class AccountWorker: Sendable {
       }
     }
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
-      try await attempt(sync, mailbox)
+      do {
+        try await attempt(sync, mailbox)
+      } catch is MailboxSync.ReplacedMailbox {
+        return true
+      }
     }
     let known = Set(mailboxes.map(\.imapName))
     if !names.isSubset(of: known) { return true }
@@ -360,15 +386,22 @@ final class AccountWorker: Sendable {
   }
 
   /// A mailbox that the server refuses to open does not stop the others.
-  private func attempt(_ sync: MailboxSync, _ mailbox: Mailbox) async throws {
+  ///
+  /// - Returns: The mailbox as the server had it at the end.
+  @discardableResult
+  private func attempt(
+    _ sync: MailboxSync,
+    _ mailbox: Mailbox
+  ) async throws -> SelectedMailbox? {
     do {
-      try await sync.run(mailbox)
+      return try await sync.run(mailbox)
     } catch let error as IMAPError {
       guard case .refused(let command, let response, _) = error else { throw error }
       logger.notice(
         "mailbox refused",
         metadata: ["mailbox": "\(mailbox.id)", "reason": "\(command): \(response)"]
       )
+      return nil
     }
   }
 
@@ -376,6 +409,7 @@ final class AccountWorker: Sendable {
     _ client: IMAPClient,
     _ replay: OperationReplay,
     _ sweep: FlagSweep,
+    _ listed: ListedMailboxes,
     rematches: Bool
   ) -> MailboxSync {
     MailboxSync(
@@ -386,6 +420,7 @@ final class AccountWorker: Sendable {
       helper: services.group.loops.first { $0 !== loop } ?? loop,
       rematches: rematches,
       sweep: sweep,
+      listed: listed,
       hasIntents: { [signal, bodies] in signal.has(.operations) || bodies.wantsLoan },
       betweenBatches: { [bodies] in
         let hasReplayed = try await replay.run()

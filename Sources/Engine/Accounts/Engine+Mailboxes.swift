@@ -32,8 +32,10 @@ extension Engine {
       try await client.subscribe(wire)
       return MailboxListing.listings(try await client.list())
     }
-    let stored = try await store.storeListing(listings, of: account)
-    guard let made = stored.first(where: { Array($0.encodedName.utf8) == wire.encoded }) else {
+    // What else the listing tells a sync takes note of: it finds out what was renamed.
+    guard let listing = listings.first(where: { Array($0.encodedName.utf8) == wire.encoded }),
+      let made = try await store.addMailbox(listing, of: account)
+    else {
       throw ServiceError(.backendRefused, "The server did not list the mailbox it created.")
     }
     return made

@@ -4,7 +4,10 @@ import Store
 
 extension MailboxListing {
   /// The rows for what LIST told, roles decided: by special-use (RFC 6154), else by the names people give.
-  static func listings(_ listed: [ListedMailbox]) -> [MailboxListing] {
+  static func listings(
+    _ listed: [ListedMailbox],
+    _ statuses: [MailboxName: MailboxStatus] = [:]
+  ) -> [MailboxListing] {
     let told = Set(listed.compactMap(\.specialUse))
     var taken: Set<String> = ["inbox"]
     return listed.map { mailbox in
@@ -19,7 +22,7 @@ extension MailboxListing {
         role = candidate
       }
       let encoded = String(utf8: mailbox.name.encoded.span).withoutNUL
-      return MailboxListing(
+      var listing = MailboxListing(
         encodedName: encoded,
         path: path,
         name: last(path, delimiter),
@@ -29,6 +32,9 @@ extension MailboxListing {
         isSubscribed: mailbox.attributes.contains(.subscribed),
         isSelectable: mailbox.isSelectable
       )
+      listing.objectID = statuses[mailbox.name]?.mailboxID
+      listing.uidValidity = statuses[mailbox.name]?.uidValidity.map { Int64($0.value) }
+      return listing
     }
   }
 

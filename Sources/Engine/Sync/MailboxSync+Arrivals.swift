@@ -30,9 +30,11 @@ extension MailboxSync {
       var candidates = RematchCandidates()
       while let batch = try await fetch.next() {
         var rows = await Self.rows(of: batch, now)
+        var mayBeCopies = false
         if rematches, !rows.isEmpty {
           let found = try await store.rematchCandidates(of: rows, in: mailbox)
           candidates.formUnion(found)
+          mayBeCopies = !found.ours.isEmpty
           doubtful += rows.filter { found.identities.contains($0.identity) }
           rows.removeAll { found.identities.contains($0.identity) }
         }
@@ -41,7 +43,8 @@ extension MailboxSync {
           rows,
           into: mailbox,
           // Nothing counts as synced that lies above what was put aside.
-          progress: doubtful.isEmpty ? within(UID(UInt32(clamping: highest))) : MailboxProgress()
+          progress: doubtful.isEmpty ? within(UID(UInt32(clamping: highest))) : MailboxProgress(),
+          matching: mayBeCopies ? .copies : .none
         )
       }
       try await rematch(doubtful, candidates, in: mailbox)
@@ -59,7 +62,7 @@ extension MailboxSync {
     try await holdMoved(candidates, for: doubtful, in: mailbox)
     for start in stride(from: 0, to: doubtful.count, by: configuration.batch) {
       let part = Array(doubtful[start..<min(start + configuration.batch, doubtful.count)])
-      try await store.merge(part, into: mailbox, progress: MailboxProgress(), rematches: true)
+      try await store.merge(part, into: mailbox, progress: MailboxProgress(), matching: .all)
     }
   }
 
@@ -81,8 +84,9 @@ extension MailboxSync {
         if client.selected?.name != other.imapName { try await client.examine(other.imapName) }
         guard client.uidValidity == other.uidValidity else {
           // Its UIDs say nothing any more: a pass over it finds what is still there. That takes note of
-          // the UIDVALIDITY first, so that no pass begins within itself.
-          try await run(other)
+          // the UIDVALIDITY first, so that no pass begins within itself. A mailbox that was replaced since
+          // the list was read tells nothing: what moved is then two messages for a moment.
+          if let opened = client.selected, listed.agrees(opened) { try await run(other) }
           continue
         }
         for needsVisible in [true, false] {

@@ -23,14 +23,19 @@ struct MailboxSync {
   let rematches: Bool
   /// Where to go on with the flags of old messages.
   let sweep: FlagSweep
+  /// What the mailboxes were when they were listed.
+  let listed: ListedMailboxes
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
   let betweenBatches: () async throws -> Bool
 
+  /// A mailbox has another UIDVALIDITY than when it was listed: it may be another one of the same name.
+  struct ReplacedMailbox: Error {}
+
   /// The counters by which an unchanged mailbox is known without SELECT.
   static let statusItems: [StatusItem] = [
-    .messages, .uidNext, .uidValidity, .unseen, .highestModSeq,
+    .messages, .uidNext, .uidValidity, .unseen, .highestModSeq, .mailboxID,
   ]
 
   /// Whether `status` says that nothing happened since the last pass.
@@ -59,9 +64,13 @@ struct MailboxSync {
     return status.unseen.map(Int64.init) == mailbox.unreadMessages
   }
 
-  /// Brings `mailbox` up to date.
-  func run(_ mailbox: Mailbox) async throws {
+  /// Brings `mailbox` up to date; throws `ReplacedMailbox` where the list is to be read again first.
+  ///
+  /// - Returns: The mailbox as the server had it at the end.
+  @discardableResult
+  func run(_ mailbox: Mailbox) async throws -> SelectedMailbox? {
     var (selected, changes) = try await open(mailbox)
+    guard listed.accepts(selected, as: mailbox) else { throw ReplacedMailbox() }
     var mailbox = try await store.beginSync(
       of: mailbox,
       uidValidity: selected.storedUIDValidity
@@ -76,6 +85,7 @@ struct MailboxSync {
     }
     try await compareUIDs(mailbox)
     try await store.holdUnmatched(from: mailbox)
+    return client.selected
   }
 
   // MARK: - Messages

@@ -200,11 +200,8 @@ extension OperationReplay {
     if client.selected?.name != mailbox.imapName || client.selected?.isReadOnly != false {
       try await client.select(mailbox.imapName)
     }
-    guard client.uidValidity == mailbox.uidValidity else {
-      // The UIDs known are of messages that are gone; what has them now is not ours to touch.
-      _ = try await store.beginSync(of: mailbox, uidValidity: client.uidValidity)
-      throw StaleUIDs()
-    }
+    // The UIDs known are of messages that are elsewhere or gone; what has them now is not ours to touch.
+    guard client.uidValidity == mailbox.uidValidity else { throw StaleUIDs() }
     var targets: [Target] = []
     for operation in group {
       let found = try await uids(of: operation, in: mailbox)

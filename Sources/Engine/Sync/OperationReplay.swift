@@ -33,8 +33,12 @@ struct OperationReplay {
     self.logger = logger
   }
 
-  /// The UIDs of a mailbox are of another generation: nothing was sent, and what is due is to be read anew.
+  /// The mailbox has another UIDVALIDITY, or is another one of the same name: nothing was sent, and only a pass
+  /// over all mailboxes can tell what became of it.
   struct StaleUIDs: Error {}
+
+  /// Whether intents wait for a pass over all mailboxes; asked once.
+  func takesPass() -> Bool { postponed.takesPass() }
 
   /// When an intent that the server put off is due again; nil where there is none.
   var nextTry: Deadline? { postponed.nextTry }
@@ -91,7 +95,11 @@ struct OperationReplay {
       try await perform(group, mailboxes)
       return true
     } catch is StaleUIDs {
-      _ = try await giveUp(group, "The mailbox has another UIDVALIDITY each time.")
+      let left = try await giveUp(group, "The mailbox has another UIDVALIDITY each time.")
+      for operation in left {
+        postponed.add(operation.message, until: .now + configuration.firstBackoff)
+      }
+      postponed.needPass()
       return false
     } catch let error as IMAPError {
       try await note(error, group)

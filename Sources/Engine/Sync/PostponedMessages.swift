@@ -5,6 +5,7 @@ import Synchronization
 /// Messages whose intents a server put off, for as long as one connection lasts.
 final class PostponedMessages: Sendable {
   private let until = Mutex<[ID<Message>: Deadline]>([:])
+  private let needsPass = Mutex(false)
 
   /// The messages that still wait; those whose time has come are forgotten.
   func messages(at now: Deadline) -> [ID<Message>] {
@@ -20,5 +21,16 @@ final class PostponedMessages: Sendable {
   /// Leaves the intents of `message` alone until `deadline`.
   func add(_ message: ID<Message>, until deadline: Deadline) {
     until.withLock { $0[message] = deadline }
+  }
+
+  /// Records that a pass over all mailboxes must come before the next try.
+  func needPass() { needsPass.withLock { $0 = true } }
+
+  /// Whether such a pass is needed, and was not told before.
+  func takesPass() -> Bool {
+    needsPass.withLock { needsPass in
+      defer { needsPass = false }
+      return needsPass
+    }
   }
 }

@@ -1,0 +1,116 @@
+import MailProtocols
+import MailTransport
+import Model
+import Store
+
+/// Finds out which mailboxes other clients renamed since the last pass, so that they keep their ids.
+///
+/// MAILBOXID tells it (RFC 8474 §4). Elsewhere a mailbox that appears with the UIDVALIDITY of one that is
+/// gone is that one where it holds the same messages under the same UIDs: RFC 3501 does not ask servers to
+/// keep both over a RENAME, but where they do, UIDs still mean what they meant. Two mailboxes may have
+/// changed their names with one another, and a new one may have the name of one that was renamed.
+struct MailboxRenames {
+  let client: IMAPClient
+  let store: Store
+
+  /// A mailbox on the server that is not the one known under its name.
+  private struct Appeared {
+    var name: MailboxName
+    var encodedName: String
+    var status: MailboxStatus
+  }
+
+  /// How many of the oldest and of the newest messages are compared.
+  private static let samples = 4
+  /// From here on UIDVALIDITY is taken for a time (RFC 3501 §2.3.1.1), and not for a constant that says nothing.
+  private static let firstTime: Int64 = 100_000_000
+
+  /// The names by which the server lists mailboxes that were `known` by others.
+  func find(
+    _ listed: [ListedMailbox],
+    _ statuses: [MailboxName: MailboxStatus],
+    known: [Mailbox]
+  ) async throws -> [ID<Mailbox>: String] {
+    let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
+    var staying: Set<ID<Mailbox>> = []
+    var appeared: [Appeared] = []
+    for mailbox in listed {
+      let encodedName = String(decoding: mailbox.name.encoded, as: UTF8.self)
+      let status = statuses[mailbox.name] ?? MailboxStatus()
+      if let same = byName[encodedName],
+        mailbox.name == .inbox || !mailbox.isSelectable || same.isPossibly(status)
+      {
+        staying.insert(same.id)
+      } else if mailbox.isSelectable, status.uidValidity != nil {
+        appeared.append(Appeared(name: mailbox.name, encodedName: encodedName, status: status))
+      }
+    }
+    var missing = known.filter { $0.uidValidity != nil && !staying.contains($0.id) }
+    var renamed: [ID<Mailbox>: String] = [:]
+    for mailbox in appeared {
+      guard let found = try await match(mailbox, among: missing) else { continue }
+      renamed[found.id] = mailbox.encodedName
+      missing.removeAll { $0.id == found.id }
+    }
+    // A name that has changed nothing but its UIDVALIDITY is no rename.
+    return renamed.filter { id, name in byName[name]?.id != id }
+  }
+
+  private func match(_ appeared: Appeared, among missing: [Mailbox]) async throws -> Mailbox? {
+    if let objectID = appeared.status.mailboxID,
+      let found = missing.first(where: { $0.objectID == objectID })
+    {
+      return found
+    }
+    let candidates = missing.filter { mailbox in
+      mailbox.uidValidity == appeared.status.uidValidity.map { Int64($0.value) }
+        && (mailbox.objectID == nil || appeared.status.mailboxID == nil)
+        && (appeared.status.uidNext.map { Int64($0.value) } ?? .max) >= (mailbox.uidNext ?? 1)
+    }
+    for mailbox in candidates
+    where try await holds(appeared, mailbox, isOnlyOne: candidates.count == 1) {
+      return mailbox
+    }
+    return nil
+  }
+
+  /// Whether the server has under the new name what is known of `mailbox`, by some of its messages.
+  ///
+  /// Where none of those is left, or none was known, its UIDVALIDITY alone decides.
+  private func holds(
+    _ appeared: Appeared,
+    _ mailbox: Mailbox,
+    isOnlyOne: Bool
+  ) async throws -> Bool {
+    let samples = try await store.sampleIdentities(of: mailbox, count: Self.samples)
+    if !samples.isEmpty {
+      do {
+        try await client.examine(appeared.name)
+        let uids = UIDSet(samples.keys.map { UID(UInt32(clamping: $0)) }.sorted())
+        let fetch = client.fetch(uids, .identity)
+        var agreeing = 0
+        while let batch = try await fetch.next() {
+          for message in batch {
+            guard let uid = message.uid, let known = samples[Int64(uid.value)] else { continue }
+            guard NewMessage.identity(of: message) == known else { return false }
+            agreeing += 1
+          }
+        }
+        if agreeing > 0 { return true }
+      } catch {
+        guard case .refused = error else { throw error }
+        return false
+      }
+    }
+    return isOnlyOne && (mailbox.uidValidity ?? 0) >= Self.firstTime
+  }
+}
+
+extension Mailbox {
+  /// Whether a mailbox of this name with `status` can be the one that is known.
+  fileprivate func isPossibly(_ status: MailboxStatus) -> Bool {
+    if let objectID, let told = status.mailboxID { return objectID == told }
+    guard let uidValidity, let told = status.uidValidity else { return true }
+    return uidValidity == Int64(told.value)
+  }
+}

@@ -1,0 +1,170 @@
+import MailProtocols
+import MailTransport
+import Model
+import Postgres
+import Store
+import TestSupport
+
+@testable import Engine
+
+/// One run of the property test.
+struct PropertyRun {
+  private let use: RandomMailUse
+  private let own: OwnMailUse
+  private let account: ID<Account>
+  private let service: TestService
+  private let dovecot: DovecotServer
+  private var mirror: FeedMirror
+  private var ids = IDWatch()
+
+  /// Fills the server, and adds its account while the clients go on.
+  init(
+    _ use: RandomMailUse,
+    _ seed: UInt64,
+    _ dovecot: DovecotServer,
+    _ service: TestService
+  ) async throws {
+    for _ in 0..<40 { try await use.step() }
+    account = try await service.addAccount(TestService.imap(dovecot, "alice"))
+    (self.use, self.service, self.dovecot) = (use, service, dovecot)
+    own = OwnMailUse(seed: seed, account: account, service: service)
+    mirror = try await FeedMirror(of: account, in: service)
+    for _ in 0..<10 {
+      try await use.step()
+      try await watch()
+    }
+    try await service.waitUntilReady(account)
+    let account = account
+    use.betweenHalves = {
+      try await service.engine.syncNow(account)
+      // Some time passes, or none: the sync may or may not see the copy beside its source.
+      for _ in 0..<Int.random(in: 0...60, using: &use.random) {
+        _ = try await service.number("select 1::bigint")
+      }
+    }
+  }
+
+  /// Performs so many operations of the clients, and what comes between.
+  mutating func perform(_ operations: Int) async throws {
+    for number in 1...operations {
+      try await use.step()
+      switch Int.random(in: 0..<100, using: &use.random) {
+      case 0..<20: try await service.engine.syncNow(account)
+      case 20..<30: use.note(try await own.step())
+      case 30..<31:
+        use.note("restart")
+        try await service.restart()
+      case 31..<32:
+        use.note("kill")
+        try await service.kill()
+      case 32..<34: try await check("after \(number) operations")
+      default: break
+      }
+      try await watch()
+    }
+    try await check("at the end")
+  }
+
+  private mutating func watch() async throws {
+    let wrong = try await ids.look(account, service, except: own.destroyed)
+    guard wrong.isEmpty else { throw TestSupportError.failed("other ids: \(wrong)") }
+  }
+
+  /// Waits for the quiet point, and compares.
+  private mutating func check(_ place: String) async throws {
+    use.note("quiet point")
+    let client = try await service.otherClient(dovecot, "alice")
+    defer { client.close() }
+    var (truth, found): ([String], [String]) = ([], [])
+    do {
+      try await eventually("no intent is on its way") {
+        try await service.number(
+          "select count(*) from operation where state in ('pending', 'running')"
+        ) == 0
+      }
+      truth = try await serverState(client)
+      try await eventually("the server's state") {
+        try await service.engine.syncNow(account)
+        found = try await ownState()
+        return found == truth
+      }
+    } catch {
+      let missing = Set(truth).subtracting(found).sorted()
+      let wrong = Set(found).subtracting(truth).sorted()
+      throw TestSupportError.failed("\(place): \(error); missing \(missing), wrong \(wrong)")
+    }
+    let health = try await service.health(of: account)
+    guard health.isEmpty else { throw TestSupportError.failed("\(place): \(health)") }
+    try await compareFeed(place)
+    try await watch()
+    own.forgetDestroyed()
+    let mailboxes = try await service.store.mailboxes(of: account).mailboxes
+    let wrong = ids.look(at: mailboxes, use.mailboxes, except: use.unknowable)
+    guard wrong.isEmpty else { throw TestSupportError.failed("\(place): other ids: \(wrong)") }
+    use.forgetMailboxes()
+  }
+
+  private mutating func compareFeed(_ place: String) async throws {
+    try await mirror.follow(account, in: service)
+    let listed = try await FeedMirror.list(of: account, in: service)
+    var fromStart = try await FeedMirror(fromStartOf: account, in: service)
+    try await fromStart.follow(account, in: service, limit: 500)
+    for (name, known) in [("since the start", fromStart.messages), ("so far", mirror.messages)] {
+      guard known == listed else {
+        let differing = Set(known.keys).union(listed.keys).filter { known[$0] != listed[$0] }
+        throw TestSupportError.failed("\(place): the feed \(name) differs at \(differing.sorted())")
+      }
+    }
+  }
+
+  /// Every message of every mailbox: path, UIDVALIDITY, UID, keywords, `D` for `\Deleted`.
+  private func serverState(_ client: IMAPClient) async throws -> [String] {
+    var state: [String] = []
+    for mailbox in try await client.list().filter(\.isSelectable) {
+      let selected = try await client.examine(mailbox.name)
+      let validity = selected.uidValidity?.value ?? 0
+      for (uid, flags) in try await client.fetchFlags(.all) {
+        state.append(
+          line(
+            mailbox.name.decoded,
+            Int64(validity),
+            Int64(uid.value),
+            KeywordMap.keywords(of: flags),
+            flags.contains(.deleted)
+          )
+        )
+      }
+    }
+    return state.sorted()
+  }
+
+  /// The same of what is stored.
+  private func ownState() async throws -> [String] {
+    let rows = try await service.query(
+      """
+      select b.path, b.uid_validity, coalesce(p.uid, 0), p.keywords, p.is_deleted
+      from placement p join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
+      where p.account_id = \(account.rawValue)
+      """
+    )
+    return try (0..<rows.count).map { row in
+      line(
+        try rows.string(row, 0),
+        try rows.int64(row, 1),
+        try rows.int64(row, 2),
+        try rows.stringArray(row, 3),
+        try rows.bool(row, 4)
+      )
+    }.sorted()
+  }
+
+  private func line(
+    _ path: String,
+    _ validity: Int64,
+    _ uid: Int64,
+    _ keywords: [String],
+    _ isDeleted: Bool
+  ) -> String {
+    "\(path)/\(validity)/\(uid) \(keywords.joined(separator: " "))\(isDeleted ? " D" : "")"
+  }
+}
