@@ -13,7 +13,7 @@ package struct EngineConfiguration: Sendable {
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
-  package var batch = 1000
+  package var batch = 2000
   /// How many messages that may have been in another mailbox before are fetched before it is asked.
   package var rematchSlice = 2000
   /// How many flags one transaction of a sync compares.
