@@ -92,8 +92,6 @@ extension Store {
         // each row of a mailbox without statistics against the whole list.
         let uids = batch.compactMap(\.uid)
         let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
-        // On the way down nothing is known below what was reached: then the first statement looks for nothing. While an
-        // account is newer than PostgreSQL's statistics it may read all of the mailbox for it.
         let known = try await connection.pipeline([
           """
           select p.uid, p.message_id, (select m.identity from message m
@@ -101,8 +99,6 @@ extension Store {
           from placement p where p.account_id = \(account.rawValue)
             and p.mailbox_id = \(mailbox.id.rawValue)
             and p.uid >= \(lowest) and p.uid <= \(highest)
-            and \(highest) >= coalesce((select b.synced_down_to from mailbox b
-              where b.account_id = \(account.rawValue) and b.id = \(mailbox.id.rawValue)), 0)
           """,
           """
           select p.message_id, m.identity from placement p
