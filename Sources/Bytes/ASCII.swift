@@ -62,16 +62,12 @@ extension [UInt8] {
 
   @usableFromInline
   mutating func append(magnitude: UInt64) {
-    var magnitude = magnitude
-    if magnitude < 10 {
-      append(UInt8(truncatingIfNeeded: magnitude) + 0x30)
-      return
+    // From the first digit on: turning a slice of an array round copies it.
+    var unit: UInt64 = 1
+    while magnitude / unit >= 10 { unit *= 10 }
+    while unit > 0 {
+      append(UInt8(truncatingIfNeeded: magnitude / unit % 10) + 0x30)
+      unit /= 10
     }
-    let start = count
-    while magnitude > 0 {
-      append(UInt8(truncatingIfNeeded: magnitude % 10) + 0x30)
-      magnitude /= 10
-    }
-    self[start...].reverse()
   }
 }

@@ -17,23 +17,23 @@ package struct ByteReader: ~Escapable {
   }
 
   /// How many bytes are left.
-  @inlinable package var remaining: Int { bytes.count - position }
+  @inlinable @inline(__always) package var remaining: Int { bytes.count - position }
 
   /// Whether every byte was read.
-  @inlinable package var isAtEnd: Bool { position >= bytes.count }
+  @inlinable @inline(__always) package var isAtEnd: Bool { position >= bytes.count }
 
   /// The next byte, not consumed; nil at the end.
-  @inlinable
+  @inlinable @inline(__always)
   package var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   /// The byte `offset` places after the next one, not consumed.
-  @inlinable
+  @inlinable @inline(__always)
   package func peek(_ offset: Int) -> UInt8? {
     position + offset < bytes.count ? bytes[position + offset] : nil
   }
 
   /// Consumes and returns the next byte.
-  @inlinable
+  @inlinable @inline(__always)
   package mutating func byte() -> UInt8? {
     guard position < bytes.count else { return nil }
     defer { position += 1 }
@@ -41,19 +41,19 @@ package struct ByteReader: ~Escapable {
   }
 
   /// Consumes `count` bytes, or all that are left.
-  @inlinable
+  @inlinable @inline(__always)
   package mutating func skip(_ count: Int) {
     position = min(position + max(count, 0), bytes.count)
   }
 
   /// Goes back, or on, to `offset`.
-  @inlinable
+  @inlinable @inline(__always)
   package mutating func seek(to offset: Int) {
     position = min(max(offset, 0), bytes.count)
   }
 
   /// Consumes the next byte if it is `wanted`.
-  @inlinable
+  @inlinable @inline(__always)
   package mutating func consume(_ wanted: UInt8) -> Bool {
     guard next == wanted else { return false }
     position += 1
@@ -85,7 +85,7 @@ package struct ByteReader: ~Escapable {
   }
 
   /// Consumes bytes while `condition` holds and returns their range in `bytes` (may be empty).
-  @inlinable
+  @inlinable @inline(__always)
   package mutating func take(while condition: (UInt8) -> Bool) -> Range<Int> {
     let start = position
     while position < bytes.count, condition(bytes[position]) { position += 1 }

@@ -22,9 +22,13 @@ extension Span<UInt8> {
 
   /// Whether the bytes equal those of `other`.
   package func elementsEqual(_ other: Span<UInt8>) -> Bool {
-    guard count == other.count else { return false }
-    for index in 0..<count where self[index] != other[index] { return false }
-    return true
+    guard count == other.count, count > 0 else { return count == other.count }
+    return unsafe withUnsafeBufferPointer { one in
+      unsafe other.withUnsafeBufferPointer { other in
+        guard let first = one.baseAddress, let second = other.baseAddress else { return false }
+        return unsafe memcmp(first, second, one.count) == 0
+      }
+    }
   }
 
   /// Whether the bytes are `text`, written in lower case, in any ASCII case.

@@ -2,6 +2,11 @@ import COpenSSL
 
 /// Digests of bytes that are all in memory.
 package enum Digest {
+  /// The algorithm, looked up once: OpenSSL looks for one that is not fetched at each digest.
+  ///
+  /// Shared by all threads, as OpenSSL allows, and never freed.
+  private nonisolated(unsafe) static let algorithm = unsafe EVP_MD_fetch(nil, "SHA256", nil)
+
   /// The SHA-256 digest (FIPS 180-4), 32 bytes.
   package static func sha256(_ bytes: Span<UInt8>) -> [UInt8] {
     unsafe [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { output, count in
@@ -11,7 +16,7 @@ package enum Digest {
           input.count,
           output.baseAddress,
           nil,
-          EVP_sha256(),
+          algorithm,
           nil
         )
       }

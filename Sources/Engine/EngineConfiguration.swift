@@ -21,7 +21,7 @@ package struct EngineConfiguration: Sendable {
   /// How many messages the first transaction of a mailbox holds, so that a page can be read at once.
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
-  package var batch = 1000
+  package var batch = 2000
   /// How many messages that may have been in another mailbox before are fetched before it is asked.
   package var rematchSlice = 2000
   /// How many new messages at a time the server is asked to make previews for, which has it read them.

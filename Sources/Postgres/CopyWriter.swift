@@ -11,6 +11,17 @@ package struct CopyWriter: Sendable {
   /// What was written and not yet sent.
   private(set) var buffer = PostgresBuffer()
 
+  /// How many rows go in one command.
+  ///
+  /// PostgreSQL keeps a buffer for each of up to 1,000 rows before it stores them, and enters each in a table
+  /// where they all hash alike: its cost grows with the square of their number, that of a command does not.
+  private static let rowsOfCommand = 500
+
+  /// Where a command's rows end.
+  private var cuts: [Int] = []
+  /// The rows since the last cut.
+  private var uncut = 0
+
   /// An empty writer with room for `capacity` bytes before it grows.
   package init(capacity: Int = 0) { buffer.reserve(capacity) }
 
@@ -18,7 +29,19 @@ package struct CopyWriter: Sendable {
   package var count: Int { buffer.count }
 
   /// Starts a row; exactly `columns` values must follow.
-  package mutating func beginRow(columns: Int) { buffer.append(Int16(columns)) }
+  package mutating func beginRow(columns: Int) {
+    if uncut == Self.rowsOfCommand {
+      cuts.append(buffer.count)
+      uncut = 0
+    }
+    uncut += 1
+    buffer.append(Int16(columns))
+  }
+
+  /// Where the rows of each command stand in `buffer`.
+  var commands: [Range<Int>] {
+    zip([0] + cuts, cuts + [buffer.count]).map { $0..<$1 }
+  }
 
   /// Writes the next value of the row.
   package mutating func write(_ value: some PostgresValue) {
@@ -59,19 +82,22 @@ package struct CopyWriter: Sendable {
   package mutating func append(_ rows: CopyWriter) { buffer.append(rows.buffer.bytes) }
 
   /// The signature, no flags, no extension.
-  mutating func writeHeader() {
-    buffer.append([0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00])
-    buffer.append(Int32(0))
-    buffer.append(Int32(0))
-  }
+  static let header: [UInt8] = [
+    0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  ]
 
   /// The row of -1 columns that ends the data.
-  mutating func writeTrailer() { buffer.append(Int16(-1)) }
+  static let trailer: [UInt8] = [0xFF, 0xFF]
+
+  mutating func writeHeader() { buffer.append(Self.header) }
+
+  mutating func writeTrailer() { buffer.append(Self.trailer) }
 
   /// Hands out what was written and starts again in the same memory.
   mutating func drain(_ send: ([UInt8]) -> Bool) -> Bool {
     let isSent = send(buffer.bytes)
     buffer.removeAll()
+    (cuts, uncut) = ([], 0)
     return isSent
   }
 }

@@ -12,29 +12,76 @@ extension PostgresConnection {
     deadline: Deadline? = nil,
     _ fill: (inout CopyWriter) async throws(PostgresError) -> Bool
   ) async throws(PostgresError) -> Int {
+    try await perform(sql, deadline) { call in await copy(call, fill) }
+  }
+
+  /// Copies rows that are written already, in as many commands as `CopyWriter` cut them into.
+  ///
+  /// In a transaction, that is: a failure leaves what the commands before copied.
+  package func copyIn(
+    _ sql: String,
+    rows: CopyWriter,
+    deadline: Deadline? = nil
+  ) async throws(PostgresError) -> Int {
+    var copied = 0
+    for command in rows.commands {
+      copied += try await perform(sql, deadline) { call in
+        await copy(call, rows.buffer.bytes, command)
+      }
+    }
+    return copied
+  }
+
+  private func perform(
+    _ sql: String,
+    _ deadline: Deadline?,
+    _ copy: (PostgresCall) async -> Result<Int, PostgresError>
+  ) async throws(PostgresError) -> Int {
     try await beginIfOwed()
     if let refusal = refusal() { throw refusal }
     let call = PostgresCall(.copy(sql))
     enqueue(call, deadline: deadline)
     let loop = loop
     let outcome = await withTaskCancellationHandler {
-      await copy(call, fill)
+      await copy(call)
     } onCancel: {
       loop.execute { self.abandon(call, .cancelled) }
     }
     return try outcome.get()
   }
 
-  /// Copies rows that are written already.
-  package func copyIn(
-    _ sql: String,
-    rows: CopyWriter,
-    deadline: Deadline? = nil
-  ) async throws(PostgresError) -> Int {
-    try await copyIn(sql, deadline: deadline) { (writer) throws(PostgresError) in
-      writer.append(rows)
-      return false
+  /// Sends the rows that stand in a range of `bytes`, and the end behind them.
+  private func copy(
+    _ call: PostgresCall,
+    _ bytes: [UInt8],
+    _ range: Range<Int>
+  ) async -> Result<Int, PostgresError> {
+    do throws(PostgresError) {
+      try await call.wait { pump() }.get()
+      if !call.isDone {
+        let (header, trailer) = (CopyWriter.header, CopyWriter.trailer)
+        guard put(header.span) else { throw lost(call) }
+        guard put(bytes.span.extracting(range)) else { throw lost(call) }
+        guard put(trailer.span) else { throw lost(call) }
+      }
+      try await endCopy(call, refusing: nil).get()
+      return .success(call.results.last?.affected ?? 0)
+    } catch {
+      return .failure(error)
     }
+  }
+
+  private func put(_ bytes: Span<UInt8>) -> Bool {
+    unsafe bytes.withUnsafeBytes { bytes in
+      let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress
+      return unsafe PQputCopyData(handle, start, Int32(clamping: bytes.count)) == 1
+    }
+  }
+
+  private func lost(_ call: PostgresCall) -> PostgresError {
+    let lost = PostgresError.connectionLost(reason: unsafe LibPQ.message(handle))
+    fail(lost, culprit: call)
+    return lost
   }
 
   private func copy(
@@ -67,17 +114,7 @@ extension PostgresConnection {
   private func send(_ writer: inout CopyWriter, for call: PostgresCall) async throws(PostgresError)
   {
     if call.isDone { return try await call.wait {}.get() }
-    let isSent = writer.drain { bytes in
-      unsafe bytes.withUnsafeBytes { bytes in
-        let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress
-        return unsafe PQputCopyData(handle, start, Int32(clamping: bytes.count)) == 1
-      }
-    }
-    guard isSent else {
-      let lost = PostgresError.connectionLost(reason: unsafe LibPQ.message(handle))
-      fail(lost, culprit: call)
-      throw lost
-    }
+    guard writer.drain({ put($0.span) }) else { throw lost(call) }
     if !flush() { try await call.wait {}.get() }
   }
 

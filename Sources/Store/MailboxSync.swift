@@ -89,7 +89,8 @@ extension Store {
       let fresh = try await ids.take(batch.count, from: pool)
       try await mailTransaction(mailbox.accountID) { connection in
         // A range and not the list of them: a batch is a run of UIDs, and PostgreSQL would hold
-        // each row of a mailbox without statistics against the whole list.
+        // each row of a mailbox without statistics against the whole list. And in their order, which only the index of
+        // UIDs has: of a new account it thinks that any index will do, and reads all that the account has.
         let uids = batch.compactMap(\.uid)
         let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
         let known = try await connection.pipeline([
@@ -99,6 +100,7 @@ extension Store {
           from placement p where p.account_id = \(account.rawValue)
             and p.mailbox_id = \(mailbox.id.rawValue)
             and p.uid >= \(lowest) and p.uid <= \(highest)
+          order by p.uid
           """,
           """
           select p.message_id, m.identity from placement p
@@ -131,7 +133,7 @@ extension Store {
           )
           plan.vanished = try RematchPool(vanished)
         }
-        plan.sort(batch, fresh)
+        plan.sort(batch, fresh, newestFirst: progress.syncedDownTo != nil)
         try await plan.store(in: mailbox, on: connection)
         if matching != .none { try await noteCopies(plan.appeared, of: account, on: connection) }
         try await followMoved(plan.moved, to: mailbox, on: connection)

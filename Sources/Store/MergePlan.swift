@@ -49,7 +49,15 @@ struct MergePlan {
   }
 
   /// Decides for each message of the batch; `fresh` has an id for each.
-  mutating func sort(_ batch: [NewMessage], _ fresh: [Int64]) {
+  ///
+  /// With `newestFirst` new rows are written in the order in which a list shows them: on the way down through a mailbox
+  /// each then goes behind the last one of every index of dates, where PostgreSQL need not search for its place.
+  mutating func sort(_ batch: [NewMessage], _ fresh: [Int64], newestFirst: Bool) {
+    var new: [Int] = []
+    defer {
+      if newestFirst { new.reverse() }
+      created += zip(fresh, new).map { (id: $0, place: $1) }
+    }
     // Oldest first, so that equal messages pair in UID order.
     messages = batch
     let uids = batch.map { $0.uid ?? 0 }
@@ -76,7 +84,7 @@ struct MergePlan {
           counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
         }
       } else {
-        created.append((fresh[index], index))
+        new.append(index)
         counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
       }
     }

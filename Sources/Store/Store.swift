@@ -10,6 +10,8 @@ package final class Store: Sendable {
   package let pool: PostgresPool
   let sealer: Sealer
   let ids = IDAllocator()
+  /// The first syncs under way.
+  package let firstSyncs = FirstSyncs()
   /// Told of every commit that appended to a feed.
   package let commits = CommitListener()
 

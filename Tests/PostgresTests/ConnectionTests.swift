@@ -151,6 +151,27 @@ import Testing
     }
   }
 
+  @Test func `rows written for COPY go in several commands, each row once`() async throws {
+    try await server.withDatabase { pool in
+      try await pool.withConnection { connection in
+        try await connection.execute(script: "create table t (id bigint primary key)")
+        for count in [0, 1, 499, 500, 501, 1500, 1700] {
+          var rows = CopyWriter()
+          for id in 0..<Int64(count) {
+            rows.beginRow(columns: 1)
+            rows.write(id)
+          }
+          let copied = try await connection.copyIn("copy t from stdin (format binary)", rows: rows)
+          let found = try await connection.query("select count(*), coalesce(max(id), -1) from t")
+          #expect(copied == count)
+          #expect(try found.int64(0, 0) == Int64(count))
+          #expect(try found.int64(0, 1) == Int64(count - 1))
+          _ = try await connection.query("truncate t")
+        }
+      }
+    }
+  }
+
   @Test func `a COPY that fails, on either side, leaves the connection usable`() async throws {
     try await server.withDatabase { pool in
       try await pool.withConnection { connection in

@@ -35,6 +35,8 @@ package struct FeedLimits: Sendable {
   package var indexQuiet: Duration = .milliseconds(200)
   /// The longest that messages wait for that.
   package var indexDelay: Duration = .seconds(10)
+  /// The longest that they wait while a first sync runs.
+  package var indexFirstSyncDelay: Duration = .seconds(60)
   /// How many rows of the feed, each of a batch of messages, one transaction of the indexer takes.
   package var indexRows = 8
   /// After how many messages the pending lists of the indexes are merged.

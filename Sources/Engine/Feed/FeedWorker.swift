@@ -141,10 +141,19 @@ struct FeedWorker: Sendable {
       }
       // Woken by commits here, and now and then for what others left, or an open transaction held up.
       _ = await changes.wait(until: .after(limits.indexDelay), on: loop)
-      let latest = Deadline.after(limits.indexDelay)
-      while Deadline.now < latest,
-        await !changes.wait(until: .after(limits.indexQuiet), on: loop).isEmpty
-      {}
+      await waitForQuiet()
+    }
+  }
+
+  /// Waits until nothing was committed for a while and no first sync runs: indexing costs PostgreSQL more than a sync does.
+  private func waitForQuiet() async {
+    let begin = Deadline.now
+    let firstSyncs = services.store.firstSyncs
+    while !Task.isCancelled {
+      let longest = firstSyncs.areRunning ? limits.indexFirstSyncDelay : limits.indexDelay
+      guard Deadline.now < begin + longest else { return }
+      let isQuiet = await changes.wait(until: .after(limits.indexQuiet), on: loop).isEmpty
+      if isQuiet, !firstSyncs.areRunning { return }
     }
   }
 

@@ -9,7 +9,7 @@ extension BodyPart {
   ///
   /// The size of a base64 part is what its content comes to when decoded, give or take its line ends.
   init(_ structure: BodyStructure, path: PartPath = PartPath()) {
-    let type = "\(structure.type)/\(structure.subtype)"
+    let type = structure.type + "/" + structure.subtype
     let isMultipart = structure.isMultipart
     let ownPath = path.numbers.isEmpty && !isMultipart ? PartPath([1]) : path
     let disposition = structure.disposition
@@ -28,8 +28,8 @@ extension BodyPart {
       language: structure.languages.isEmpty ? nil : structure.languages,
       location: structure.location.map { String(utf8: $0.span) },
       subParts: isMultipart
-        ? structure.parts.enumerated().map { index, part in
-          BodyPart(part, path: path.appending(index + 1))
+        ? structure.parts.indices.map { index in
+          BodyPart(structure.parts[index], path: path.appending(index + 1))
         } : nil
     )
   }

@@ -9,15 +9,15 @@ enum KeywordMap {
   /// The keywords of `flags`, sorted; `\Deleted` and `\Recent` are none.
   static func keywords(of flags: [Flag]) -> [String] {
     guard !flags.isEmpty else { return [] }
-    var keywords: Set<String> = []
+    var keywords: [String] = []
     for flag in flags where flag != .deleted && flag != .recent {
       if let known = system.first(where: { $0.flag == flag }) {
-        keywords.insert(known.keyword)
+        keywords.append(known.keyword)
       } else if !flag.isSystem {
-        keywords.insert(flag.name.lowercased())
+        keywords.append(flag.name.lowercased())
       }
     }
-    return keywords.sorted()
+    return keywords.count > 1 ? Set(keywords).sorted() : keywords
   }
 
   /// The flags of `keywords`; a keyword that no flag can spell is left out.

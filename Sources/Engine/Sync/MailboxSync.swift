@@ -115,11 +115,13 @@ struct MailboxSync {
       mailbox.highestModSeq = progress.highestModSeq
     }
     let isLarge = missing.count > configuration.batch
-    while !missing.isEmpty {
-      missing =
-        rematches
-        ? try await fetchSliceDownwards(missing, mailbox, &selected)
-        : try await fetchDownwards(missing, mailbox, &selected)
+    try await store.firstSyncs.during {
+      while !missing.isEmpty {
+        missing =
+          rematches
+          ? try await fetchSliceDownwards(missing, mailbox, &selected)
+          : try await fetchDownwards(missing, mailbox, &selected)
+      }
     }
     if isLarge { Heap.releaseFreeMemory() }
     try await store.setProgress(MailboxProgress(syncedDownTo: 1), of: mailbox)
@@ -181,7 +183,9 @@ struct MailboxSync {
     _ mailbox: Mailbox
   ) async throws {
     var made: [NewMessage] = []
-    while let rows = try await group.next() { made += rows }
+    while let rows = try await group.next() {
+      if made.isEmpty { made = rows } else { made += rows }
+    }
     guard let lowest = made.compactMap(\.uid).min() else { return }
     group.addTask { [store, made, mailbox] in
       let progress = MailboxProgress(syncedDownTo: lowest)

@@ -13,12 +13,10 @@ struct MessageAddresses {
 }
 
 extension MessageColumns {
-  /// Text of a header, with its encoded words decoded unless `isDecoded` is false.
-  mutating func text(_ column: Column, header bytes: [UInt8], isDecoded: Bool = true) {
+  /// The bytes of a header, its encoded words as they are.
+  mutating func text(_ column: Column, raw bytes: [UInt8]) {
     if EncodedWords.isPlain(bytes.span) {
       text(column) { $0.append(contentsOf: bytes) }
-    } else if isDecoded {
-      text(column, EncodedWords.decode(bytes.span).withoutNUL)
     } else {
       text(column, String(utf8: bytes.span).withoutNUL)
     }

@@ -33,11 +33,12 @@ extension NewMessage {
       },
       hasAttachment: views?.hasAttachment ?? false
     )
+    let subject = envelope.subject.map { Self.decoded($0) }
     links = ThreadLinks(
       messageID: messageIDs.first,
       inReplyTo: inReplyTo,
       references: references,
-      subject: { Self.decoded(envelope.subject ?? []) },
+      subject: { subject ?? [] },
       serverThread: fetched.threadID
     )
     messageID = messageIDs.first?.withoutNUL
@@ -45,7 +46,7 @@ extension NewMessage {
     // Servers fill these two in from From (RFC 3501 §7.4.2); the API shows what the message says.
     let replyTo = fields?.addresses("Reply-To") ?? []
     let sender = envelope.sender == envelope.from ? [] : envelope.sender
-    if let subject = envelope.subject { columns.text(.subject, header: subject) }
+    if let subject { columns.text(.subject) { $0.append(contentsOf: subject) } }
     columns.write(
       addresses: MessageAddresses(
         from: RowAddresses(envelope.from),
@@ -59,7 +60,7 @@ extension NewMessage {
       inReplyTo: inReplyTo,
       references: references
     )
-    if extraFields.count > 2 { columns.text(.extraFields, header: extraFields, isDecoded: false) }
+    if extraFields.count > 2 { columns.text(.extraFields, raw: extraFields) }
     if let structure, let views { columns.write(structure, views) }
     if let preview = fetched.preview {
       columns.text(.preview, String(utf8: preview.span).withoutNUL)
@@ -71,9 +72,10 @@ extension NewMessage {
     identity(fetched.envelope ?? Envelope(), size: fetched.size ?? 0)
   }
 
-  /// A subject with its encoded words decoded.
+  /// A subject with its encoded words decoded, without U+0000.
   private static func decoded(_ subject: [UInt8]) -> [UInt8] {
-    EncodedWords.isPlain(subject.span) ? subject : [UInt8](EncodedWords.decode(subject.span).utf8)
+    EncodedWords.isPlain(subject.span)
+      ? subject : [UInt8](EncodedWords.decode(subject.span).withoutNUL.utf8)
   }
 
   /// What a message is known by when its UID changes: a digest of its raw envelope and its size.

@@ -95,7 +95,7 @@ enum RowAddresses {
       let domain = String(utf8: host.span)
       return Address(
         name: item.name.map { EncodedWords.decode($0.span) },
-        email: domain.isEmpty ? local : "\(local)@\(domain)"
+        email: domain.isEmpty ? local : local + "@" + domain
       )
     }
   }

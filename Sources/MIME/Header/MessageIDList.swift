@@ -34,6 +34,11 @@ package enum MessageIDList {
 
   /// An ID without the white space that folding put in; nil where nothing is left.
   private static func text(of bytes: Span<UInt8>) -> String? {
+    var isClean = bytes.count > 0
+    for index in 0..<bytes.count where bytes[index] <= .space || bytes[index] == 0x3E {
+      isClean = false
+    }
+    if isClean { return String(headerBytes: bytes) }
     let kept = bytes.array.filter { $0 > .space && $0 != 0x3E }
     return kept.isEmpty ? nil : String(headerBytes: kept.span)
   }

@@ -25,6 +25,7 @@ package struct DecodedText: Hashable, Sendable {
 package enum Charset {
   /// The text that `bytes` spell in the charset of this name; guessed where there is none.
   package static func decode(_ bytes: Span<UInt8>, charset name: String?) -> DecodedText {
+    if name == "utf-8" { return decodeUTF8(bytes) }
     let name = normalised(name ?? "")
     switch name {
     case "utf-8", "utf8", "unicode-1-1-utf-8", "utf-8n":

@@ -116,5 +116,11 @@ package struct PartPath: Hashable, Sendable, CustomStringConvertible {
   /// The part `number` of this one.
   package func appending(_ number: Int) -> PartPath { PartPath(numbers + [number]) }
 
-  package var description: String { numbers.map(String.init).joined(separator: ".") }
+  package var description: String {
+    guard let first = numbers.first else { return "" }
+    return numbers.dropFirst().reduce(into: String(first)) { text, number in
+      text += "."
+      text += String(number)
+    }
+  }
 }

@@ -239,7 +239,9 @@ extension ByteReader {
 
   /// Skips up to the bracket that closes a section, over quoted and literal field names.
   private mutating func skipSectionRest() throws(IMAPSyntaxError) {
-    while !consume(0x5D) {
+    while true {
+      _ = take { $0 != 0x5D && $0 != .quote && $0 != 0x7B && $0 != 0x7E }
+      if consume(0x5D) { return }
       if try quoted() != nil { continue }
       if try literal() != nil { continue }
       guard byte() != nil else { throw syntaxError("section") }

@@ -34,6 +34,7 @@ extension ByteReader {
   }
 
   /// Leniency `extraSpaces`: any number of blanks where the grammar wants one.
+  @inline(__always)
   mutating func skipBlanks() {
     while let byte = next, byte.isBlank { skip(1) }
   }

@@ -39,7 +39,8 @@ package enum UntaggedResponse: Hashable, Sendable {
   case exists(UInt32)
   case recent(UInt32)
   case expunge(UInt32)
-  case fetch(FetchedMessage)
+  // A box of its own: it is handed on several times, and each would copy all its fields.
+  indirect case fetch(FetchedMessage)
   case vanished(UIDSet, earlier: Bool)
   case quota(Quota)
   case quotaRoots(MailboxName, [String])

@@ -171,6 +171,8 @@ package final class MessageFetch {
 
   /// Commands under way: one being answered, one that the server can go on with.
   private static let window = 2
+  /// For how many answers to a command there is room from the start, where it names that many messages.
+  private static let expected = 2000
 
   /// The next batch, possibly empty; nil after the last one.
   ///
@@ -263,7 +265,9 @@ package final class MessageFetch {
   private func fill() {
     while pending.count < Self.window, let chunk = chunks.popFirst() {
       let tag = client.session.send(.fetch(chunk.uids, chunk.items.text))
-      pending.append(Command(tag: tag, chunk: chunk))
+      var command = Command(tag: tag, chunk: chunk)
+      command.messages.reserveCapacity(min(chunk.uids.count, Self.expected))
+      pending.append(command)
     }
   }
 }
