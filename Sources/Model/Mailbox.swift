@@ -25,6 +25,8 @@ package struct Mailbox: Identified, Sendable {
   package var syncedDownTo: Int64?
   /// MAILBOXID, which no rename changes (RFC 8474); nil where the server tells none.
   package var objectID: String?
+  /// Whether the UIDs are to be compared one by one, even where their number is the server's.
+  package var isUnsure: Bool
   /// Grows with every change; the `ETag`.
   package var version: Int64
 
@@ -46,6 +48,7 @@ package struct Mailbox: Identified, Sendable {
     highestModSeq: Int64?,
     syncedDownTo: Int64?,
     objectID: String? = nil,
+    isUnsure: Bool = false,
     version: Int64
   ) {
     self.id = id
@@ -65,6 +68,7 @@ package struct Mailbox: Identified, Sendable {
     self.highestModSeq = highestModSeq
     self.syncedDownTo = syncedDownTo
     self.objectID = objectID
+    self.isUnsure = isUnsure
     self.version = version
   }
 }

@@ -21,12 +21,15 @@ extension Store {
   static let tombstoneDays: Int64 = 7
 
   /// Holds the messages whose UIDs the server no longer has in `mailbox`; nothing a caller sees changes.
+  ///
+  /// With `maybeThere` some may be there yet, as `\Deleted`: the next pass looks for them.
   package func holdVanished(
     _ uids: [Int64],
+    maybeThere: Bool = false,
     from mailbox: Mailbox
   ) async throws(ServiceError) {
     guard !uids.isEmpty else { return }
-    try await hold(mailbox, where: "uid = any (\(uids))")
+    try await hold(mailbox, maybeThere: maybeThere, where: "uid = any (\(uids))")
   }
 
   /// Holds the messages whose UIDs lie in `ranges`, which the server no longer has in `mailbox`.
@@ -59,9 +62,14 @@ extension Store {
     )
   }
 
-  private func hold(_ mailbox: Mailbox, where condition: SQL) async throws(ServiceError) {
+  private func hold(
+    _ mailbox: Mailbox,
+    maybeThere: Bool = false,
+    where condition: SQL
+  ) async throws(ServiceError) {
     try await attempt {
       try await mailTransaction(mailbox.accountID) { connection in
+        if maybeThere { try await setUnsure(mailbox, on: connection) }
         _ = try await connection.query(
           """
           update placement set uid = null, origin = \(PlacementOrigin.vanished.rawValue)

@@ -133,8 +133,13 @@ extension Store {
           )
           plan.vanished = try RematchPool(vanished)
         }
-        plan.sort(batch, fresh, newestFirst: progress.syncedDownTo != nil)
-        try await plan.store(in: mailbox, on: connection)
+        plan.sort(batch, fresh)
+        try await plan.store(
+          in: mailbox,
+          newestFirst: progress.syncedDownTo != nil,
+          on: connection
+        )
+        if plan.hasPassedOver { try await setUnsure(mailbox, on: connection) }
         if matching != .none { try await noteCopies(plan.appeared, of: account, on: connection) }
         try await followMoved(plan.moved, to: mailbox, on: connection)
         try await touch(plan.moved.map(\.id), of: account, on: connection)
@@ -271,8 +276,13 @@ extension Store {
     }
   }
 
-  /// How many UIDs are known of a mailbox, those of messages hidden by `\Deleted` and of moves under way included.
-  package func countKnownUIDs(of mailbox: Mailbox) async throws(ServiceError) -> Int64 {
+  /// Whether as many UIDs are known of a mailbox as the server has messages, and none may be unknown all the same.
+  ///
+  /// Those of messages hidden by `\Deleted` and of moves under way are among them.
+  package func knowsUIDs(
+    of mailbox: Mailbox,
+    count: Int64
+  ) async throws(ServiceError) -> Bool {
     try await attempt {
       let rows = try await pool.query(
         """
@@ -280,11 +290,34 @@ extension Store {
             and mailbox_id = \(mailbox.id.rawValue) and uid is not null)
           + (select count(*) from operation where account_id = \(mailbox.accountID.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
-            and state in ('pending', 'running') and uid is not null)
+            and state in ('pending', 'running') and uid is not null),
+          (select is_unsure from mailbox where account_id = \(mailbox.accountID.rawValue)
+            and id = \(mailbox.id.rawValue))
         """
       )
-      return try rows.int64(0, 0)
+      return try rows.int64(0, 0) == count && rows.optionalBool(0, 1) != true
     }
+  }
+
+  /// Notes that the UIDs of a mailbox were compared one by one; what is fetched after that may make it unsure again.
+  package func setSure(_ mailbox: Mailbox) async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        update mailbox set is_unsure = false where account_id = \(mailbox.accountID.rawValue)
+          and id = \(mailbox.id.rawValue) and is_unsure
+        """
+      )
+    }
+  }
+
+  func setUnsure(_ mailbox: Mailbox, on connection: PostgresConnection) async throws {
+    _ = try await connection.query(
+      """
+      update mailbox set is_unsure = true
+      where account_id = \(mailbox.accountID.rawValue) and id = \(mailbox.id.rawValue)
+      """
+    )
   }
 
   /// Destroys those of `messages` that no mailbox holds and no intent waits for; their ids.

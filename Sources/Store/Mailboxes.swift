@@ -5,7 +5,7 @@ extension Store {
   private static let mailboxColumns: SQL = """
     select account_id, id, parent_id, name, path, encoded_name, delimiter, role, is_subscribed,
       is_selectable, total_messages, unread_messages, uid_validity, uid_next, highest_mod_seq,
-      synced_down_to, version, object_id
+      synced_down_to, version, object_id, is_unsure
     from mailbox
     """
 
@@ -149,6 +149,7 @@ extension Store {
       highestModSeq: try rows.optionalInt64(row, 14),
       syncedDownTo: try rows.optionalInt64(row, 15),
       objectID: try rows.optionalString(row, 17),
+      isUnsure: try rows.bool(row, 18),
       version: try rows.int64(row, 16)
     )
   }

@@ -28,6 +28,8 @@ struct MergePlan {
   private var refetched: [Int] = []
   /// Messages whose flags turned out to be others.
   private var changed: [Int64] = []
+  /// Whether the server has messages that are not stored now: an intent takes them away, or is refused.
+  private(set) var hasPassedOver = false
   private(set) var counters = CounterChange()
   /// What the feed says of threads.
   private var threadEntries: [FeedEntry] = []
@@ -48,16 +50,9 @@ struct MergePlan {
     for row in 0..<known[3].count { leaving.insert(try known[3].byteArray(row, 0)) }
   }
 
-  /// Decides for each message of the batch; `fresh` has an id for each.
-  ///
-  /// With `newestFirst` new rows are written in the order in which a list shows them: on the way down through a mailbox
-  /// each then goes behind the last one of every index of dates, where PostgreSQL need not search for its place.
-  mutating func sort(_ batch: [NewMessage], _ fresh: [Int64], newestFirst: Bool) {
-    var new: [Int] = []
-    defer {
-      if newestFirst { new.reverse() }
-      created += zip(fresh, new).map { (id: $0, place: $1) }
-    }
+  /// Decides for each message of the batch; `fresh` has an id for each, and what arrived later gets a greater one.
+  mutating func sort(_ batch: [NewMessage], _ fresh: [Int64]) {
+    var fresh = fresh[...]
     // Oldest first, so that equal messages pair in UID order.
     messages = batch
     let uids = batch.map { $0.uid ?? 0 }
@@ -74,7 +69,7 @@ struct MergePlan {
         matched.append((ids.removeFirst(), index))
         waiting[message.identity] = ids
       } else if leaving.contains(message.identity) {
-        continue
+        hasPassedOver = true
       } else if let same = vanished.take(message) {
         if let from = same.mailbox {
           adopted.append((same.id, index, from))
@@ -84,7 +79,8 @@ struct MergePlan {
           counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
         }
       } else {
-        new.append(index)
+        guard let id = fresh.popFirst() else { continue }
+        created.append((id, index))
         counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
       }
     }
@@ -119,7 +115,14 @@ struct MergePlan {
   }
 
   /// Writes the new rows by COPY and gives the waiting ones their UIDs.
-  mutating func store(in mailbox: Mailbox, on connection: PostgresConnection) async throws {
+  ///
+  /// With `newestFirst` new rows are written in the order in which a list shows them: on the way down through a mailbox
+  /// each then goes behind the last one of every index of dates, where PostgreSQL need not search for its place.
+  mutating func store(
+    in mailbox: Mailbox,
+    newestFirst: Bool,
+    on connection: PostgresConnection
+  ) async throws {
     let account = mailbox.accountID
     try await adopt(into: mailbox, on: connection)
     if !revived.isEmpty {
@@ -163,7 +166,7 @@ struct MergePlan {
     threads.assign(created, revived: Set(revived), in: &messages)
     var rows = CopyWriter(capacity: created.count * 1024)
     var placements = CopyWriter()
-    for (id, place) in created {
+    for (id, place) in newestFirst ? created.reversed() : created {
       messages[place].write(id: id, of: account, to: &rows)
       messages[place].write(
         placementOf: id,

@@ -55,6 +55,11 @@ package enum Migrations {
         name: "copies",
         sql: String(decoding: PackageResources._010_copies_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 11,
+        name: "unsure",
+        sql: String(decoding: PackageResources._011_unsure_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -180,6 +180,10 @@ extension Engine {
     var last: ServerPlace?
     for _ in 0..<Self.moveTries {
       guard let found = try await store.location(of: message, in: account) else {
+        // It vanished from its mailbox, and is found in another one soon, or known to be gone.
+        guard try await store.message(message, of: account).count == 1 else {
+          throw ServiceError.notFound("message")
+        }
         try await waitForMove()
         continue
       }

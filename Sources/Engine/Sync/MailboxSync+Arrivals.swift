@@ -92,7 +92,7 @@ extension MailboxSync {
         for needsVisible in [true, false] {
           let uids = places.filter { visible.contains($0.identity) == needsVisible }.map(\.uid)
           let gone = try await gone(uids, orDeleted: needsVisible)
-          try await store.holdVanished(gone, from: other)
+          try await store.holdVanished(gone, maybeThere: needsVisible, from: other)
         }
       } catch let error as IMAPError {
         // A mailbox that is gone or cannot be opened tells nothing; its own sync finds out.

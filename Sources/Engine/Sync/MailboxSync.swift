@@ -52,7 +52,7 @@ struct MailboxSync {
       status.uidValidity.map({ Int64($0.value) }) == mailbox.uidValidity
     else { return false }
     // What a pass that broke off left to be matched is matched or removed by a whole one.
-    guard !hidden.haveUnmatched else { return false }
+    guard !hidden.haveUnmatched, !mailbox.isUnsure else { return false }
     // An expunge need not raise HIGHESTMODSEQ where there is no QRESYNC (RFC 7162 §3.1.2).
     guard status.messages.map(Int64.init) == mailbox.totalMessages + hidden.count else {
       return false
@@ -325,12 +325,14 @@ struct MailboxSync {
 
   /// Holds what the server no longer has, and fetches what it has and a fetch left out.
   private func compareUIDs(_ mailbox: Mailbox) async throws {
-    let count = try await store.countKnownUIDs(of: mailbox)
-    guard let exists = client.selected?.exists, Int64(exists) != count else { return }
+    guard let exists = client.selected?.exists,
+      try await !store.knowsUIDs(of: mailbox, count: Int64(exists))
+    else { return }
     let onServer = try await allUIDs()
     let known = try await store.knownUIDs(of: mailbox).map { UID(UInt32(clamping: $0)) }
     let vanished = known.filter { !onServer.contains($0) }
     try await store.holdVanished(vanished.map { Int64($0.value) }, from: mailbox)
+    try await store.setSure(mailbox)
     // What arrived since is the next pass's.
     let next = UID(UInt32(clamping: mailbox.uidNext ?? 1))
     let held = UIDSet(known)

@@ -6,11 +6,12 @@ import Model
 import Store
 
 extension NewMessage {
-  /// The row for a message that the sync FETCH told; nil for one without a UID.
+  /// The row for a message that the sync FETCH told; nil for one without a UID, and for one that is gone.
   ///
-  /// What a server breaks (ENVELOPE, BODYSTRUCTURE, dates) is left empty: the message still shows.
+  /// What a server breaks (ENVELOPE, BODYSTRUCTURE, dates) is left empty: the message still shows. Leniency
+  /// `nilMessage`: Dovecot tells NIL and 0 of a message that another client expunged meanwhile.
   init?(_ fetched: FetchedMessage, fetchedAt now: Timestamp) {
-    guard let uid = fetched.uid else { return nil }
+    guard let uid = fetched.uid, fetched.envelope != nil || fetched.size != 0 else { return nil }
     let envelope = fetched.envelope ?? Envelope()
     let extraFields = fetched.headerFields
     let fields = extraFields.count > 2 ? HeaderFields(parsing: extraFields) : nil
@@ -101,7 +102,8 @@ extension NewMessage {
       uid: nil,
       keywords: keywords.sorted(),
       isDeleted: false,
-      receivedAt: receivedAt,
+      // INTERNALDATE counts seconds: once it is appended the message must not change its place in a list.
+      receivedAt: Timestamp(seconds: receivedAt.seconds),
       size: Int64(raw.count),
       identity: identity,
       sentAt: header.date("Date").map { Timestamp(seconds: $0.seconds) },

@@ -49,7 +49,7 @@ struct ThreadEndToEndTests {
       let made = try await api.expect(
         201,
         "POST",
-        "\(path)/messages?mailbox=inbox",
+        "\(path)/messages?mailbox=inbox&receivedAt=2038-01-01T00:00:00Z",
         raw: mail("d", "Re: Lunch", naming: "<z@example.org> <b@example.org>"),
         type: "message/rfc822"
       )
