@@ -120,6 +120,7 @@ extension Store {
         and c.at > now() - \(Self.copyMinutes) * interval '1 minute'
       join message y on y.account_id = x.account_id and y.id = c.message_id
         and y.received_at = x.received_at
+        and (x.email_id is null or y.email_id is null or x.email_id = y.email_id)
       where x.account_id = \(account.rawValue) and x.id = any (\(messages))
         and not exists (select 1 from placement p
           where p.account_id = x.account_id and p.message_id = x.id)
@@ -201,6 +202,7 @@ extension Store {
         and c.at > now() - \(Self.copyMinutes) * interval '1 minute'
       join message y on y.account_id = x.account_id and y.id = c.message_id
         and y.received_at = x.received_at
+        and (x.email_id is null or y.email_id is null or x.email_id = y.email_id)
       join placement p on p.account_id = y.account_id and p.message_id = y.id
         and p.uid is not null and not p.is_deleted and p.mailbox_id <> \(mailbox.id.rawValue)
       where x.account_id = \(account) and x.id = any (\(messages))

@@ -93,13 +93,16 @@ extension Store {
         // UIDs has: of a new account it thinks that any index will do, and reads all that the account has.
         let uids = batch.compactMap(\.uid)
         let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
+        // A few that lie far apart are looked for one by one.
+        let isRun = highest - lowest < Int64(uids.count) * 4
+        let chosen: SQL = isRun ? "uid >= \(lowest) and uid <= \(highest)" : "uid = any (\(uids))"
         let known = try await connection.pipeline([
           """
           select p.uid, p.message_id, (select m.identity from message m
             where m.account_id = p.account_id and m.id = p.message_id)
           from placement p where p.account_id = \(account.rawValue)
             and p.mailbox_id = \(mailbox.id.rawValue)
-            and p.uid >= \(lowest) and p.uid <= \(highest)
+            and p.\(chosen)
           order by p.uid
           """,
           """
@@ -116,7 +119,7 @@ extension Store {
           """
           select uid from operation where account_id = \(account.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
-            and state in ('pending', 'running') and uid >= \(lowest) and uid <= \(highest)
+            and state in ('pending', 'running') and \(chosen)
           """,
           """
           select m.identity from operation o

@@ -78,19 +78,23 @@ extension Store {
     of blob: ID<Blob>,
     in account: ID<Account>
   ) async throws(ServiceError) {
-    let messages: [ID<Message>] = try await attempt {
-      let results = try await pool.pipeline([
-        """
-        update blob set header = \(texts.header), body = \(texts.body)
-        where account_id = \(account.rawValue) and id = \(blob.rawValue)
-        """,
-        """
-        select id from message where account_id = \(account.rawValue)
-          and blob_id = \(blob.rawValue)
-        """,
-      ])
-      return try (0..<results[1].count).map { ID(try results[1].int64($0, 0)) }
+    try await attempt {
+      // Both or neither: texts that are there already are not read again.
+      try await pool.transaction { connection in
+        let results = try await connection.pipeline([
+          """
+          update blob set header = \(texts.header), body = \(texts.body)
+          where account_id = \(account.rawValue) and id = \(blob.rawValue)
+          """,
+          """
+          select id from message where account_id = \(account.rawValue)
+            and blob_id = \(blob.rawValue)
+          """,
+        ])
+        let messages = try (0..<results[1].count).map { try results[1].int64($0, 0) }
+        guard !messages.isEmpty else { return }
+        _ = try await connection.query(reindexStatement(messages, of: account))
+      }
     }
-    if !messages.isEmpty { try await reindexForSearch(messages, of: account) }
   }
 }

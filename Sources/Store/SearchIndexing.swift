@@ -92,17 +92,20 @@ extension Store {
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
-      _ = try await pool.query(
-        indexStatement(
-          joining: "",
-          where: "m.account_id = \(account.rawValue) and m.id = any (\(messages.map(\.rawValue)))",
-          onConflict: """
-            (account_id, message_id) do update set from_text = excluded.from_text,
-              rest_text = excluded.rest_text, words = excluded.words
-            """
-        )
-      )
+      _ = try await pool.query(reindexStatement(messages.map(\.rawValue), of: account))
     }
+  }
+
+  /// Indexes messages anew, or for the first time.
+  func reindexStatement(_ messages: [Int64], of account: ID<Account>) -> SQL {
+    indexStatement(
+      joining: "",
+      where: "m.account_id = \(account.rawValue) and m.id = any (\(messages))",
+      onConflict: """
+        (account_id, message_id) do update set from_text = excluded.from_text,
+          rest_text = excluded.rest_text, words = excluded.words
+        """
+    )
   }
 
   /// From how many messages on PostgreSQL counts its tables anew, and does not wait for its own look.
@@ -141,7 +144,7 @@ extension Store {
       insert into message_search
         (account_id, message_id, received_at, from_text, rest_text, words)
       select m.account_id, m.id, m.received_at, lower(left(coalesce(m.from_text, ''), 2000)),
-        lower(t.rest), \(Self.words("concat_ws(' ', m.from_text, t.rest, m.preview, t.body)"))
+        lower(t.rest), \(Self.words("concat_ws(' ', left(m.from_text, 20000), t.rest, left(m.preview, 2000), t.body)"))
       from message m \(join)
       cross join lateral (
         select left(concat_ws(E'\\n', m.to_text, m.subject,
@@ -163,6 +166,8 @@ extension Store {
       -- Known ones are found by the conflict: a condition would be answered by the trigram index, and slowly.
       select distinct a.account_id, w.word from added a
       cross join lateral unnest(tsvector_to_array(a.words)) as w (word)
+      -- In one order, so that two that learn the same words wait for one another in turn.
+      order by a.account_id, w.word
       on conflict do nothing
     )
     select count(*) from added

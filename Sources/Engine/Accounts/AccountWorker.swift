@@ -21,6 +21,11 @@ final class AccountWorker: Sendable {
   private let logger: Logger
   /// What is known of the account already, for the first try: a thousand that start ask for nothing.
   private let known: Mutex<Account?>
+  /// The mailboxes that the server would not open though the connection was new.
+  private let closed = Mutex<Set<ID<Mailbox>>>([])
+
+  /// The server lists a mailbox to this connection that it then says is not there.
+  private struct StaleSession: Error {}
 
   init(
     _ account: ID<Account>,
@@ -47,6 +52,7 @@ final class AccountWorker: Sendable {
       first: configuration.firstBackoff,
       longest: configuration.longestBackoff
     )
+    defer { bodies.close() }
     while !Task.isCancelled {
       do {
         guard let account = try await record() else { return }
@@ -56,6 +62,8 @@ final class AccountWorker: Sendable {
         let pause = configuration.pollInterval ?? configuration.longestBackoff
         _ = await signal.wait(until: .now + pause, on: loop)
         continue
+      } catch is StaleSession {
+        continue
       } catch {
         if Task.isCancelled { break }
         await note(error)
@@ -64,7 +72,6 @@ final class AccountWorker: Sendable {
       // A change of the settings, or a caller's :sync, tries again at once; queued intents do not.
       await waitForRetry(until: .now + delay)
     }
-    bodies.close()
   }
 
   private func record() async throws(ServiceError) -> Account? {
@@ -233,6 +240,11 @@ final class AccountWorker: Sendable {
       // itself; kept, it would grow with every intent while one mailbox stays selected.
       _ = client.takeEvents()
       await bodies.lend(client)
+      guard client.isUsable else {
+        // Who borrowed it broke off, which is no failure of the account's: it is connected anew at once.
+        signal.notify(.everything)
+        return
+      }
       if services.backends.gate.isCrowded(record.incoming) { return }
       reasons = await signal.wait(until: deadline, on: loop)
     }
@@ -264,10 +276,22 @@ final class AccountWorker: Sendable {
     _ first: Account?
   ) async throws -> Bool {
     try await inChildTask { [services] in
-      guard let first else { return try await self.syncAll(client, sync, comparesFlags) }
+      guard let first else {
+        let (looksAgain, unopened) = try await self.syncAll(client, sync, comparesFlags)
+        // Dovecot goes on listing what another client renamed while this connection looked at it.
+        guard self.closed.withLock({ unopened.isSubset(of: $0) }) else { throw StaleSession() }
+        return looksAgain
+      }
       let isFirst = first.firstSyncedAt == nil
       return try await services.firstPasses.run(isShort: !isFirst) {
-        try await self.syncAll(client, sync, comparesFlags, isFirst: isFirst)
+        let (looksAgain, unopened) = try await self.syncAll(
+          client,
+          sync,
+          comparesFlags,
+          isFirst: isFirst
+        )
+        self.closed.withLock { $0 = unopened }
+        return looksAgain
       }
     }
   }
@@ -278,13 +302,14 @@ final class AccountWorker: Sendable {
   /// already, and what vanished from a mailbox that was still as the list told it. (A server may have asked
   /// one mailbox before a move and the other after it: then the tombstone gives the id back.)
   ///
-  /// - Returns: Whether something vanished since, or has another name, of which only another pass can tell more.
+  /// - Returns: Whether something vanished since, or has another name, of which only another pass can tell more;
+  ///   and the mailboxes that the server lists but would not open.
   private func syncAll(
     _ client: IMAPClient,
     _ sync: MailboxSync,
     _ comparesFlags: Bool,
     isFirst: Bool = false
-  ) async throws -> Bool {
+  ) async throws -> (looksAgain: Bool, unopened: Set<ID<Mailbox>>) {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
     let held = Set(try await store.heldPlacements(of: account))
@@ -315,6 +340,8 @@ final class AccountWorker: Sendable {
     let hidden = try await store.hiddenMessages(of: account)
     var settled: Set<ID<Mailbox>> = []
     var wasReplaced = false
+    var refused: Set<ID<Mailbox>> = []
+    var unopened: Set<ID<Mailbox>> = []
     for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       if name != stale, let status = statuses[name],
@@ -329,18 +356,20 @@ final class AccountWorker: Sendable {
       }
       let left: SelectedMailbox?
       do {
-        left = try await attempt(sync, mailbox)
+        left = try await attempt(sync, mailbox) { unopened.insert(mailbox.id) }
       } catch is MailboxSync.ReplacedMailbox {
         wasReplaced = true
         continue
       }
+      if left == nil { refused.insert(mailbox.id) }
       if name != stale, left?.isAsTold(by: statuses[name]) == true { settled.insert(mailbox.id) }
     }
     if isFirst { try await store.noteFirstCopies(of: account) }
-    let all = try await store.heldPlacements(of: account)
+    // Of a mailbox that could not be looked at nothing is destroyed.
+    let all = try await store.heldPlacements(of: account).filter { !refused.contains($0.mailbox) }
     let gone = all.filter { settled.contains($0.mailbox) || held.contains($0) }
     try await store.removeHeld(gone, of: account)
-    return gone.count < all.count || wasReplaced
+    return (gone.count < all.count || wasReplaced, unopened)
   }
 
   /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
@@ -391,12 +420,14 @@ final class AccountWorker: Sendable {
   @discardableResult
   private func attempt(
     _ sync: MailboxSync,
-    _ mailbox: Mailbox
+    _ mailbox: Mailbox,
+    whenUnopened: () -> Void = {}
   ) async throws -> SelectedMailbox? {
     do {
       return try await sync.run(mailbox)
     } catch let error as IMAPError {
       guard case .refused(let command, let response, _) = error else { throw error }
+      if command == "SELECT" { whenUnopened() }
       logger.notice(
         "mailbox refused",
         metadata: ["mailbox": "\(mailbox.id)", "reason": "\(command): \(response)"]

@@ -30,17 +30,24 @@ struct InboxWatcher: Sendable {
     )
     var usesNotify = true
     while !Task.isCancelled {
+      var wasWatching = false
       do {
-        guard try await watch(&usesNotify, { backoff.reset() }) else { return }
+        let goesOn = try await watch(&usesNotify) {
+          backoff.reset()
+          wasWatching = true
+        }
+        guard goesOn else { return }
       } catch {
         if Task.isCancelled { return }
         if let error = error as? ServiceError, error.code == .backendLimited {
           signal.notify(.limits)
         }
         logger.debug("watch ended", metadata: ["reason": "\(error)"])
-        // What took this connection may have taken the one for commands, which nobody reads.
-        signal.notify(.suspicion)
-        suspect()
+        // What took a connection that was there may have taken the one for commands, which nobody reads.
+        if wasWatching {
+          signal.notify(.suspicion)
+          suspect()
+        }
       }
       record.begin(.poll, at: services.now())
       do {

@@ -94,7 +94,7 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
   /// - Returns: Whether it was lent: another mailbox may be selected then.
   @discardableResult
   func lend(_ client: IMAPClient) async -> Bool {
-    guard wantsLoan else { return false }
+    guard wantsLoan, client.isUsable else { return false }
     borrowed = client
     open += 1
     idle.append((client, .now))

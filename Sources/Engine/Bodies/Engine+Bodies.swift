@@ -5,6 +5,7 @@ import MIME
 package import Model
 import Net
 import Store
+import Synchronization
 
 /// A message on the server.
 private struct ServerPlace: Equatable {
@@ -178,6 +179,13 @@ extension Engine {
     to sink: @escaping BodySink
   ) async throws {
     var last: ServerPlace?
+    // Connections that waited in the pool may have been closed meanwhile: then a new one is tried.
+    let hasBegun = Mutex(false)
+    var losses = 0
+    let sink: BodySink = { piece in
+      hasBegun.withLock { $0 = true }
+      try await sink(piece)
+    }
     for _ in 0..<Self.moveTries {
       guard let found = try await store.location(of: message, in: account) else {
         // It vanished from its mailbox, and is found in another one soon, or known to be gone.
@@ -194,6 +202,10 @@ extension Engine {
       )
       do {
         return try await transfer(server, account, section, encoding, to: sink)
+      } catch let error as IMAPError
+        where error.isLoss && losses < Self.connectionTries && !hasBegun.withLock({ $0 })
+      {
+        losses += 1
       } catch IMAPError.notFound {
         // Nothing was handed out yet. A move of ours may have come in between.
         let isMoving = try await store.isPending(message, of: account)
@@ -209,6 +221,9 @@ extension Engine {
       retryAfter: 1
     )
   }
+
+  /// How many connections a read may find lost before it has read anything: as many as wait in a pool.
+  private static var connectionTries: Int { 3 }
 
   /// How often a message that is being moved is looked for, a quarter of a second apart.
   private static var moveTries: Int { 40 }
@@ -274,5 +289,15 @@ extension Engine {
     var rest: [UInt8] = []
     decoder.finish(into: &rest)
     if !rest.isEmpty { try await handoff.send(rest) }
+  }
+}
+
+extension IMAPError {
+  /// Whether the connection was lost, and the command may do on another one.
+  fileprivate var isLoss: Bool {
+    switch self {
+    case .bye, .closed, .network: true
+    default: false
+    }
   }
 }

@@ -14,7 +14,8 @@ extension MailboxSync {
       return (try await client.select(mailbox.imapName), nil)
     }
     let resync = try await client.select(mailbox.imapName, since: point)
-    return (resync.mailbox, resync.means == .none ? nil : resync)
+    // What a server that refuses QRESYNC here has and has not is asked with the care of a pass without it.
+    return (resync.mailbox, resync.means == .qresync ? resync : nil)
   }
 
   /// Stores what SELECT told: what vanished first, since with the new MODSEQ nobody tells it again.

@@ -158,7 +158,9 @@ struct MailboxSync {
     )
     return try await withThrowingTaskGroup(of: [NewMessage].self) { group in
       var isFirst = true
+      var lowest: UID?
       while let batch = try await fetch.next() {
+        lowest = batch.compactMap(\.uid).min() ?? lowest
         try await storeMade(&group, mailbox)
         group.addTask(executorPreference: helper) { [now] in await Self.rows(of: batch, now) }
         // The first page goes ahead of everything; intents must find all that was read.
@@ -168,7 +170,7 @@ struct MailboxSync {
         try await storeMade(&group, mailbox)
         guard hasIntents(), try await betweenBatches() else { continue }
         selected = try await reselect(mailbox)
-        guard let lowest = batch.compactMap(\.uid).min() else { continue }
+        guard let lowest else { return missing }
         return UIDSet(missing.uids.filter { $0 < lowest })
       }
       try await storeMade(&group, mailbox)

@@ -64,7 +64,8 @@ extension NewMessage {
     if extraFields.count > 2 { columns.text(.extraFields, raw: extraFields) }
     if let structure, let views { columns.write(structure, views) }
     if let preview = fetched.preview {
-      columns.text(.preview, String(utf8: preview.span).withoutNUL)
+      // RFC 8970 §3.1: at most 256 characters, whatever a server sends.
+      columns.text(.preview, String(String(utf8: preview.span).withoutNUL.prefix(256)))
     }
   }
 
