@@ -313,28 +313,13 @@ final class AccountWorker: Sendable {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
     let held = Set(try await store.heldPlacements(of: account))
-    let items = client.supportedStatusItems(MailboxSync.statusItems)
-    var stale: MailboxName?
-    var statuses: [MailboxName: MailboxStatus] = [:]
-    let mailboxes = try await services.mailboxLocks[account].withLock(
+    let tree = TreeSync(client: client, store: store, account: account, listed: sync.listed)
+    let (mailboxes, statuses, stale) = try await services.mailboxLocks[account].withLock(
       // Who holds the lock may wait for this very connection.
       meanwhile: { try await lend(client) },
       {
-        stale = try await leaveSelected(client)
-        let listed = try await client.list(returning: ListOptions(status: items))
-        for mailbox in listed { statuses[mailbox.name] = mailbox.status }
-        if statuses.isEmpty {
-          statuses = try await client.statuses(listed.filter(\.isSelectable).map(\.name), items)
-        }
-        sync.listed.note(statuses)
-        let known = try await store.mailboxes(of: account).mailboxes
-        let renames = MailboxRenames(client: client, store: store)
-        return try await store.storeListing(
-          MailboxListing.listings(listed, statuses),
-          known: known,
-          renamed: renames.find(listed, statuses, known: known),
-          of: account
-        )
+        let read = try await tree.run()
+        return (read.mailboxes, read.statuses, read.stale)
       }
     )
     let hidden = try await store.hiddenMessages(of: account)
@@ -370,22 +355,6 @@ final class AccountWorker: Sendable {
     let gone = all.filter { settled.contains($0.mailbox) || held.contains($0) }
     try await store.removeHeld(gone, of: account)
     return (gone.count < all.count || wasReplaced, unopened)
-  }
-
-  /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
-  ///
-  /// RFC 3501 §6.3.10 says not to ask so; Dovecot answers from the session's view, in which nothing
-  /// arrives and nothing goes until another command lets it.
-  ///
-  /// - Returns: The mailbox that a server without UNSELECT keeps selected: its STATUS says nothing.
-  private func leaveSelected(_ client: IMAPClient) async throws -> MailboxName? {
-    guard let selected = client.selected else { return nil }
-    if client.capabilities.contains(.unselect) {
-      try await client.unselect()
-      return nil
-    }
-    try await client.noop()
-    return selected.name
   }
 
   /// Looks at the mailboxes of which the watch told.

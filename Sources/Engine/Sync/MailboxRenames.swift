@@ -13,6 +13,9 @@ struct MailboxRenames {
   let client: IMAPClient
   let store: Store
 
+  /// A mailbox that was listed is not there any more.
+  struct OutdatedList: Error {}
+
   /// A mailbox on the server that is not the one known under its name.
   private struct Appeared {
     var name: MailboxName
@@ -26,10 +29,14 @@ struct MailboxRenames {
   private static let firstTime: Int64 = 100_000_000
 
   /// The names by which the server lists mailboxes that were `known` by others.
+  ///
+  /// A mailbox that was listed and cannot be opened is taken for another one if it `believes` the list;
+  /// else it throws `OutdatedList`.
   func find(
     _ listed: [ListedMailbox],
     _ statuses: [MailboxName: MailboxStatus],
-    known: [Mailbox]
+    known: [Mailbox],
+    believes: Bool
   ) async throws -> [ID<Mailbox>: String] {
     let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
     var staying: Set<ID<Mailbox>> = []
@@ -48,7 +55,7 @@ struct MailboxRenames {
     var missing = known.filter { $0.uidValidity != nil && !staying.contains($0.id) }
     var renamed: [ID<Mailbox>: String] = [:]
     for mailbox in appeared {
-      guard let found = try await match(mailbox, among: missing) else { continue }
+      guard let found = try await match(mailbox, among: missing, believes) else { continue }
       renamed[found.id] = mailbox.encodedName
       missing.removeAll { $0.id == found.id }
     }
@@ -56,7 +63,11 @@ struct MailboxRenames {
     return renamed.filter { id, name in byName[name]?.id != id }
   }
 
-  private func match(_ appeared: Appeared, among missing: [Mailbox]) async throws -> Mailbox? {
+  private func match(
+    _ appeared: Appeared,
+    among missing: [Mailbox],
+    _ believes: Bool
+  ) async throws -> Mailbox? {
     if let objectID = appeared.status.mailboxID,
       let found = missing.first(where: { $0.objectID == objectID })
     {
@@ -67,9 +78,14 @@ struct MailboxRenames {
         && (mailbox.objectID == nil || appeared.status.mailboxID == nil)
         && (appeared.status.uidNext.map { Int64($0.value) } ?? .max) >= (mailbox.uidNext ?? 1)
     }
-    for mailbox in candidates
-    where try await holds(appeared, mailbox, isOnlyOne: candidates.count == 1) {
-      return mailbox
+    for mailbox in candidates {
+      do {
+        if try await holds(appeared, mailbox, isOnlyOne: candidates.count == 1) { return mailbox }
+      } catch IMAPError.refused where believes {
+        continue
+      } catch IMAPError.refused {
+        throw OutdatedList()
+      }
     }
     return nil
   }
@@ -84,23 +100,18 @@ struct MailboxRenames {
   ) async throws -> Bool {
     let samples = try await store.sampleIdentities(of: mailbox, count: Self.samples)
     if !samples.isEmpty {
-      do {
-        try await client.examine(appeared.name)
-        let uids = UIDSet(samples.keys.map { UID(UInt32(clamping: $0)) }.sorted())
-        let fetch = client.fetch(uids, .identity)
-        var agreeing = 0
-        while let batch = try await fetch.next() {
-          for message in batch {
-            guard let uid = message.uid, let known = samples[Int64(uid.value)] else { continue }
-            guard NewMessage.identity(of: message) == known else { return false }
-            agreeing += 1
-          }
+      try await client.examine(appeared.name)
+      let uids = UIDSet(samples.keys.map { UID(UInt32(clamping: $0)) }.sorted())
+      let fetch = client.fetch(uids, .identity)
+      var agreeing = 0
+      while let batch = try await fetch.next() {
+        for message in batch {
+          guard let uid = message.uid, let known = samples[Int64(uid.value)] else { continue }
+          guard NewMessage.identity(of: message) == known else { return false }
+          agreeing += 1
         }
-        if agreeing > 0 { return true }
-      } catch {
-        guard case .refused = error else { throw error }
-        return false
       }
+      if agreeing > 0 { return true }
     }
     return isOnlyOne && (mailbox.uidValidity ?? 0) >= Self.firstTime
   }

@@ -9,8 +9,6 @@ import TestSupport
 
 /// One run of the property test.
 struct PropertyRun {
-  /// Whether mailboxes have to keep their ids as well.
-  var checksMailboxIDs = true
   private let use: RandomMailUse
   private let own: OwnMailUse
   private let account: ID<Account>
@@ -93,7 +91,10 @@ struct PropertyRun {
     } catch {
       let missing = Set(truth).subtracting(found).sorted()
       let wrong = Set(found).subtracting(truth).sorted()
-      throw TestSupportError.failed("\(place): \(error); missing \(missing), wrong \(wrong)")
+      let waiting = try await placementsWithoutUID()
+      throw TestSupportError.failed(
+        "\(place): \(error); missing \(missing), wrong \(wrong), without UID \(waiting)"
+      )
     }
     let health = try await service.health(of: account)
     guard health.isEmpty else { throw TestSupportError.failed("\(place): \(health)") }
@@ -101,8 +102,7 @@ struct PropertyRun {
     try await watch()
     own.forgetDestroyed()
     let mailboxes = try await service.store.mailboxes(of: account).mailboxes
-    let wrong =
-      checksMailboxIDs ? ids.look(at: mailboxes, use.mailboxes, except: use.unknowable) : []
+    let wrong = ids.look(at: mailboxes, use.mailboxes, except: use.unknowable)
     guard wrong.isEmpty else { throw TestSupportError.failed("\(place): other ids: \(wrong)") }
     use.forgetMailboxes()
   }
@@ -159,6 +159,22 @@ struct PropertyRun {
         try rows.bool(row, 4)
       )
     }.sorted()
+  }
+
+  /// What is stored without a UID, for the words of a failure.
+  private func placementsWithoutUID() async throws -> [String] {
+    let rows = try await service.query(
+      """
+      select b.path || ' ' || m.id || ' ' || m.subject || ' origin ' || p.origin || ' '
+        || coalesce((select string_agg(o.kind || ' ' || o.state, ' ') from operation o
+          where o.account_id = p.account_id and o.message_id = p.message_id), '')
+      from placement p
+      join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
+      join message m on m.account_id = p.account_id and m.id = p.message_id
+      where p.account_id = \(account.rawValue) and p.uid is null
+      """
+    )
+    return try (0..<rows.count).map { try rows.string($0, 0) }
   }
 
   private func line(

@@ -1,0 +1,80 @@
+import MailProtocols
+import MailTransport
+import Model
+import Store
+
+/// Reads which mailboxes the server has, and stores it.
+struct TreeSync {
+  let client: IMAPClient
+  let store: Store
+  let account: ID<Account>
+  let listed: ListedMailboxes
+
+  /// What the server told, and what is stored of it.
+  struct Tree {
+    var mailboxes: [Mailbox] = []
+    var statuses: [MailboxName: MailboxStatus] = [:]
+    /// The mailbox that a server without UNSELECT keeps selected: its STATUS says nothing.
+    var stale: MailboxName?
+  }
+
+  /// How often the list is read anew because it was not true any more when its mailboxes were looked at.
+  ///
+  /// Another client may rename a mailbox and rename it back within the instant in between; taken for gone,
+  /// it would come back with another id. A server that goes on listing what it refuses to open is believed.
+  private static let mostLists = 4
+
+  /// Lists the mailboxes, finds out which were renamed, and stores the list.
+  ///
+  /// It may open other mailboxes than the selected one.
+  func run() async throws -> Tree {
+    var tree = Tree()
+    let items = client.supportedStatusItems(MailboxSync.statusItems)
+    let renames = MailboxRenames(client: client, store: store)
+    for number in 1...Self.mostLists {
+      tree.stale = try await leaveSelected()
+      let list = try await client.list(returning: ListOptions(status: items))
+      tree.statuses = [:]
+      for mailbox in list { tree.statuses[mailbox.name] = mailbox.status }
+      if tree.statuses.isEmpty {
+        tree.statuses = try await client.statuses(list.filter(\.isSelectable).map(\.name), items)
+      }
+      listed.note(tree.statuses)
+      let known = try await store.mailboxes(of: account).mailboxes
+      do {
+        let renamed = try await renames.find(
+          list,
+          tree.statuses,
+          known: known,
+          believes: number == Self.mostLists
+        )
+        tree.mailboxes = try await store.storeListing(
+          MailboxListing.listings(list, tree.statuses),
+          known: known,
+          renamed: renamed,
+          of: account
+        )
+        break
+      } catch is MailboxRenames.OutdatedList {
+        continue
+      }
+    }
+    return tree
+  }
+
+  /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.
+  ///
+  /// RFC 3501 §6.3.10 says not to ask so; Dovecot answers from the session's view, in which nothing
+  /// arrives and nothing goes until another command lets it.
+  ///
+  /// - Returns: The mailbox that a server without UNSELECT keeps selected.
+  private func leaveSelected() async throws -> MailboxName? {
+    guard let selected = client.selected else { return nil }
+    if client.capabilities.contains(.unselect) {
+      try await client.unselect()
+      return nil
+    }
+    try await client.noop()
+    return selected.name
+  }
+}
