@@ -99,6 +99,8 @@ extension Store {
   }
 
   /// Removes those of `held` that nothing took over, and the messages that only they held.
+  ///
+  /// One that an intent is meant for stays until the server has answered that: its id could not go to a copy yet.
   package func removeHeld(
     _ held: [HeldPlacement],
     of account: ID<Account>
@@ -113,6 +115,9 @@ extension Store {
           where p.account_id = \(account.rawValue) and p.mailbox_id = h.mailbox_id
             and p.message_id = h.message_id and p.uid is null
             and p.origin = \(PlacementOrigin.vanished.rawValue)
+            and not exists (select 1 from operation o where o.account_id = p.account_id
+              and o.message_id = p.message_id and o.mailbox_id = p.mailbox_id
+              and o.state in ('pending', 'running'))
           returning p.message_id, p.mailbox_id, p.is_seen, p.is_deleted
           """
         )

@@ -32,7 +32,13 @@ extension Store {
           try await settle(after: operation, in: place, uid: uid, account, on: connection)
         }
         let messages = Set(operations.map(\.message.rawValue)).sorted()
-        let destroyed = try await destroyUnplaced(messages, of: account, on: connection)
+        // What other clients took away meanwhile may have a copy, or come back.
+        let destroyed = try await destroyUnplaced(
+          messages,
+          of: account,
+          buries: operations.first?.kind != "delete",
+          on: connection
+        )
         let left = Set(messages).subtracting(destroyed).sorted()
         try await touch(left, of: account, on: connection)
         try await append(
@@ -157,6 +163,7 @@ extension Store {
         let destroyed = try await destroyUnplaced(
           [operation.message.rawValue],
           of: account,
+          buries: operation.kind != "append",
           on: connection
         )
         try await touch([operation.message.rawValue], of: account, on: connection)

@@ -192,22 +192,40 @@ import Testing
     }
   }
 
-  @Test func `a message that only an intent kept is told destroyed when the intent is done`()
-    async throws
-  {
+  @Test(arguments: [true, false])
+  func `a message that vanished while an intent is under way goes when that is answered`(
+    _ isDone: Bool
+  ) async throws {
     try await StoreFixture.with { fixture in
       let (store, account) = (fixture.store, fixture.account)
-      try await fixture.merge([StoreFixture.mail(1)])
-      let id = try #require(try await fixture.ids()[1])
-      _ = try await store.changeMessages([id], of: account, patch(add: ["$seen"]))
-      try await store.holdVanished([1], from: fixture.inbox)
+      try await fixture.merge([StoreFixture.mail(1), StoreFixture.mail(2)])
+      let ids = try await fixture.ids()
+      let (alone, copied) = (try #require(ids[1]), try #require(ids[2]))
+      let copy = StoreFixture.mail(9, identity: "message 2")
+      try await store.merge(
+        [copy],
+        into: fixture.archive,
+        progress: MailboxProgress(),
+        matching: .copies
+      )
+      let copyID = try #require(try await fixture.ids(in: fixture.archive)[9])
+      _ = try await store.changeMessages([alone, copied], of: account, patch(add: ["$seen"]))
+      try await store.holdVanished([1, 2], from: fixture.inbox)
       try await fixture.removeHeld()
-      #expect(try await fixture.pool.query("select count(*) from message").int64(0, 0) == 1)
+      #expect(try await fixture.pool.query("select count(*) from placement").int64(0, 0) == 3)
       let start = try await store.feedState(of: account)
       let due = try await store.dueOperations(of: account, limit: 9)
-      try await store.completeOperations(due, uids: [:], of: account)
+      if isDone {
+        try await store.completeOperations(due, uids: [:], of: account)
+      } else {
+        for intent in due { try await store.refuseOperation(intent, reason: "gone", of: account) }
+      }
+      try await fixture.removeHeld()
       let changes = try await store.changes(of: account, since: start, limit: 9)
-      #expect(changes.messages.destroyed == [id.rawValue])
+      // The copy takes over the id by which a caller knows the message.
+      #expect(changes.messages.destroyed == [alone.rawValue, copyID.rawValue].sorted())
+      #expect(try await fixture.ids(in: fixture.archive) == [9: copied])
+      #expect(try await fixture.ids().isEmpty)
     }
   }
 }
