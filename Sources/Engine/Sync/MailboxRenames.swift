@@ -28,6 +28,14 @@ struct MailboxRenames {
   /// From here on UIDVALIDITY is taken for a time (RFC 3501 §2.3.1.1), and not for a constant that says nothing.
   private static let firstTime: Int64 = 100_000_000
 
+  /// What became of the mailboxes that are not listed by the names they were known by.
+  struct Found {
+    /// The names by which the server lists them now.
+    var renamed: [ID<Mailbox>: String] = [:]
+    /// Those that no name was found for.
+    var missing: Set<ID<Mailbox>> = []
+  }
+
   /// The names by which the server lists mailboxes that were `known` by others.
   ///
   /// A mailbox that was listed and cannot be opened is taken for another one if it `believes` the list;
@@ -37,7 +45,7 @@ struct MailboxRenames {
     _ statuses: [MailboxName: MailboxStatus],
     known: [Mailbox],
     believes: Bool
-  ) async throws -> [ID<Mailbox>: String] {
+  ) async throws -> Found {
     let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
     var staying: Set<ID<Mailbox>> = []
     var appeared: [Appeared] = []
@@ -48,19 +56,23 @@ struct MailboxRenames {
         mailbox.name == .inbox || !mailbox.isSelectable || same.isPossibly(status)
       {
         staying.insert(same.id)
-      } else if mailbox.isSelectable, status.uidValidity != nil {
+      } else if mailbox.isSelectable {
         appeared.append(Appeared(name: mailbox.name, encodedName: encodedName, status: status))
       }
     }
     var missing = known.filter { $0.uidValidity != nil && !staying.contains($0.id) }
-    var renamed: [ID<Mailbox>: String] = [:]
-    for mailbox in appeared {
-      guard let found = try await match(mailbox, among: missing, believes) else { continue }
-      renamed[found.id] = mailbox.encodedName
-      missing.removeAll { $0.id == found.id }
+    var found = Found()
+    for mailbox in appeared where !missing.isEmpty {
+      // Without a STATUS it had gone when it was asked for.
+      guard mailbox.status.uidValidity != nil || believes else { throw OutdatedList() }
+      guard let same = try await match(mailbox, among: missing, believes) else { continue }
+      // A name that has changed nothing but its UIDVALIDITY is no rename.
+      if byName[mailbox.encodedName]?.id != same.id { found.renamed[same.id] = mailbox.encodedName }
+      missing.removeAll { $0.id == same.id }
     }
-    // A name that has changed nothing but its UIDVALIDITY is no rename.
-    return renamed.filter { id, name in byName[name]?.id != id }
+    let names = Set(listed.map { String(decoding: $0.name.encoded, as: UTF8.self) })
+    found.missing = Set(missing.filter { !names.contains($0.encodedName) }.map(\.id))
+    return found
   }
 
   private func match(
@@ -73,6 +85,7 @@ struct MailboxRenames {
     {
       return found
     }
+    guard appeared.status.uidValidity != nil else { return nil }
     let candidates = missing.filter { mailbox in
       mailbox.uidValidity == appeared.status.uidValidity.map { Int64($0.value) }
         && (mailbox.objectID == nil || appeared.status.mailboxID == nil)

@@ -18,10 +18,11 @@ struct TreeSync {
     var stale: MailboxName?
   }
 
-  /// How often the list is read anew because it was not true any more when its mailboxes were looked at.
+  /// How often the list is read because it was not true any more when its mailboxes were looked at.
   ///
-  /// Another client may rename a mailbox and rename it back within the instant in between; taken for gone,
-  /// it would come back with another id. A server that goes on listing what it refuses to open is believed.
+  /// Another client may rename a mailbox and rename it back within the instant in between, or while the
+  /// server walks through its directories; taken for gone, it would come back with another id. What two
+  /// lists do not have is gone. A server that goes on listing what it refuses to open is believed.
   private static let mostLists = 4
 
   /// Lists the mailboxes, finds out which were renamed, and stores the list.
@@ -31,6 +32,7 @@ struct TreeSync {
     var tree = Tree()
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let renames = MailboxRenames(client: client, store: store)
+    var missing: Set<ID<Mailbox>> = []
     for number in 1...Self.mostLists {
       tree.stale = try await leaveSelected()
       let list = try await client.list(returning: ListOptions(status: items))
@@ -42,16 +44,16 @@ struct TreeSync {
       listed.note(tree.statuses)
       let known = try await store.mailboxes(of: account).mailboxes
       do {
-        let renamed = try await renames.find(
-          list,
-          tree.statuses,
-          known: known,
-          believes: number == Self.mostLists
-        )
+        let isLast = number == Self.mostLists
+        let found = try await renames.find(list, tree.statuses, known: known, believes: isLast)
+        guard found.missing.isSubset(of: missing) || isLast else {
+          missing = found.missing
+          continue
+        }
         tree.mailboxes = try await store.storeListing(
           MailboxListing.listings(list, tree.statuses),
           known: known,
-          renamed: renamed,
+          renamed: found.renamed,
           of: account
         )
         break
