@@ -47,7 +47,8 @@ enum ScriptedInbox {
     [
       .expect("UID FETCH \(uid) "),
       .send(
-        "* \(uid) FETCH (UID \(uid) FLAGS () RFC822.SIZE \(uid) ENVELOPE NIL "
+        "* \(uid) FETCH (UID \(uid) FLAGS () RFC822.SIZE \(uid) "
+          + "ENVELOPE (NIL \"\(uid)\" NIL NIL NIL NIL NIL NIL NIL NIL) "
           + "BODY[HEADER.FIELDS (X)] \"\")\r\n{tag} OK x\r\n"
       ),
     ]

@@ -61,10 +61,14 @@ struct MailboxRenames {
       }
     }
     var missing = known.filter { $0.uidValidity != nil && !staying.contains($0.id) }
+    if !believes, !appeared.isEmpty || !missing.isEmpty {
+      let stayed = known.filter { staying.contains($0.id) }
+      guard Self.isOfOneMoment(listed, statuses, appeared, staying: stayed) else {
+        throw OutdatedList()
+      }
+    }
     var found = Found()
     for mailbox in appeared where !missing.isEmpty {
-      // Without a STATUS it had gone when it was asked for.
-      guard mailbox.status.uidValidity != nil || believes else { throw OutdatedList() }
       guard let same = try await match(mailbox, among: missing, believes) else { continue }
       // A name that has changed nothing but its UIDVALIDITY is no rename.
       if byName[mailbox.encodedName]?.id != same.id { found.renamed[same.id] = mailbox.encodedName }
@@ -73,6 +77,22 @@ struct MailboxRenames {
     let names = Set(listed.map { String(decoding: $0.name.encoded, as: UTF8.self) })
     found.missing = Set(missing.filter { !names.contains($0.encodedName) }.map(\.id))
     return found
+  }
+
+  /// Whether nothing says that a mailbox was renamed while the server told of it.
+  ///
+  /// Such a one may have been listed by both its names, or had gone when its STATUS was asked for.
+  private static func isOfOneMoment(
+    _ listed: [ListedMailbox],
+    _ statuses: [MailboxName: MailboxStatus],
+    _ appeared: [Appeared],
+    staying: [Mailbox]
+  ) -> Bool {
+    let others = Set(staying.compactMap(\.uidValidity).filter { $0 >= firstTime })
+    return listed.allSatisfy { !$0.isSelectable || statuses[$0.name]?.uidValidity != nil }
+      && appeared.allSatisfy { mailbox in
+        !others.contains(mailbox.status.uidValidity.map { Int64($0.value) } ?? 0)
+      }
   }
 
   private func match(
@@ -119,7 +139,8 @@ struct MailboxRenames {
       var agreeing = 0
       while let batch = try await fetch.next() {
         for message in batch {
-          guard let uid = message.uid, let known = samples[Int64(uid.value)] else { continue }
+          guard let uid = message.uid, let known = samples[Int64(uid.value)], !message.isHollow
+          else { continue }
           guard NewMessage.identity(of: message) == known else { return false }
           agreeing += 1
         }

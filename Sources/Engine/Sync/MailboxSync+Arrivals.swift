@@ -28,8 +28,10 @@ extension MailboxSync {
       )
       var doubtful: [NewMessage] = []
       var candidates = RematchCandidates()
+      var hollow: [UID] = []
       while let batch = try await fetch.next() {
-        var rows = await Self.rows(of: batch, now)
+        hollow += batch.filter(\.isHollow).compactMap(\.uid)
+        var rows = await Self.rows(of: batch.filter { !$0.isHollow }, now)
         var mayBeCopies = false
         if rematches, !rows.isEmpty {
           let found = try await store.rematchCandidates(of: rows, in: mailbox)
@@ -43,13 +45,29 @@ extension MailboxSync {
           rows,
           into: mailbox,
           // Nothing counts as synced that lies above what was put aside.
-          progress: doubtful.isEmpty ? within(UID(UInt32(clamping: highest))) : MailboxProgress(),
+          progress: doubtful.isEmpty && hollow.isEmpty
+            ? within(UID(UInt32(clamping: highest)))
+            : MailboxProgress(),
           matching: mayBeCopies ? .copies : .none
         )
       }
+      doubtful += try await lookAgain(hollow)
       try await rematch(doubtful, candidates, in: mailbox)
       try await store.setProgress(progress(bounds), of: mailbox)
     }
+  }
+
+  /// Those of `hollow` that are still there, whatever the server now tells of them.
+  private func lookAgain(_ hollow: [UID]) async throws -> [NewMessage] {
+    guard !hollow.isEmpty else { return [] }
+    // Until then a session may go on telling of what is gone (RFC 3501 §7.4.1).
+    try await client.noop()
+    let left = UIDSet(try await client.search(.uids(UIDSet(hollow.sorted()))).uids)
+    guard !left.isEmpty else { return [] }
+    let fetch = client.fetch(left, .summary, batchSize: configuration.batch)
+    var found: [NewMessage] = []
+    while let batch = try await fetch.next() { found += await Self.rows(of: batch, now) }
+    return found
   }
 
   /// Stores messages that may have been elsewhere, after a look at where they were.

@@ -162,7 +162,9 @@ struct MailboxSync {
       while let batch = try await fetch.next() {
         lowest = batch.compactMap(\.uid).min() ?? lowest
         try await storeMade(&group, mailbox)
-        group.addTask(executorPreference: helper) { [now] in await Self.rows(of: batch, now) }
+        // Those of which nothing was told are missing at the end of the pass, which looks again.
+        let whole = batch.filter { !$0.isHollow }
+        group.addTask(executorPreference: helper) { [now] in await Self.rows(of: whole, now) }
         // The first page goes ahead of everything; intents must find all that was read.
         guard isFirst || hasIntents() else { continue }
         isFirst = false

@@ -5,13 +5,23 @@ import MIME
 import Model
 import Store
 
-extension NewMessage {
-  /// The row for a message that the sync FETCH told; nil for one without a UID, and for one that is gone.
+extension FetchedMessage {
+  /// Whether nothing was told of what the message is.
   ///
-  /// What a server breaks (ENVELOPE, BODYSTRUCTURE, dates) is left empty: the message still shows. Leniency
-  /// `nilMessage`: Dovecot tells NIL and 0 of a message that another client expunged meanwhile.
+  /// Leniency `nilMessage`: Dovecot tells an ENVELOPE of NIL, and the size or 0, of a message that another
+  /// client expunged meanwhile. A message may have no header, too: only another look tells the two apart.
+  var isHollow: Bool {
+    guard let envelope else { return !malformedItems.contains(.envelope) }
+    return envelope == Envelope()
+  }
+}
+
+extension NewMessage {
+  /// The row for a message that the sync FETCH told; nil for one without a UID.
+  ///
+  /// What a server breaks (ENVELOPE, BODYSTRUCTURE, dates) is left empty: the message still shows.
   init?(_ fetched: FetchedMessage, fetchedAt now: Timestamp) {
-    guard let uid = fetched.uid, fetched.envelope != nil || fetched.size != 0 else { return nil }
+    guard let uid = fetched.uid else { return nil }
     let envelope = fetched.envelope ?? Envelope()
     let extraFields = fetched.headerFields
     let fields = extraFields.count > 2 ? HeaderFields(parsing: extraFields) : nil
