@@ -36,6 +36,8 @@ package struct EngineConfiguration: Sendable {
   package var firstBackoff: Duration = .seconds(1)
   /// The longest wait between two tries.
   package var longestBackoff: Duration = .seconds(300)
+  /// The longest wait before a connection that lists what it will not open is made anew once more.
+  package var longestStaleness: Duration = .seconds(3600)
   /// How many accounts that were synced before make their first pass after connecting at once.
   package var firstPasses = 16
   /// How many connections there are to mail servers, of one account and of all.
