@@ -4,6 +4,7 @@ import MailTransport
 import Model
 import Net
 import Store
+import Synchronization
 
 // What an account's worker does with the connection for commands while it lasts.
 
