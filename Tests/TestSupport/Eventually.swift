@@ -4,7 +4,7 @@
 ///
 /// - Throws: `TestSupportError.timedOut` with `what`, or what `condition` throws.
 package func eventually(
-  within limit: Duration = .seconds(30),
+  within limit: Duration = .seconds(90),
   _ what: String = "a condition",
   _ condition: () async throws -> Bool
 ) async throws {
@@ -15,7 +15,7 @@ package func eventually(
 ///
 /// - Throws: `TestSupportError.timedOut` with `what`, or what `find` throws.
 package func eventuallyFind<Value>(
-  within limit: Duration = .seconds(30),
+  within limit: Duration = .seconds(90),
   _ what: String = "a value",
   _ find: () async throws -> Value?
 ) async throws -> Value {

@@ -31,11 +31,14 @@ struct AccountPass {
   /// already, and what vanished from a mailbox that was still as the list told it. (A server may have asked
   /// one mailbox before a move and the other after it: then the tombstone gives the id back.)
   ///
+  /// A list that contradicts itself throws `MailboxRenames.OutdatedList`, or with `believesList` is stored.
+  ///
   /// - Returns: Whether something vanished since, or has another name, of which only another pass can tell more;
   ///   and the mailboxes that the server lists but would not open.
   func syncAll(
     comparingFlags comparesFlags: Bool,
-    isFirst: Bool = false
+    isFirst: Bool,
+    believesList: Bool
   ) async throws -> (looksAgain: Bool, unopened: Set<ID<Mailbox>>) {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
@@ -45,7 +48,7 @@ struct AccountPass {
       // Who holds the lock may wait for this very connection.
       meanwhile: { try await lend() },
       {
-        let read = try await tree.run()
+        let read = try await tree.run(believesList: believesList)
         return (read.mailboxes, read.statuses, read.stale)
       }
     )

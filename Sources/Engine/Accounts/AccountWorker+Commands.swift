@@ -127,22 +127,37 @@ extension AccountWorker {
   ) async throws -> Bool {
     try await inChildTask { [services] in
       guard let first else {
-        let (looksAgain, unopened) = try await pass.syncAll(comparingFlags: comparesFlags)
-        // Dovecot goes on listing what another client renamed while this connection looked at it.
-        guard !self.unopened.withLock({ $0.asksForConnection(unopened) }) else {
+        let (looksAgain, unopened) = try await self.syncAll(pass, comparesFlags)
+        guard !self.doubts.withLock({ $0.asksForConnection(unopened) }) else {
           throw StaleSession()
         }
         return looksAgain
       }
       let isFirst = first.firstSyncedAt == nil
       return try await services.firstPasses.run(isShort: !isFirst) {
-        let (looksAgain, unopened) = try await pass.syncAll(
-          comparingFlags: comparesFlags,
-          isFirst: isFirst
-        )
-        self.unopened.withLock { $0.begin(with: unopened) }
+        let (looksAgain, unopened) = try await self.syncAll(pass, comparesFlags, isFirst: isFirst)
+        self.doubts.withLock { $0.begin(with: unopened) }
         return looksAgain
       }
+    }
+  }
+
+  private func syncAll(
+    _ pass: AccountPass,
+    _ comparesFlags: Bool,
+    isFirst: Bool = false
+  ) async throws -> (looksAgain: Bool, unopened: Set<ID<Mailbox>>) {
+    do {
+      let result = try await pass.syncAll(
+        comparingFlags: comparesFlags,
+        isFirst: isFirst,
+        believesList: doubts.withLock(\.believesContradictions)
+      )
+      doubts.withLock { $0.note(isContradiction: false) }
+      return result
+    } catch is MailboxRenames.OutdatedList {
+      doubts.withLock { $0.note(isContradiction: true) }
+      throw StaleSession()
     }
   }
 

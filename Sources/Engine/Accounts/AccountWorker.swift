@@ -21,9 +21,9 @@ final class AccountWorker: Sendable {
   let logger: Logger
   /// What is known of the account already, for the first try: a thousand that start ask for nothing.
   private let known: Mutex<Account?>
-  let unopened: Mutex<UnopenedMailboxes>
+  let doubts: Mutex<ListDoubts>
 
-  /// The server lists a mailbox to this connection that it then says is not there.
+  /// The server lists to this connection what it then says is not there, or what cannot be.
   struct StaleSession: Error {}
 
   init(
@@ -36,8 +36,8 @@ final class AccountWorker: Sendable {
     self.known = Mutex(known)
     self.loop = loop
     self.services = services
-    unopened = Mutex(
-      UnopenedMailboxes(
+    doubts = Mutex(
+      ListDoubts(
         first: services.configuration.firstBackoff,
         longest: services.configuration.longestStaleness
       )

@@ -22,13 +22,14 @@ struct TreeSync {
   ///
   /// Another client may rename a mailbox and rename it back within the instant in between, or while the
   /// server walks through its directories; taken for gone, it would come back with another id. What two
-  /// lists do not have is gone. A server that goes on listing what it refuses to open is believed.
+  /// lists do not have is gone.
   private static let mostLists = 4
 
   /// Lists the mailboxes, finds out which were renamed, and stores the list.
   ///
-  /// It may open other mailboxes than the selected one.
-  func run() async throws -> Tree {
+  /// It may open other mailboxes than the selected one. Where no list is without contradictions it throws
+  /// `MailboxRenames.OutdatedList`, or with `believesList` stores the last one.
+  func run(believesList: Bool) async throws -> Tree {
     var tree = Tree()
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let renames = MailboxRenames(client: client, store: store)
@@ -44,7 +45,7 @@ struct TreeSync {
       listed.note(tree.statuses)
       let known = try await store.mailboxes(of: account).mailboxes
       do {
-        let isLast = number == Self.mostLists
+        let isLast = believesList && number == Self.mostLists
         let found = try await renames.find(list, tree.statuses, known: known, believes: isLast)
         guard found.missing.isSubset(of: missing) || isLast else {
           missing = found.missing
@@ -56,12 +57,12 @@ struct TreeSync {
           renamed: found.renamed,
           of: account
         )
-        break
+        return tree
       } catch is MailboxRenames.OutdatedList {
         continue
       }
     }
-    return tree
+    throw MailboxRenames.OutdatedList()
   }
 
   /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.

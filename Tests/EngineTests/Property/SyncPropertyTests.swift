@@ -71,7 +71,7 @@ struct SyncPropertyTests {
     options.engine.firstBatch = 3
     options.engine.batch = 7
     options.engine.newestFlags = 3
-    options.engine.olderFlags = 5
+    options.engine.olderFlags = 25
     options.engine.rematchSlice = 11
     return options
   }

@@ -1,0 +1,43 @@
+import Model
+import Net
+
+/// Decides when a connection is made anew because of what it lists.
+///
+/// Dovecot goes on listing to a session what another client renamed while that session listed, and may
+/// hide from it what the mailbox is called now, or list it by both names. A new session sees the truth,
+/// unless the same happens again. But a mailbox may also be closed to the user for good, and a server may
+/// contradict itself for good: so each further try comes later, or is the last.
+struct ListDoubts {
+  /// How often a list that contradicts itself makes for a new connection before it is believed.
+  private static let mostContradictions = 4
+
+  /// Those that the server would not open though the connection was new.
+  private var unopened: Set<ID<Mailbox>> = []
+  private var backoff: Backoff
+  private var nextTry = Deadline.now
+  private var contradictions = 0
+
+  init(first: Duration, longest: Duration) {
+    backoff = Backoff(first: first, longest: longest)
+  }
+
+  /// Takes note of what a new connection would not open.
+  mutating func begin(with unopened: Set<ID<Mailbox>>, at now: Deadline = .now) {
+    if !unopened.isSubset(of: self.unopened) || unopened.isEmpty { backoff.reset() }
+    self.unopened = unopened
+    nextTry = now + backoff.next(spread: Double.random(in: 0...1))
+  }
+
+  /// Whether a new connection may open what this one would not.
+  func asksForConnection(_ unopened: Set<ID<Mailbox>>, at now: Deadline = .now) -> Bool {
+    !unopened.isSubset(of: self.unopened) || !unopened.isEmpty && now >= nextTry
+  }
+
+  /// Whether a list that contradicts itself is to be taken for what there is.
+  var believesContradictions: Bool { contradictions >= Self.mostContradictions }
+
+  /// Takes note of whether a list contradicted itself.
+  mutating func note(isContradiction: Bool) {
+    contradictions = isContradiction ? contradictions + 1 : 0
+  }
+}
