@@ -30,7 +30,13 @@ extension Engine {
     let listings = try await onServer(account) { client in
       try await client.create(wire)
       try await client.subscribe(wire)
-      return MailboxListing.listings(try await client.list())
+      var listed = try await client.list()
+      // Dovecot leaves out of a list what another client renames, or what stands beside it, meanwhile. Its
+      // OK says that the mailbox is there.
+      if !listed.contains(where: { $0.name == wire }) {
+        listed.append(ListedMailbox(name: wire, delimiter: listed.first?.delimiter))
+      }
+      return MailboxListing.listings(listed)
     }
     // What else the listing tells a sync takes note of: it finds out what was renamed.
     guard let listing = listings.first(where: { Array($0.encodedName.utf8) == wire.encoded }),
