@@ -6,7 +6,7 @@ import Net
 import Store
 import Synchronization
 
-/// Keeps one account current: connects, replays intents, syncs, watches, and tries again after failures.
+/// Keeps one IMAP account current: connects, replays intents, syncs, watches, and tries again after failures.
 ///
 /// One connection does all commands, one after another, so that a sync never reads state that an
 /// intent of ours is changing. A second one watches the inbox. Bodies have connections of their own.
@@ -225,7 +225,7 @@ final class AccountWorker: Sendable {
       }
       if reasons.contains(.limits) { await setState(.ready, limitation(record.incoming)) }
       if reasons.contains(.jobs) {
-        try await inChildTask { try await self.runJobs() }
+        try await inChildTask { try await self.services.runJobs(of: self.account, self.logger) }
         // What the jobs changed is replayed before the next wait.
         reasons = .operations
         continue
@@ -476,17 +476,6 @@ final class AccountWorker: Sendable {
       self.record.note(AccountConnection.Quota.list(try await client.quotas(of: .inbox)))
     } catch {
       guard case .refused = error else { throw error }
-    }
-  }
-
-  private func runJobs() async throws {
-    for job in try await store.unfinishedJobs(of: account) {
-      try await BatchJob(
-        record: job,
-        store: store,
-        configuration: configuration,
-        logger: logger
-      ).run()
     }
   }
 }
