@@ -1,5 +1,4 @@
 import Logging
-import MailTransport
 package import Model
 package import Net
 package import Store
@@ -16,12 +15,12 @@ package final class Engine: Sendable {
   private let state = Mutex(State())
 
   private struct Running {
-    var worker: AccountWorker
+    var backend: any MailBackend
     var task: Task<Void, Never>
   }
 
   private struct State {
-    var workers: [ID<Account>: Running] = [:]
+    var accounts: [ID<Account>: Running] = [:]
     var submissions: (worker: SubmissionWorker, task: Task<Void, Never>)?
     var feed: Task<Void, Never>?
     var isRunning = false
@@ -45,7 +44,7 @@ package final class Engine: Sendable {
     var last: ID<Account>?
     while true {
       let accounts = try await store.accounts(after: last, limit: 500)
-      for account in accounts { startWorker(account.id, known: account) }
+      for account in accounts { startWorker(account) }
       guard let end = accounts.last?.id, accounts.count == 500 else { return }
       last = end
     }
@@ -83,10 +82,10 @@ package final class Engine: Sendable {
     let (workers, reader) = state.withLock { state in
       state.isRunning = false
       defer {
-        state.workers = [:]
+        state.accounts = [:]
         state.feed = nil
       }
-      return (state.workers.values.map(\.task), state.feed)
+      return (state.accounts.values.map(\.task), state.feed)
     }
     reader?.cancel()
     await reader?.value
@@ -97,34 +96,62 @@ package final class Engine: Sendable {
 
   // MARK: - Workers
 
-  func startWorker(_ account: ID<Account>, known: Account? = nil) {
+  /// Has the account kept current by the back end that its settings name.
+  func startWorker(_ account: Account) {
     state.withLock { state in
-      guard state.isRunning, state.workers[account] == nil else { return }
+      guard state.isRunning, state.accounts[account.id] == nil else { return }
       let loop = services.group.next()
-      let worker = AccountWorker(account, known: known, on: loop, services)
-      let task = Task(executorPreference: loop) { await worker.run() }
-      state.workers[account] = Running(worker: worker, task: task)
+      let backend = services.backend(for: account, on: loop)
+      let task = Task(executorPreference: loop) { await backend.run() }
+      state.accounts[account.id] = Running(backend: backend, task: task)
     }
   }
 
   /// Ends the worker of an account and waits for it.
   func stopWorker(_ account: ID<Account>) async {
-    let running = state.withLock { $0.workers.removeValue(forKey: account) }
+    let running = state.withLock { $0.accounts.removeValue(forKey: account) }
     running?.task.cancel()
     await running?.task.value
   }
 
-  func worker(of account: ID<Account>) -> AccountWorker? {
-    state.withLock { $0.workers[account]?.worker }
+  /// The back end of an account that runs here.
+  func backend(of account: ID<Account>) throws(ServiceError) -> any MailBackend {
+    guard let running = state.withLock({ $0.accounts[account] }) else {
+      throw ServiceError(
+        .unavailable,
+        "The account is not running on this service.",
+        isRetryable: true,
+        retryAfter: 1
+      )
+    }
+    return running.backend
   }
 
   /// What is known of an account from its connections; of one that does not run here, nothing.
   package func connection(of account: ID<Account>) -> AccountConnection {
-    worker(of: account)?.record.current ?? AccountConnection()
+    state.withLock { $0.accounts[account] }?.backend.connection ?? AccountConnection()
+  }
+
+  /// What is known of an account from its connections, and how much it keeps here where that is limited.
+  package func connection(of account: Account) -> AccountConnection {
+    var connection = connection(of: account.id)
+    if account.incoming.kind.hasLocalMailboxes,
+      let limit = account.quotaBytes ?? services.configuration.quotaBytes
+    {
+      connection.quotas.append(
+        AccountConnection.Quota(
+          name: "",
+          resource: "storage",
+          used: account.keptBytes,
+          limit: limit
+        )
+      )
+    }
+    return connection
   }
 
   func wake(_ account: ID<Account>, _ reasons: LoopSignal.Reasons) {
-    worker(of: account)?.signal.notify(reasons)
+    state.withLock { $0.accounts[account] }?.backend.signal.notify(reasons)
   }
 
   func wakeSubmissions() {
@@ -152,35 +179,6 @@ package final class Engine: Sendable {
     }
   }
 
-  /// A task on the loop of the account's connections; whoever makes it awaits it.
-  func accountTask<R: Sendable>(
-    _ account: ID<Account>,
-    _ body: @escaping @Sendable (BodyPool) async throws -> R
-  ) throws -> Task<R, any Error> {
-    guard let worker = worker(of: account) else {
-      throw ServiceError(
-        .unavailable,
-        "The account is not running on this service.",
-        isRetryable: true,
-        retryAfter: 1
-      )
-    }
-    return Task(executorPreference: worker.loop) { try await body(worker.bodies) }
-  }
-
-  /// Runs `body` on the loop of the account's connections; the caller goes on where it was.
-  func onAccountLoop<R: Sendable>(
-    _ account: ID<Account>,
-    _ body: @escaping @Sendable (BodyPool) async throws -> R
-  ) async throws -> R {
-    let task = try accountTask(account, body)
-    return try await withTaskCancellationHandler {
-      try await task.value
-    } onCancel: {
-      task.cancel()
-    }
-  }
-
   /// Runs `body` and turns what a back end throws into the one error that callers see.
   func serviceErrors<R>(
     _ account: ID<Account>,
@@ -195,12 +193,6 @@ package final class Engine: Sendable {
 
   /// The one error that callers see for what a back end threw.
   package func serviceError(_ error: any Error, _ account: ID<Account>) -> ServiceError {
-    switch error {
-    case let error as ServiceError: error
-    case let error as IMAPError: ServiceError(error, host: services.host(of: account))
-    case is CancellationError:
-      ServiceError(.unavailable, "The request was cancelled.", isRetryable: true)
-    default: ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
-    }
+    services.serviceError(error, account)
   }
 }

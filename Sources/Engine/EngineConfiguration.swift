@@ -83,6 +83,15 @@ package struct EngineConfiguration: Sendable {
   package var sendDeadline: Duration = .seconds(15 * 60)
   /// What the service calls itself to SMTP servers.
   package var heloName = "[127.0.0.1]"
+  /// How many bytes of messages an account may have in its local mailboxes, unless its settings say; nil is without end.
+  package var quotaBytes: Int64?
+  /// The longest message that is delivered.
+  package var messageBytes = 50 << 20
+  /// How many messages, and how many bytes of them, one transaction of deliveries takes.
+  package var deliveryBatch = 256
+  package var deliveryBytes: Int64 = 16 << 20
+  /// From how many bytes on a message is parsed and deflated beside the loops.
+  package var parsedAside = 128 * 1024
   /// How many messages one batch job changes in a transaction.
   package var jobBatch = 500
   /// Of the feed and its subscribers.

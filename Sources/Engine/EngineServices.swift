@@ -1,5 +1,6 @@
 package import Bytes
 package import Logging
+import MailTransport
 import Model
 package import Net
 package import Store
@@ -20,6 +21,8 @@ package struct EngineServices: Sendable {
   let mailboxLocks = AccountLocks()
   /// What servers found for searches whose pages somebody goes through.
   let searches = RecentSearches()
+  /// Messages on their way into the database.
+  let deliveries: DeliveryLine
   /// The first passes of accounts that have connected.
   let firstPasses: FirstPasses
 
@@ -37,12 +40,44 @@ package struct EngineServices: Sendable {
     self.configuration = configuration
     self.now = now
     self.logger = logger
+    deliveries = DeliveryLine(store: store, configuration: configuration)
     firstPasses = FirstPasses(atOnce: configuration.firstPasses, group)
   }
 
   func remember(_ host: String, of account: ID<Account>) { hosts.set(host, account) }
 
   func host(of account: ID<Account>) -> String { hosts.host(account) }
+
+  /// The one error that callers see for what a back end threw.
+  func serviceError(_ error: any Error, _ account: ID<Account>) -> ServiceError {
+    switch error {
+    case let error as ServiceError: error
+    case let error as IMAPError: ServiceError(error, host: host(of: account))
+    case is CancellationError:
+      ServiceError(.unavailable, "The request was cancelled.", isRetryable: true)
+    default: ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+    }
+  }
+
+  /// What stands behind the mailboxes of an account.
+  func backend(for account: Account, on loop: EventLoop) -> any MailBackend {
+    switch account.incoming.kind {
+    case .local: LocalBackend(account.id, on: loop, self)
+    case .imap, .smtp: IMAPBackend(account, on: loop, self)
+    }
+  }
+
+  /// Does what is left of an account's jobs.
+  func runJobs(of account: ID<Account>, _ logger: Logger) async throws {
+    for job in try await store.unfinishedJobs(of: account) {
+      try await BatchJob(
+        record: job,
+        store: store,
+        configuration: configuration,
+        logger: logger
+      ).run()
+    }
+  }
 }
 
 /// A small shared table.

@@ -48,7 +48,7 @@ package struct HTTPStatus: RawRepresentable, Hashable, Sendable, ExpressibleByIn
   /// Whether a response with this status has no body whatever its fields say (RFC 9112 §6.3).
   package var forbidsBody: Bool { rawValue < 200 || rawValue == 204 || rawValue == 304 }
 
-  /// The phrase that RFC 9110 registers for the code; empty for any other.
+  /// The phrase that RFC 9110, or RFC 4918, registers for the code; empty for any other.
   package var reasonPhrase: StaticString {
     switch rawValue {
     case 100: "Continue"
@@ -99,6 +99,7 @@ package struct HTTPStatus: RawRepresentable, Hashable, Sendable, ExpressibleByIn
     case 503: "Service Unavailable"
     case 504: "Gateway Timeout"
     case 505: "HTTP Version Not Supported"
+    case 507: "Insufficient Storage"
     default: ""
     }
   }

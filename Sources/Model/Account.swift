@@ -21,6 +21,10 @@ package struct Account: Identified, Sendable {
   package var createdAt: Timestamp
   /// Grows with every change of the settings; the `ETag`.
   package var version: Int64
+  /// How many bytes of raw messages it has here.
+  package var keptBytes: Int64 = 0
+  /// How many it may have in its local mailboxes; nil is the service's limit.
+  package var quotaBytes: Int64?
 
   package init(
     id: ID<Account>,
@@ -100,6 +104,11 @@ package struct BackendSettings: Sendable, Equatable {
   /// The protocol of a back end.
   package enum Kind: String, Sendable, CaseIterable {
     case imap, smtp
+    /// No back end: the mailboxes are kept here.
+    case local
+
+    /// Whether the mailboxes of an account that receives by it are kept here.
+    package var hasLocalMailboxes: Bool { self == .local }
   }
 
   /// How a connection is protected.
@@ -150,6 +159,16 @@ package struct BackendSettings: Sendable, Equatable {
     self.allowCleartext = allowCleartext
     self.certificateSHA256 = certificateSHA256
   }
+
+  /// The settings of an account without a back end.
+  package static let local = BackendSettings(
+    kind: .local,
+    host: "",
+    port: 0,
+    security: .none,
+    authType: .none,
+    username: nil
+  )
 
   /// Whether a change from `other` to this sends the secret to another place, or for the first time to any.
   package func needsSecretAgain(after other: BackendSettings) -> Bool {

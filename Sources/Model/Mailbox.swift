@@ -1,4 +1,4 @@
-/// A named store of messages on a server (RFC 9051 §5.1).
+/// A named store of messages, on a server (RFC 9051 §5.1) or here.
 package struct Mailbox: Identified, Sendable {
   package static let idPrefix: StaticString = "mbx_"
 
@@ -27,6 +27,8 @@ package struct Mailbox: Identified, Sendable {
   package var objectID: String?
   /// Whether the UIDs are to be compared one by one, even where their number is the server's.
   package var isUnsure: Bool
+  /// Whether it is kept here and nowhere else: what is done in it is final at once.
+  package var isLocal: Bool
   /// Grows with every change; the `ETag`.
   package var version: Int64
 
@@ -49,6 +51,7 @@ package struct Mailbox: Identified, Sendable {
     syncedDownTo: Int64?,
     objectID: String? = nil,
     isUnsure: Bool = false,
+    isLocal: Bool = false,
     version: Int64
   ) {
     self.id = id
@@ -69,6 +72,7 @@ package struct Mailbox: Identified, Sendable {
     self.syncedDownTo = syncedDownTo
     self.objectID = objectID
     self.isUnsure = isUnsure
+    self.isLocal = isLocal
     self.version = version
   }
 }

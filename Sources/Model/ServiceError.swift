@@ -40,6 +40,8 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
   package static let idempotencyInProgress = ErrorCode("idempotency_in_progress")
   /// The first answer held a secret and was not kept.
   package static let idempotencyNotReplayable = ErrorCode("idempotency_not_replayable")
+  /// The account may not keep as many bytes here.
+  package static let overQuota = ErrorCode("over_quota")
   /// The `since` state is too old, or of another feed.
   package static let stateTooOld = ErrorCode("state_too_old")
   /// Settings without `incoming` need discovery, which does not exist yet.

@@ -6,7 +6,7 @@ import Postgres
 extension Store {
   private static let accountColumns: SQL = """
     select id, name, email, mode, incoming, outgoing, identities, state, last_error, last_sync_at,
-      first_synced_at, capabilities, created_at, version
+      first_synced_at, capabilities, created_at, version, kept_bytes, quota_bytes
     from account
     """
 
@@ -36,7 +36,9 @@ extension Store {
     }
   }
 
-  /// Stores a new account, its secrets sealed, in state `connecting`.
+  /// Stores a new account, its secrets sealed, in state `connecting`, with the mailboxes that it keeps here.
+  ///
+  /// With `isReady` there is nothing to connect to.
   package func insertAccount(
     name: String,
     email: String,
@@ -46,10 +48,15 @@ extension Store {
     outgoing: BackendSettings?,
     outgoingSecret: Secret?,
     identities: [Identity],
+    quotaBytes: Int64? = nil,
+    localMailboxes: [MailboxListing] = [],
+    isReady: Bool = false,
     claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> Account {
     try await attempt {
       let id = ID<Account>(try await ids.take(from: pool))
+      let fresh = try await ids.take(localMailboxes.count, from: pool)
+      let state: AccountState = isReady ? .ready : .connecting
       let sealedIncoming = try seal(incomingSecret, "incoming_secret", id)
       let sealedOutgoing = try seal(outgoingSecret, "outgoing_secret", id)
       let rows = try await pool.transaction { connection in
@@ -57,12 +64,17 @@ extension Store {
         _ = try await connection.query(
           """
           insert into account (id, name, email, mode, incoming, outgoing, identities,
-            incoming_secret, outgoing_secret)
+            incoming_secret, outgoing_secret, quota_bytes, state, first_synced_at)
           values (\(id.rawValue), \(name), \(email), \(mode.rawValue),
             \(incoming.json)::json, \(outgoing?.json)::json, \(identities.json)::json,
-            \(sealedIncoming), \(sealedOutgoing))
+            \(sealedIncoming), \(sealedOutgoing), \(quotaBytes), \(state.rawValue),
+            case when \(isReady) then now() end)
           """
         )
+        if !localMailboxes.isEmpty {
+          let plan = ListingPlan(localMailboxes, known: [], renamed: [:])
+          try await store(plan, fresh, id, on: connection)
+        }
         try await append([FeedEntry(.account, .created, [id.rawValue])], to: id, on: connection)
         return try await connection.query(Self.accountColumns + " where id = \(id.rawValue)")
       }
@@ -91,7 +103,7 @@ extension Store {
           update account set name = \(changed.name), email = \(changed.email),
             mode = \(changed.mode.rawValue), incoming = \(changed.incoming.json)::json,
             outgoing = \(changed.outgoing?.json)::json,
-            identities = \(changed.identities.json)::json,
+            identities = \(changed.identities.json)::json, quota_bytes = \(changed.quotaBytes),
             incoming_secret = case when \(erasesIncomingSecret) then \(sealedIncoming)
               else coalesce(\(sealedIncoming), incoming_secret) end,
             outgoing_secret = case when \(erasesOutgoingSecret) then \(sealedOutgoing)
@@ -233,7 +245,7 @@ extension Store {
   }
 
   private func account(_ rows: PostgresRows, _ row: Int) throws -> Account {
-    Account(
+    var account = Account(
       id: ID(try rows.int64(row, 0)),
       name: try rows.string(row, 1),
       email: try rows.string(row, 2),
@@ -249,5 +261,8 @@ extension Store {
       createdAt: try rows.timestamp(row, 12),
       version: try rows.int64(row, 13)
     )
+    account.keptBytes = try rows.int64(row, 14)
+    account.quotaBytes = try rows.optionalInt64(row, 15)
+    return account
   }
 }

@@ -1,5 +1,4 @@
 import Bytes
-import Crypto
 package import Model
 import Postgres
 
@@ -10,38 +9,6 @@ package struct BlobLimits: Sendable {
 }
 
 extension Store {
-  /// Keeps `bytes` in deflated chunks, within the caller's transaction, and where the leaves of the message stand in it.
-  func insertBlob(
-    _ id: Int64,
-    _ bytes: [UInt8],
-    leaves: [Range<Int>] = [],
-    of account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    let digest = Digest.sha256(bytes.span)
-    let bounds = leaves.flatMap { [Int64($0.lowerBound), Int64($0.upperBound)] }
-    _ = try await connection.query(
-      """
-      insert into blob (account_id, id, digest, size, leaf_bounds)
-      values (\(account.rawValue), \(id), \(digest), \(Int64(bytes.count)), \(bounds))
-      """
-    )
-    var position: Int32 = 0
-    var start = 0
-    repeat {
-      let end = min(start + BlobLimits.chunkSize, bytes.count)
-      let data = try Compression.deflate(bytes.span.extracting(start..<end))
-      _ = try await connection.query(
-        """
-        insert into blob_chunk (account_id, blob_id, position, data)
-        values (\(account.rawValue), \(id), \(position), \(data))
-        """
-      )
-      position += 1
-      start = end
-    } while start < bytes.count
-  }
-
   /// How long a blob is; nil where there is none.
   package func blobSize(
     _ id: ID<Blob>,

@@ -61,22 +61,31 @@ package struct FeedEntry: Sendable {
 
 extension Store {
   /// Appends `entries` to the feed of `account`: the last statement before commit, since it locks the account's row.
+  ///
+  /// The raw messages kept here grew by `keptBytes`.
   func append(
     _ entries: [FeedEntry],
     to account: ID<Account>,
+    keptBytes: Int64 = 0,
     on connection: PostgresConnection
   ) async throws {
     let entries = entries.filter { !$0.ids.isEmpty }
     guard !entries.isEmpty else { return }
     connection.afterCommit = { [commits] in commits.tell() }
-    _ = try await connection.query(feedStatement(entries, account))
+    _ = try await connection.query(feedStatement(entries, account, keptBytes: keptBytes))
   }
 
   /// The statement that appends `entries`; an account that is gone takes none.
-  func feedStatement(_ entries: [FeedEntry], _ account: ID<Account>) -> SQL {
+  func feedStatement(
+    _ entries: [FeedEntry],
+    _ account: ID<Account>,
+    keptBytes: Int64 = 0
+  ) -> SQL {
     var sql: SQL = """
       with bumped as (
-        update account set seq = seq + \(Int64(entries.count)) where id = \(account.rawValue)
+        update account set seq = seq + \(Int64(entries.count)),
+          kept_bytes = kept_bytes + \(keptBytes)
+        where id = \(account.rawValue)
         returning seq)
       insert into change (account_id, seq, noun, action, ids, properties)
       select \(account.rawValue), bumped.seq - entry.place, entry.noun, entry.action, entry.ids,

@@ -3,6 +3,8 @@ import Model
 import Postgres
 
 /// Turns a patch of messages into changed placements, counters, intents and what the feed says.
+///
+/// What is done in a local mailbox has no intent: no server stands behind it.
 struct IntentPlan {
   private struct Placement {
     var mailbox: Int64
@@ -20,12 +22,15 @@ struct IntentPlan {
   }
 
   private var placements: [Int64: [Placement]] = [:]
-  private var mailboxes: Set<Int64> = []
+  /// The mailboxes of the account, and whether they are local.
+  private var mailboxes: [Int64: Bool] = [:]
   private var writes: [Write] = []
   private var counters: [Int64: CounterChange] = [:]
   private var destroyed: [Int64] = []
   private(set) var operations: [PlannedOperation] = []
   private(set) var changed: [Int64] = []
+  /// Messages that were taken out of a local mailbox for good, and may be in none any more.
+  private(set) var expungedHere: [Int64] = []
 
   init(placements rows: PostgresRows, mailboxes: PostgresRows) throws {
     for row in 0..<rows.count {
@@ -38,7 +43,9 @@ struct IntentPlan {
         )
       )
     }
-    for row in 0..<mailboxes.count { self.mailboxes.insert(try mailboxes.int64(row, 0)) }
+    for row in 0..<mailboxes.count {
+      self.mailboxes[try mailboxes.int64(row, 0)] = try mailboxes.bool(row, 1)
+    }
   }
 
   var isEmpty: Bool { writes.isEmpty }
@@ -48,7 +55,7 @@ struct IntentPlan {
   /// Applies a patch to every message.
   mutating func apply(_ patch: MessagePatch) throws(ServiceError) {
     for mailbox in (patch.mailboxes ?? []) + patch.addMailboxes
-    where !mailboxes.contains(mailbox.rawValue) {
+    where mailboxes[mailbox.rawValue] == nil {
       throw ServiceError(
         .unprocessable,
         "The account has no such mailbox.",
@@ -97,7 +104,7 @@ struct IntentPlan {
       list[index].keywords = new.sorted()
       count(list[index], 1)
       writes.append(.keywords(message: message, list[index]))
-      operations.append(operation)
+      queue(operation)
     }
     placements[message] = list
   }
@@ -142,7 +149,7 @@ struct IntentPlan {
   }
 
   private mutating func move(_ message: Int64, _ placement: Placement, to target: Int64) {
-    operations.append(
+    queue(
       PlannedOperation(
         kind: "move",
         message: message,
@@ -157,7 +164,7 @@ struct IntentPlan {
   }
 
   private mutating func copy(_ message: Int64, _ placement: Placement, to target: Int64) {
-    operations.append(
+    queue(
       PlannedOperation(
         kind: "copy",
         message: message,
@@ -170,7 +177,7 @@ struct IntentPlan {
   }
 
   private mutating func expunge(_ message: Int64, _ placement: Placement) {
-    operations.append(
+    queue(
       PlannedOperation(
         kind: "delete",
         message: message,
@@ -179,7 +186,14 @@ struct IntentPlan {
         previous: placement.keywords
       )
     )
+    if isLocal(placement.mailbox) { expungedHere.append(message) }
     remove(message, placement)
+  }
+
+  private func isLocal(_ mailbox: Int64) -> Bool { mailboxes[mailbox] ?? false }
+
+  private mutating func queue(_ operation: PlannedOperation) {
+    if !isLocal(operation.mailbox) { operations.append(operation) }
   }
 
   private mutating func insert(_ message: Int64, _ placement: Placement, into target: Int64) {
@@ -218,7 +232,8 @@ struct IntentPlan {
       insert into placement (account_id, mailbox_id, message_id, uid, origin, keywords, is_seen,
         received_at)
       values (\(account), \(placement.mailbox), \(message), null,
-        \(PlacementOrigin.pending.rawValue), \(placement.keywords), \(placement.isSeen),
+        \(PlacementOrigin(ofNewIn: isLocal(placement.mailbox)).rawValue), \(placement.keywords),
+        \(placement.isSeen),
         \(placement.receivedAt))
       on conflict (account_id, mailbox_id, message_id) do update
         set is_deleted = false, keywords = excluded.keywords, is_seen = excluded.is_seen

@@ -4,6 +4,8 @@ import Postgres
 extension Store {
   /// Carries out a patch here and queues what the server has to be told: visible at once, durable, in one transaction.
   ///
+  /// Of what is done in local mailboxes nobody has to be told: it is final.
+  ///
   /// - Returns: The messages that there are none of; the rest were changed.
   package func changeMessages(
     _ messages: [ID<Message>],
@@ -58,7 +60,7 @@ extension Store {
         and not is_deleted
       order by message_id, mailbox_id for update
       """,
-      "select id from mailbox where account_id = \(account.rawValue)",
+      "select id, is_local from mailbox where account_id = \(account.rawValue)",
     ])
     var plan = try IntentPlan(placements: rows[1], mailboxes: rows[2])
     if let ifVersion, rows[0].count == 1, try rows[0].int64(0, 1) != ifVersion {
@@ -85,6 +87,8 @@ extension Store {
         Array(statements[batch..<min(batch + 200, statements.count)])
       )
     }
+    // Elsewhere a message goes when its server has expunged it.
+    _ = try await destroyUnplaced(plan.expungedHere, of: account, on: connection)
     try await touch(plan.changed, of: account, on: connection)
     try await append(plan.entries(operationIDs), to: account, on: connection)
   }
@@ -100,13 +104,15 @@ struct PlannedOperation {
   var add: [String] = []
   var remove: [String] = []
   var previous: [String]?
+  /// What an append hands over.
+  var blob: Int64?
 
   func insert(_ id: Int64, _ account: ID<Account>) -> SQL {
     """
     insert into operation (account_id, id, kind, message_id, mailbox_id, uid, target_mailbox_id,
-      add_keywords, remove_keywords, previous_keywords)
+      add_keywords, remove_keywords, previous_keywords, blob_id)
     values (\(account.rawValue), \(id), \(kind), \(message), \(mailbox), \(uid), \(target),
-      \(add), \(remove), \(previous))
+      \(add), \(remove), \(previous), \(blob))
     """
   }
 }

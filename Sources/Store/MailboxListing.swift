@@ -15,6 +15,8 @@ package struct MailboxListing: Sendable, Equatable {
   package var objectID: String?
   /// UIDVALIDITY as STATUS told it, kept of a new mailbox: it may be renamed before it is opened.
   package var uidValidity: Int64?
+  /// Whether it is kept here and nowhere else.
+  package var isLocal = false
 
   package init(
     encodedName: String,
@@ -80,7 +82,8 @@ extension Store {
     }
   }
 
-  private func store(
+  /// Stores what a listing makes of the mailboxes, with fresh ids for those that are new.
+  func store(
     _ plan: ListingPlan,
     _ fresh: [Int64],
     _ account: ID<Account>,
@@ -108,10 +111,11 @@ extension Store {
       _ = try await connection.query(
         """
         insert into mailbox (account_id, id, name, path, encoded_name, delimiter, role,
-          is_subscribed, is_selectable, object_id, uid_validity)
+          is_subscribed, is_selectable, object_id, uid_validity, is_local, synced_down_to)
         values (\(account.rawValue), \(id), \(item.name), \(item.path), \(item.encodedName),
           \(item.delimiter), \(item.role), \(item.isSubscribed), \(item.isSelectable),
-          \(item.objectID), \(item.uidValidity))
+          \(item.objectID), \(item.uidValidity), \(item.isLocal),
+          case when \(item.isLocal) then 1 end)
         """
       )
     }

@@ -5,10 +5,11 @@ extension Store {
   /// Removes a mailbox and what only it held; what the feed must say of it.
   ///
   /// Intents that it was part of go too. What they showed is taken back first, the last one first: a
-  /// message on its way into the mailbox is where the server still has it.
+  /// message on its way into the mailbox is where the server still has it. Without `buries` no message can come back.
   func removeMailbox(
     _ id: ID<Mailbox>,
     of account: ID<Account>,
+    buries: Bool = true,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
     let intents = try await operations(
@@ -39,7 +40,7 @@ extension Store {
     let destroyed = try await destroyUnplaced(
       messages.sorted(),
       of: account,
-      buries: true,
+      buries: buries,
       on: connection
     )
     let left = messages.subtracting(destroyed).sorted()

@@ -323,7 +323,7 @@ extension Store {
     )
   }
 
-  /// Destroys those of `messages` that no mailbox holds and no intent waits for; their ids.
+  /// Destroys those of `messages` that no mailbox holds and no intent waits for, with what is kept of them; their ids.
   ///
   /// With `buries` each leaves a tombstone, by which it gets its id back when it appears again. A copy that
   /// appeared not long ago takes over the id of what is gone: then the id that the copy had is the one destroyed.
@@ -345,7 +345,14 @@ extension Store {
           where p.account_id = m.account_id and p.message_id = m.id)
         and not exists (select 1 from operation o where o.account_id = m.account_id
           and o.message_id = m.id and o.state in ('pending', 'running'))
-      returning account_id, id, identity, received_at, thread_id
+      returning account_id, id, identity, received_at, thread_id, blob_id
+      ), dropped as (
+        delete from blob where account_id = \(account.rawValue)
+          and id = any (array(select blob_id from gone where blob_id is not null))
+        returning size
+      ), freed as (
+        update account set kept_bytes = greatest(kept_bytes - (select sum(size) from dropped), 0)
+        where id = \(account.rawValue) and exists (select 1 from dropped)
       ), expired as (
         delete from tombstone where \(buries) and account_id = \(account.rawValue)
           and at < now() - \(Self.tombstoneDays) * interval '1 day'

@@ -5,7 +5,7 @@ extension Store {
   private static let mailboxColumns: SQL = """
     select account_id, id, parent_id, name, path, encoded_name, delimiter, role, is_subscribed,
       is_selectable, total_messages, unread_messages, uid_validity, uid_next, highest_mod_seq,
-      synced_down_to, version, object_id, is_unsure
+      synced_down_to, version, object_id, is_unsure, is_local
     from mailbox
     """
 
@@ -52,14 +52,29 @@ extension Store {
     }
   }
 
-  /// Removes a mailbox that the server has deleted.
+  /// Removes a mailbox that the server has deleted, or that is local; with `ifEmpty` only one that holds nothing.
   package func deleteMailbox(
     _ id: ID<Mailbox>,
-    of account: ID<Account>
+    of account: ID<Account>,
+    ifEmpty: Bool = false
   ) async throws(ServiceError) {
     try await attempt {
       try await mailTransaction(account) { connection in
-        let entries = try await removeMailbox(id, of: account, on: connection)
+        let rows = try await connection.query(
+          """
+          select total_messages, is_local from mailbox
+          where account_id = \(account.rawValue) and id = \(id.rawValue)
+          """
+        )
+        guard rows.count == 1 else { return }
+        let count = try rows.int64(0, 0)
+        guard !ifEmpty || count == 0 else { throw ServiceError.mailboxHolds(count) }
+        let entries = try await removeMailbox(
+          id,
+          of: account,
+          buries: try !rows.bool(0, 1),
+          on: connection
+        )
         try await append(entries, to: account, on: connection)
       }
     }
@@ -150,7 +165,18 @@ extension Store {
       syncedDownTo: try rows.optionalInt64(row, 15),
       objectID: try rows.optionalString(row, 17),
       isUnsure: try rows.bool(row, 18),
+      isLocal: try rows.bool(row, 19),
       version: try rows.int64(row, 16)
+    )
+  }
+}
+
+extension ServiceError {
+  /// The mailbox is not deleted, since it holds `count` messages.
+  package static func mailboxHolds(_ count: Int64) -> ServiceError {
+    ServiceError(
+      .conflict,
+      "The mailbox holds \(count) messages; permanent=true deletes them with it."
     )
   }
 }

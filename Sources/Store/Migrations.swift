@@ -60,6 +60,11 @@ package enum Migrations {
         name: "unsure",
         sql: String(decoding: PackageResources._011_unsure_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 12,
+        name: "local",
+        sql: String(decoding: PackageResources._012_local_sql, as: UTF8.self)
+      ),
     ]
   }
 }

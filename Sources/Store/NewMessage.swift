@@ -24,6 +24,8 @@ package struct NewMessage: Sendable {
   package var hasAttachment: Bool
   /// Where each leaf of the structure stands in a message that is kept here.
   package var leafRanges: [Range<Int>] = []
+  /// Its raw bytes, where they are kept here.
+  var blob: Int64?
   /// All else, as the API will write it.
   package var columns = MessageColumns()
 
@@ -56,6 +58,7 @@ package struct NewMessage: Sendable {
 /// Where a placement's row comes from: the column `placement.origin`.
 enum PlacementOrigin: Int16 {
   case server = 0
+  /// Kept here and nowhere else.
   case local = 1
   /// On its way to the server.
   case pending = 2
@@ -63,12 +66,15 @@ enum PlacementOrigin: Int16 {
   case unmatched = 3
   /// Gone from its mailbox; to be matched with what appears elsewhere, before it is destroyed.
   case vanished = 4
+
+  /// Of a placement that is made here.
+  init(ofNewIn isLocalMailbox: Bool) { self = isLocalMailbox ? .local : .pending }
 }
 
 extension NewMessage {
   private static let fixedColumns = [
     "account_id", "id", "thread_id", "identity", "size", "received_at", "sent_at",
-    "has_attachment", "email_id",
+    "has_attachment", "email_id", "blob_id",
   ]
 
   static let messageCopy = """
@@ -94,6 +100,7 @@ extension NewMessage {
     copy.write(sentAt)
     copy.write(hasAttachment)
     copy.write(emailID)
+    copy.write(blob)
     columns.write(to: &copy)
   }
 

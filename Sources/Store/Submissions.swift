@@ -120,13 +120,14 @@ extension Store {
     let id = try await attempt {
       let fresh = try await ids.take(2, from: pool)
       let due = [new.sendAt, new.undoUntil].compactMap { $0 }.max()
+      let blob = try RawBlob(new.message)
       try await pool.transaction { connection in
         try await settle(
           claim,
           location: "/v1/accounts/\(account)/submissions/\(ID<Submission>(fresh[0]))",
           on: connection
         )
-        try await insertBlob(fresh[1], new.message, of: account, on: connection)
+        try await insertBlobs([(fresh[1], blob)], of: account, on: connection)
         _ = try await connection.pipeline([
           """
           insert into submission (account_id, id, identity_id, sender, blob_id, size, message_id,

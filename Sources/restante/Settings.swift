@@ -22,6 +22,8 @@ struct Settings {
   var probeSeconds: Int?
   /// Days for which the feed of changes is kept, 0 for ever; nil is the engine's default.
   var feedRetentionDays: Int?
+  /// Millions of bytes that an account may keep in its local mailboxes; nil is without end.
+  var quotaMegabytes: Int?
   /// How many connections to mail servers there are.
   var connections = ConnectionLimits()
 
@@ -128,6 +130,7 @@ extension Settings {
         throw ValidationError("\(file): feedRetentionDays must be a number of days, or 0.")
       }
       feedRetentionDays = Int(days)
+    case "quotaMegabytes": quotaMegabytes = try positive()
     case "connectionsPerHost": connections.perHost = try positive()
     case "connectionsPerAccount": connections.perAccount = try positive()
     case "loginsAtOnce": connections.loginsAtOnce = try positive()

@@ -71,6 +71,7 @@ struct Wiring {
     if let seconds = settings.pollSeconds { configuration.pollInterval = .seconds(seconds) }
     if let seconds = settings.probeSeconds { configuration.watchSilence = .seconds(seconds) }
     configuration.connections = settings.connections
+    configuration.quotaBytes = settings.quotaMegabytes.map { Int64($0) * 1_000_000 }
     if let days = settings.feedRetentionDays {
       configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
     }

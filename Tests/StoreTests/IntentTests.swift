@@ -154,11 +154,10 @@ import Testing
     try await StoreFixture.with { fixture in
       let (store, account) = (fixture.store, fixture.account)
       let raw = [UInt8]("Subject: hello\r\n\r\nHello.\r\n".utf8)
-      let id = try await store.insertImported(
+      let id = try await fixture.keep(
         StoreFixture.mail(nil, ["$seen"], identity: "imported"),
         raw: raw,
-        into: fixture.archive.id,
-        of: account
+        into: fixture.archive.id
       )
       #expect(try await fixture.counters(fixture.archive) == [1, 0])
       let append = try #require(try await store.dueOperations(of: account, limit: 9).first)

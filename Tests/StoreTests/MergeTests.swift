@@ -159,11 +159,10 @@ import Testing
   {
     try await StoreFixture.with { fixture in
       let (store, account) = (fixture.store, fixture.account)
-      let id = try await store.insertImported(
+      let id = try await fixture.keep(
         StoreFixture.mail(nil, identity: "its bytes"),
         raw: [UInt8]("Subject: hello\r\n\r\n".utf8),
-        into: fixture.archive.id,
-        of: account
+        into: fixture.archive.id
       )
       let appends = try await store.dueOperations(of: account, limit: 9)
       try await store.completeOperations(appends, uids: [id: 3], uidValidity: 7, of: account)
@@ -190,11 +189,10 @@ import Testing
       )
       let new = try #require(boxes.first { $0.path == "New" })
       for (uidValidity, box) in [(Int64(9), new), (9, fixture.archive)] {
-        let id = try await store.insertImported(
+        let id = try await fixture.keep(
           StoreFixture.mail(nil, identity: "import"),
           raw: [UInt8]("Subject: hello\r\n\r\n".utf8),
-          into: box.id,
-          of: account
+          into: box.id
         )
         let appends = try await store.dueOperations(of: account, limit: 9)
         try await store.completeOperations(

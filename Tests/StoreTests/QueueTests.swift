@@ -87,9 +87,11 @@ import Testing
       for _ in 0..<2 {
         try await store.fileSentCopy(
           of: submission,
-          StoreFixture.mail(nil, ["$seen"]),
-          raw: [0x41],
-          into: fixture.archive.id
+          Delivery(
+            StoreFixture.mail(nil, ["$seen"]),
+            try RawBlob([0x41]),
+            into: fixture.archive.id
+          )
         )
       }
       let operations = try await store.dueOperations(of: account, limit: 9)

@@ -185,11 +185,10 @@ import Testing
       message.uid = nil
       let raw = Array("Subject: Draft\r\nX-Project: Zeppelin\r\n\r\nAirships over Köln".utf8)
       let (store, account) = (fixture.store, fixture.account)
-      let id = try await store.insertImported(
+      let id = try await fixture.keep(
         message,
         raw: raw,
-        into: fixture.inbox.id,
-        of: account
+        into: fixture.inbox.id
       )
       try await fixture.merge(Self.samples())
       try await Self.index(fixture)

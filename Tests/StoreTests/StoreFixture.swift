@@ -16,20 +16,29 @@ struct StoreFixture {
   let trash: Mailbox
 
   /// Makes the database, runs `body`, and checks after it what holds after whatever was done.
-  static func with(_ body: (StoreFixture) async throws -> Void) async throws {
+  ///
+  /// With `isLocal` no server is meant to stand behind the account.
+  static func with(
+    isLocal: Bool = false,
+    _ body: (StoreFixture) async throws -> Void
+  ) async throws {
     try await PrivatePostgres.shared.withDatabase { pool in
       _ = try await Migrator().run(Migrations.all, on: pool)
       let store = Store(pool: pool, sealer: Sealer(keys: [try SecretKey.generate()]))
-      let account = try await newAccount(store)
-      let boxes = try await store.storeListing(
-        [
-          listing("INBOX", role: "inbox"), listing("Archive", role: "archive"),
-          listing("Trash", role: "trash"),
-        ],
-        of: account
-      )
+      let listings = [
+        listing("INBOX", role: "inbox"), listing("Archive", role: "archive"),
+        listing("Trash", role: "trash"),
+      ]
+      let account =
+        isLocal ? try await newLocalAccount(store, listings) : try await newAccount(store)
+      let boxes =
+        isLocal
+        ? try await store.mailboxes(of: account).mailboxes
+        : try await store.storeListing(listings, of: account)
       var begun: [String: Mailbox] = [:]
-      for box in boxes { begun[box.path] = try await store.beginSync(of: box, uidValidity: 7) }
+      for box in boxes {
+        begun[box.path] = isLocal ? box : try await store.beginSync(of: box, uidValidity: 7)
+      }
       let fixture = StoreFixture(
         pool: pool,
         store: store,
@@ -40,6 +49,7 @@ struct StoreFixture {
       )
       try await body(fixture)
       #expect(try await fixture.wrongCounters() == [])
+      #expect(try await fixture.keptBytesAreRight())
       #expect(try await fixture.feedIsWhole())
     }
   }
@@ -66,6 +76,28 @@ struct StoreFixture {
       outgoing: nil,
       outgoingSecret: outgoingSecret,
       identities: []
+    ).id
+  }
+
+  static func newLocalAccount(
+    _ store: Store,
+    _ mailboxes: [MailboxListing]
+  ) async throws -> ID<Account> {
+    try await store.insertAccount(
+      name: "Alice",
+      email: "alice@test.invalid",
+      mode: .online,
+      incoming: .local,
+      incomingSecret: nil,
+      outgoing: nil,
+      outgoingSecret: nil,
+      identities: [],
+      localMailboxes: mailboxes.map { listing in
+        var listing = listing
+        listing.isLocal = true
+        return listing
+      },
+      isReady: true
     ).id
   }
 
@@ -121,6 +153,16 @@ struct StoreFixture {
     try await store.merge(messages, into: mailbox ?? inbox, progress: progress)
   }
 
+  /// Keeps a raw message, as an import does.
+  func keep(
+    _ message: NewMessage,
+    raw: [UInt8],
+    into mailbox: ID<Mailbox>
+  ) async throws -> ID<Message> {
+    let delivery = Delivery(message, try RawBlob(raw, leaves: message.leafRanges), into: mailbox)
+    return try #require(try await store.deliver([delivery], to: account).first).get()
+  }
+
   /// Ends a pass: what vanished before it is destroyed.
   func removeHeld() async throws {
     try await store.removeHeld(try await store.heldPlacements(of: account), of: account)
@@ -166,6 +208,19 @@ struct StoreFixture {
       """
     )
     return try (0..<rows.count).map { try rows.string($0, 0) }
+  }
+
+  /// Whether each account's count of what it keeps is what a sum gives.
+  private func keptBytesAreRight() async throws -> Bool {
+    try await pool.query(
+      """
+      select coalesce(bool_and(a.kept_bytes = coalesce((
+          select sum(b.size) from message m join blob b
+            on b.account_id = m.account_id and b.id = m.blob_id
+          where m.account_id = a.id), 0)), true)
+      from account a
+      """
+    ).bool(0, 0)
   }
 
   /// Whether each account's feed runs from 1 to its `seq` without a gap.

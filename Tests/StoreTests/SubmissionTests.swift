@@ -139,9 +139,11 @@ import Testing
       for _ in 0..<2 {
         try await fixture.store.fileSentCopy(
           of: submission,
-          StoreFixture.mail(nil, ["$seen"]),
-          raw: [0x41],
-          into: fixture.archive.id
+          Delivery(
+            StoreFixture.mail(nil, ["$seen"]),
+            try RawBlob([0x41]),
+            into: fixture.archive.id
+          )
         )
       }
       #expect(try await fixture.counters(fixture.archive) == [1, 0])

@@ -61,6 +61,26 @@ extension TestService {
     ).id
   }
 
+  /// Adds an account that no server stands behind.
+  package func addLocalAccount(
+    _ user: String = "alice",
+    quotaBytes: Int64? = nil,
+    smtp postfix: PostfixServer? = nil
+  ) async throws -> ID<Account> {
+    var draft = AccountDraft(
+      name: nil,
+      email: "\(user)@\(DovecotServer.domain)",
+      mode: .online,
+      incoming: .local,
+      incomingSecret: nil,
+      outgoing: postfix.map { Self.smtp($0, user) },
+      outgoingSecret: postfix == nil ? nil : Secret("secret"),
+      identities: []
+    )
+    draft.quotaBytes = quotaBytes
+    return try await engine.createAccount(draft).id
+  }
+
   /// Adds an account for `user` of `dovecot` and waits until all of it is synced.
   package func addSyncedAccount(
     _ dovecot: DovecotServer,

@@ -65,6 +65,7 @@ enum ProblemTable {
     client(.cleartextRefused, 422, "A password would cross the network in the clear"),
     client(.tooManyRequests, 429, "Too many requests"),
     client(.headerTooLarge, 431, "The header is too large"),
+    client(.overQuota, 507, "The account may not keep more"),
   ]
 
   private static let backend: [Entry] = [

@@ -6,8 +6,8 @@ import Model
 enum AccountJSON {
   static let members = [
     "id", "name", "email", "mode", "incoming", "outgoing", "identities", "state", "health",
-    "lastError", "lastSyncAt", "firstSyncedAt", "sync", "quota", "capabilities",
-    "createdAt",
+    "lastError", "lastSyncAt", "firstSyncedAt", "sync", "quota", "quotaBytes",
+    "capabilities", "createdAt",
   ]
 
   /// The tag changes with the settings and with what the service found out about the account.
@@ -56,6 +56,7 @@ enum AccountJSON {
           for quota in connection.quotas { write(quota, to: &json) }
         }
       }
+      json.member("quotaBytes", fields) { $0.int(account.quotaBytes) }
       json.member("createdAt", fields) { $0.time(account.createdAt) }
     }
   }
@@ -117,6 +118,7 @@ enum AccountJSON {
   private static func write(_ settings: BackendSettings, to json: inout JSONWriter) {
     json.object { json in
       json.member("protocol") { $0.string(settings.kind.rawValue) }
+      guard settings.kind != .local else { return }
       json.member("host") { $0.string(settings.host) }
       json.member("port") { $0.int(settings.port) }
       json.member("tls") { $0.string(settings.security.rawValue) }

@@ -17,10 +17,11 @@ enum AccountSettings {
     let incoming = object.object("incoming").flatMap { side($0, .incoming, of: nil) }
     let outgoing = object.object("outgoing").flatMap { side($0, .outgoing, of: nil) }
     let identities = identities(&object)
+    let quotaBytes = object.int("quotaBytes", in: 0...quotaLimit)
     object.finish()
     try faults.check()
     guard let incoming, let email else { throw missingIncoming(wantsDiscovery) }
-    return AccountDraft(
+    var draft = AccountDraft(
       name: name,
       email: email,
       mode: mode ?? .online,
@@ -30,7 +31,12 @@ enum AccountSettings {
       outgoingSecret: outgoing?.secret,
       identities: identities ?? []
     )
+    draft.quotaBytes = quotaBytes
+    return draft
   }
+
+  /// More than any disk has.
+  private static let quotaLimit: Int64 = 1 << 60
 
   private static func missingIncoming(_ wantsDiscovery: Bool) -> ServiceError {
     guard wantsDiscovery else {
@@ -99,6 +105,11 @@ enum AccountSettings {
     if object.has("identities") {
       patch.identities = identities(&object, known: account.identities) ?? []
     }
+    switch object.change("quotaBytes", { $0.int("quotaBytes", in: 0...quotaLimit) }) {
+    case .unchanged: break
+    case .cleared: patch.quotaBytes = .some(nil)
+    case .set(let bytes): patch.quotaBytes = bytes
+    }
     object.finish()
     try faults.check()
     return patch
@@ -112,11 +123,11 @@ extension AccountSettings {
   enum Role {
     case incoming, outgoing
 
-    /// The protocols that are spoken, and those that a caller may know of but that are not.
-    var protocols: (spoken: BackendSettings.Kind, planned: [String]) {
+    /// The protocols that are spoken, the usual one first, and those that a caller may know of but that are not.
+    var protocols: (spoken: [BackendSettings.Kind], planned: [String]) {
       switch self {
-      case .incoming: (.imap, ["pop3", "nntp", "local"])
-      case .outgoing: (.smtp, ["direct"])
+      case .incoming: ([.imap, .local], ["pop3", "nntp"])
+      case .outgoing: ([.smtp], ["direct"])
       }
     }
 
@@ -144,7 +155,11 @@ extension AccountSettings {
   ) -> Side? {
     var object = decoder
     let faults = object.faults
-    checkProtocol(&object, role)
+    guard let kind = kind(&object, role, old) else { return nil }
+    if kind == .local {
+      object.finish()
+      return Side(settings: .local)
+    }
     let host = object.string("host", old == nil ? .required : .optional, length: 1...253)
     if let host {
       TextRules.checkLine(host, at: object.pointer(to: "host"), faults: faults)
@@ -158,7 +173,7 @@ extension AccountSettings {
     guard let host = host ?? old?.host else { return nil }
     let effective = security ?? .implicit
     let settings = BackendSettings(
-      kind: role.protocols.spoken,
+      kind: kind,
       host: host,
       port: port ?? role.port(effective),
       security: effective,
@@ -170,16 +185,32 @@ extension AccountSettings {
     return Side(settings: settings, secret: auth.secret)
   }
 
-  private static func checkProtocol(_ object: inout ObjectDecoder, _ role: Role) {
-    guard let name = object.string("protocol") else { return }
-    let protocols = role.protocols
-    if name == protocols.spoken.rawValue { return }
+  /// The protocol of one side, which stays what it was: another would leave the account's mail behind.
+  ///
+  /// Nil where it is another; what else stands there is of no account that could be.
+  private static func kind(
+    _ object: inout ObjectDecoder,
+    _ role: Role,
+    _ old: BackendSettings?
+  ) -> BackendSettings.Kind? {
+    let (spoken, planned) = role.protocols
+    let usual = old?.kind ?? spoken[0]
+    guard let name = object.string("protocol") else { return usual }
     let pointer = object.pointer(to: "protocol")
-    if protocols.planned.contains(name) {
+    if let kind = spoken.first(where: { $0.rawValue == name }) {
+      guard old.map({ $0.kind == kind }) ?? true else {
+        object.faults.addValue(pointer, .conflict, "The protocol of an account does not change.")
+        return nil
+      }
+      return kind
+    }
+    if planned.contains(name) {
       object.faults.addValue(pointer, .unsupported, "\(name) is not spoken yet.")
     } else {
-      object.faults.add(pointer, .format, "\(protocols.spoken.rawValue) is wanted.")
+      let names = spoken.map(\.rawValue).joined(separator: " or ")
+      object.faults.add(pointer, .format, "\(names) is wanted.")
     }
+    return usual
   }
 
   private static func certificate(

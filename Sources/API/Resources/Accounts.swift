@@ -24,7 +24,7 @@ extension Endpoints {
     if request.wantsTotal { answer.total = try await store.countAccounts(visibleTo: visible) }
     return answer.response(to: call) { json in
       for account in items {
-        let connection = engine.connection(of: account.id)
+        let connection = engine.connection(of: account)
         AccountJSON.write(account, connection, request.fields, to: &json)
       }
     }
@@ -99,7 +99,7 @@ extension Endpoints {
     status: HTTPStatus = .ok,
     location: String? = nil
   ) -> HTTPResponse {
-    let connection = engine.connection(of: account.id)
+    let connection = engine.connection(of: account)
     let tag = AccountJSON.tag(account, connection)
     return .json(status: status, tag: tag, location: location) {
       AccountJSON.write(account, connection, fields, to: &$0)
@@ -107,6 +107,6 @@ extension Endpoints {
   }
 
   private func tag(of account: Account) -> ETag {
-    AccountJSON.tag(account, engine.connection(of: account.id))
+    AccountJSON.tag(account, engine.connection(of: account))
   }
 }

@@ -63,7 +63,7 @@ extension Endpoints {
     return .json { json in
       json.object { json in
         json.member("version") { $0.string(configuration.version) }
-        json.member("incoming") { $0.strings(["imap"]) }
+        json.member("incoming") { $0.strings(["imap", "local"]) }
         json.member("outgoing") { $0.strings(["smtp"]) }
         json.member("auth") { $0.strings(BackendSettings.AuthType.allCases.map(\.rawValue)) }
         json.member("modes") { $0.strings(AccountMode.allCases.map(\.rawValue)) }
@@ -80,6 +80,7 @@ extension Endpoints {
       json.member("batchMessages") { $0.int(limits.batchMessages) }
       json.member("recipients") { $0.int(limits.recipients) }
       json.member("bodyValueBytes") { $0.int(limits.bodyValueBytes) }
+      json.member("quotaBytes") { $0.int(engine.services.configuration.quotaBytes) }
       json.member("pageItems") { $0.int(PageRequest.maximumLimit) }
     }
   }

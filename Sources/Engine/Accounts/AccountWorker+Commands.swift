@@ -64,7 +64,7 @@ extension AccountWorker {
       }
       if reasons.contains(.limits) { await setState(.ready, limitation(record.incoming)) }
       if reasons.contains(.jobs) {
-        try await inChildTask { try await self.runJobs() }
+        try await inChildTask { try await self.services.runJobs(of: self.account, self.logger) }
         // What the jobs changed is replayed before the next wait.
         reasons = .operations
         continue
@@ -185,23 +185,13 @@ extension AccountWorker {
       }
     )
   }
+
   /// Notes what the server limits; one that refuses to say limits nothing that we know of.
   private func readQuotas(_ client: IMAPClient) async throws(IMAPError) {
     do throws(IMAPError) {
       self.record.note(AccountConnection.Quota.list(try await client.quotas(of: .inbox)))
     } catch {
       guard case .refused = error else { throw error }
-    }
-  }
-
-  private func runJobs() async throws {
-    for job in try await store.unfinishedJobs(of: account) {
-      try await BatchJob(
-        record: job,
-        store: store,
-        configuration: configuration,
-        logger: logger
-      ).run()
     }
   }
 }

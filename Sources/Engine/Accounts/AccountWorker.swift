@@ -6,7 +6,7 @@ import Net
 import Store
 import Synchronization
 
-/// Keeps one account current: connects, replays intents, syncs, watches, and tries again after failures.
+/// Keeps one IMAP account current: connects, replays intents, syncs, watches, and tries again after failures.
 ///
 /// One connection does all commands, one after another, so that a sync never reads state that an
 /// intent of ours is changing. A second one watches the inbox. Bodies have connections of their own.

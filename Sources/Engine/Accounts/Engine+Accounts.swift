@@ -12,6 +12,8 @@ package struct AccountDraft: Sendable {
   package var outgoing: BackendSettings?
   package var outgoingSecret: Secret?
   package var identities: [Identity]
+  /// How many bytes it may have in its local mailboxes; nil is the service's limit.
+  package var quotaBytes: Int64?
 
   package init(
     name: String?,
@@ -45,12 +47,16 @@ package struct AccountPatch: Sendable {
   package var outgoing: BackendSettings??
   package var outgoingSecret: Secret?
   package var identities: [Identity]?
+  /// `.some(nil)` is the service's limit.
+  package var quotaBytes: Int64??
 
   package init() {}
 }
 
 extension Engine {
   /// Stores the account and starts to connect; returns at once, in state `connecting`.
+  ///
+  /// An account whose mailboxes are kept here has the usual ones from the start, and is `ready` where there is nothing to connect to.
   package func createAccount(
     _ draft: AccountDraft,
     claim: IdempotencyClaim? = nil
@@ -79,9 +85,12 @@ extension Engine {
       outgoing: draft.outgoing,
       outgoingSecret: draft.outgoingSecret,
       identities: identities,
+      quotaBytes: draft.quotaBytes,
+      localMailboxes: draft.incoming.kind.hasLocalMailboxes ? LocalBackend.mailboxes : [],
+      isReady: draft.incoming.kind == .local,
       claim: claim
     )
-    startWorker(account.id)
+    startWorker(account)
     return account
   }
 
@@ -97,6 +106,7 @@ extension Engine {
     account.email = patch.email ?? account.email
     account.mode = patch.mode ?? account.mode
     account.identities = patch.identities ?? account.identities
+    account.quotaBytes = patch.quotaBytes ?? account.quotaBytes
     if let incoming = patch.incoming {
       account.incoming = incoming
       try requireSecret(
@@ -120,7 +130,7 @@ extension Engine {
         }
       }
     }
-    let updated = try await store.updateAccount(
+    var updated = try await store.updateAccount(
       account,
       incomingSecret: patch.incomingSecret,
       outgoingSecret: patch.outgoingSecret,
@@ -131,7 +141,8 @@ extension Engine {
     if account.incoming != old.incoming || patch.incomingSecret != nil {
       await stopWorker(id)
       try await store.setState(.connecting, failure: nil, of: id)
-      startWorker(id)
+      (updated.state, updated.lastError) = (.connecting, nil)
+      startWorker(updated)
     }
     return updated
   }
@@ -192,6 +203,7 @@ extension Engine {
     _ settings: BackendSettings,
     _ pointer: String
   ) throws(ServiceError) {
+    guard settings.kind != .local else { return }
     do throws(NetError) {
       try services.backends.connector.check(host: settings.host, port: settings.port)
     } catch {

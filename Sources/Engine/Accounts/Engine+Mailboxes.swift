@@ -1,9 +1,8 @@
 import MailProtocols
-import MailTransport
 package import Model
 import Store
 
-// Mailboxes are made, renamed and deleted on the server first: only it can say whether a name is good.
+// Mailboxes of a server are made, renamed and deleted there first: only it can say whether a name is good.
 
 extension Engine {
   /// Creates a mailbox below `parent`, or at the top.
@@ -21,28 +20,27 @@ extension Engine {
     _ parent: ID<Mailbox>?
   ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
-    let top = parent == nil ? try await personalPrefix(account, all) : ""
+    let backend = try backend(of: account)
+    let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
     let path = try wirePath(name, parent, all, top: top)
     let wire = MailboxName(path)
-    if all.contains(where: { Array($0.encodedName.utf8) == wire.encoded }) {
+    if all.contains(where: { $0.imapName == wire }) {
       throw ServiceError(.conflict, "There is a mailbox of this name already.")
     }
-    let listings = try await onServer(account) { client in
-      try await client.create(wire)
-      try await client.subscribe(wire)
-      var listed = try await client.list()
-      // Dovecot leaves out of a list what another client renames, or what stands beside it, meanwhile. Its
-      // OK says that the mailbox is there.
-      if !listed.contains(where: { $0.name == wire }) {
-        listed.append(ListedMailbox(name: wire, delimiter: listed.first?.delimiter))
-      }
-      return MailboxListing.listings(listed)
-    }
-    // What else the listing tells a sync takes note of: it finds out what was renamed.
-    guard let listing = listings.first(where: { Array($0.encodedName.utf8) == wire.encoded }),
-      let made = try await store.addMailbox(listing, of: account)
-    else {
-      throw ServiceError(.backendRefused, "The server did not list the mailbox it created.")
+    let listing = try await backend.create(
+      MailboxListing(
+        encodedName: String(decoding: wire.encoded, as: UTF8.self),
+        path: path,
+        name: name,
+        parentEncodedName: all.first { $0.id == parent }?.encodedName,
+        delimiter: all.lazy.compactMap(\.delimiter).first,
+        role: nil,
+        isSubscribed: true,
+        isSelectable: true
+      )
+    )
+    guard let made = try await store.addMailbox(listing, of: account) else {
+      throw ServiceError.notFound("mailbox")
     }
     return made
   }
@@ -74,13 +72,8 @@ extension Engine {
       throw ServiceError.notFound("mailbox")
     }
     if let isSubscribed, isSubscribed != mailbox.isSubscribed {
-      let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-      try await onServer(account) { client in
-        if isSubscribed {
-          try await client.subscribe(wire)
-        } else {
-          try await client.unsubscribe(wire)
-        }
+      if !mailbox.isLocal {
+        try await backend(of: account).setSubscribed(isSubscribed, mailbox)
       }
       try await store.setSubscribed(isSubscribed, id, of: account)
     }
@@ -103,23 +96,17 @@ extension Engine {
     guard mailbox.role != "inbox" else {
       throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
     }
-    let top = parent == nil ? try await personalPrefix(mailbox.accountID, all) : ""
+    let backend = try backend(of: mailbox.accountID)
+    let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
     let path = try wirePath(name, parent, all, top: top)
-    let old = MailboxName(encoded: Array(mailbox.encodedName.utf8))
     let new = MailboxName(path)
     if let delimiter = mailbox.delimiter, path.hasPrefix(mailbox.path + delimiter) {
       throw ServiceError(.conflict, "A mailbox cannot be moved below itself.")
     }
-    if all.contains(where: { Array($0.encodedName.utf8) == new.encoded }) {
+    if all.contains(where: { $0.imapName == new }) {
       throw ServiceError(.conflict, "There is a mailbox of this name already.")
     }
-    try await onServer(mailbox.accountID) { client in
-      try await client.rename(old, to: new)
-      if mailbox.isSubscribed {
-        try await client.subscribe(new)
-        try await client.unsubscribe(old)
-      }
-    }
+    if !mailbox.isLocal { try await backend.rename(mailbox, to: new) }
     let listing = MailboxListing(
       encodedName: String(decoding: new.encoded, as: UTF8.self),
       path: path,
@@ -157,31 +144,14 @@ extension Engine {
     guard !all.contains(where: { $0.parentID == id }) else {
       throw ServiceError(.conflict, "The mailbox has mailboxes below it; delete those first.")
     }
-    if !isPermanent { try requireEmpty(mailbox.totalMessages) }
-    let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-    let countsMessages = !isPermanent && mailbox.isSelectable
-    let left = try await onServer(account) { client in
-      // A mailbox that is selected cannot be deleted on some servers.
-      try await client.examine(.inbox)
-      if countsMessages {
-        // What has not been synced is in no counter of ours. A server that does not say is not trusted to hold none.
-        let left = try await client.status(wire, [.messages]).messages ?? 1
-        if left > 0 { return Int64(left) }
-      }
-      try await client.delete(wire)
-      if mailbox.isSubscribed { try await client.unsubscribe(wire) }
-      return 0
+    if !isPermanent, mailbox.totalMessages > 0 {
+      throw ServiceError.mailboxHolds(mailbox.totalMessages)
     }
-    try requireEmpty(left)
-    try await store.deleteMailbox(id, of: account)
-  }
-
-  private func requireEmpty(_ count: Int64) throws(ServiceError) {
-    guard count > 0 else { return }
-    throw ServiceError(
-      .conflict,
-      "The mailbox holds \(count) messages; permanent=true deletes them with it."
-    )
+    if !mailbox.isLocal {
+      try await backend(of: account).delete(mailbox, ifEmpty: !isPermanent)
+    }
+    // What is delivered at this moment is counted under the lock of the transaction.
+    try await store.deleteMailbox(id, of: account, ifEmpty: mailbox.isLocal && !isPermanent)
   }
 
   /// The decoded name of a mailbox called `name` below `parent`.
@@ -230,26 +200,6 @@ extension Engine {
     return above.path + delimiter + name
   }
 
-  /// What the names of the user's own mailboxes begin with (RFC 2342), as far as the server says so.
-  private func personalPrefix(_ account: ID<Account>, _ all: [Mailbox]) async throws -> String {
-    do {
-      let namespaces = try await onServer(account) { try await $0.namespaces() }
-      if let own = namespaces.personal.first { return own.prefix.decoded }
-    } catch let error as IMAPError {
-      guard case .refused = error else { throw error }
-    }
-    return topLevelPrefix(all)
-  }
-
-  /// Leniency `inboxPrefix`: where every mailbox stands under `INBOX.` (Courier), a new one has to as well.
-  private func topLevelPrefix(_ all: [Mailbox]) -> String {
-    let others = all.filter { $0.role != "inbox" }
-    guard let delimiter = all.lazy.compactMap(\.delimiter).first, !others.isEmpty,
-      others.allSatisfy({ $0.path.uppercased().hasPrefix("INBOX\(delimiter)") })
-    else { return "" }
-    return "INBOX\(delimiter)"
-  }
-
   /// Runs `body` while nobody else lists or changes the mailboxes of the account.
   private func changingMailboxes<R>(
     of account: ID<Account>,
@@ -257,16 +207,6 @@ extension Engine {
   ) async throws(ServiceError) -> R {
     try await serviceErrors(account) {
       try await services.mailboxLocks[account].withLock(body)
-    }
-  }
-
-  /// Runs commands on a connection of the account that nobody else uses meanwhile.
-  private func onServer<R: Sendable>(
-    _ account: ID<Account>,
-    _ body: @escaping @Sendable (IMAPClient) async throws -> R
-  ) async throws -> R {
-    try await onAccountLoop(account) { pool in
-      try await pool.withClient(body)
     }
   }
 }

@@ -1,5 +1,3 @@
-import MIME
-package import Bytes
 package import Model
 package import Store
 
@@ -47,32 +45,6 @@ extension Engine {
     let missing = try await store.changeMessages(ids, of: account, patch)
     wake(account, .operations)
     return outcomes(ids, missing)
-  }
-
-  /// Keeps a raw message, shows it at once, and has it appended to the server.
-  package func importMessage(
-    _ raw: [UInt8],
-    into mailbox: ID<Mailbox>,
-    of account: ID<Account>,
-    keywords: [String],
-    receivedAt: Timestamp?,
-    claim: IdempotencyClaim? = nil
-  ) async throws(ServiceError) -> ID<Message> {
-    let raw = LineEnds.canonical(raw)
-    let message = NewMessage(
-      raw: raw,
-      keywords: keywords,
-      receivedAt: receivedAt ?? services.now()
-    )
-    let id = try await store.insertImported(
-      message,
-      raw: raw,
-      into: mailbox,
-      of: account,
-      claim: claim
-    )
-    wake(account, .operations)
-    return id
   }
 
   /// Queues a change of all messages that a query finds.

@@ -19,7 +19,9 @@ package struct VerifyStep: Sendable {
 extension Engine {
   /// Tries settings without storing them: each step that was reached, in order; the last one may have failed.
   package func verify(_ draft: AccountDraft) async throws(ServiceError) -> [VerifyStep] {
-    var steps = await verifyIncoming(draft.incoming, draft.incomingSecret)
+    var steps =
+      draft.incoming.kind == .local
+      ? [] : await verifyIncoming(draft.incoming, draft.incomingSecret)
     if let outgoing = draft.outgoing {
       steps += await verifyOutgoing(outgoing, draft.outgoingSecret)
     }

@@ -1,12 +1,10 @@
-import MailTransport
 package import Model
-import Net
 import Store
 
 extension Engine {
   /// Finds what of a search the database cannot answer: texts of bodies, and header fields that are not kept.
   ///
-  /// The server of the account is asked, for as long as `EngineConfiguration.searchTime`; what it did not tell by
+  /// The server of the account, where it has one, is asked, for as long as `EngineConfiguration.searchTime`; what it did not tell by
   /// then is a gap. A query without such terms costs nothing. With `continues` what the page before found is used
   /// again, where it is still known, so that going through the pages asks the server once.
   package func find(
@@ -32,69 +30,15 @@ extension Engine {
     for term in terms {
       findings.messages[term] = try await store.localMessages(with: term, of: account)
     }
-    try await ask(terms, mailboxes, account, &findings)
+    let elsewhere = mailboxes.filter { !$0.isLocal }
+    if !elsewhere.isEmpty {
+      do throws(ServiceError) {
+        try await backend(of: account).search(terms, in: elsewhere, addingTo: &findings)
+      } catch  where error.isRetryable {
+        findings.gaps = [SearchGap(account: account, mailbox: nil, error: error)]
+      }
+    }
     if findings.gaps.isEmpty { services.searches[key] = findings }
     return findings
-  }
-
-  private func ask(
-    _ terms: [SearchTerm],
-    _ mailboxes: [Mailbox],
-    _ account: ID<Account>,
-    _ findings: inout SearchFindings
-  ) async throws(ServiceError) {
-    guard !mailboxes.isEmpty else { return }
-    let search = ServerSearch(
-      terms: terms,
-      // The inbox first: where time runs out, it was asked.
-      mailboxes: mailboxes.filter { $0.role == "inbox" } + mailboxes.filter { $0.role != "inbox" },
-      limit: services.configuration.searchHits
-    )
-    let failure = await run(search, account)
-    for hits in search.found.hits {
-      let messages = try await store.messages(withUIDs: hits.uids, in: hits.mailbox, of: account)
-      findings.messages[hits.term, default: []] += messages
-    }
-    for (term, messages) in findings.messages { findings.messages[term] = Set(messages).sorted() }
-    let gaps: [SearchGap] = search.mailboxes.compactMap { mailbox in
-      let end = search.found.end(of: mailbox.id)
-      let reason = end.failure.map { serviceError($0, account) }
-      guard let error = end.isOver ? reason : failure ?? timedOut(account) else { return nil }
-      return SearchGap(account: account, mailbox: mailbox.id, error: error)
-    }
-    if gaps.count == search.mailboxes.count, let first = gaps.first {
-      findings.gaps = [SearchGap(account: account, mailbox: nil, error: first.error)]
-    } else {
-      findings.gaps = gaps
-    }
-  }
-
-  private func timedOut(_ account: ID<Account>) -> ServiceError {
-    ServiceError(IMAPError.timedOut, host: services.host(of: account))
-  }
-
-  /// Runs a search until it ends or its time is over; why it could not be begun, or broke off.
-  private func run(_ search: ServerSearch, _ account: ID<Account>) async -> ServiceError? {
-    let deadline = Deadline.after(services.configuration.searchTime)
-    return await withTaskGroup(of: ServiceError?.self) { group in
-      group.addTask { [self] in
-        do {
-          try await onAccountLoop(account) { pool in
-            try await pool.withClient { try await search.run($0, until: deadline) }
-          }
-          return nil
-        } catch {
-          return serviceError(error, account)
-        }
-      }
-      group.addTask { [self] in
-        // A sleep that ends early was cancelled: the search has ended.
-        try? await Task.sleep(until: deadline)
-        return timedOut(account)
-      }
-      let first = await group.next() ?? nil
-      group.cancelAll()
-      return first
-    }
   }
 }

@@ -16,10 +16,19 @@ struct SentMessage {
   func file(_ wakeAccount: (ID<Account>) -> Void) async throws {
     let store = services.store
     let account = submission.accountID
-    let sent = try await store.mailbox(role: "sent", of: account)
-    let raw = try await store.blob(submission.blob, of: account)
-    let message = NewMessage(raw: raw, keywords: ["$seen"], receivedAt: services.now())
-    try await store.fileSentCopy(of: submission, message, raw: raw, into: sent?.id)
+    var copy: Delivery?
+    if let sent = try await store.mailbox(role: "sent", of: account) {
+      let raw = try await store.blob(submission.blob, of: account)
+      copy = try await services.delivery(
+        of: raw,
+        into: sent.id,
+        keywords: ["$seen"],
+        receivedAt: services.now()
+      )
+      // It is sent: to lose the copy would be worse than to keep a little too much.
+      copy?.isLimited = false
+    }
+    try await store.fileSentCopy(of: submission, copy)
     wakeAccount(account)
   }
 }

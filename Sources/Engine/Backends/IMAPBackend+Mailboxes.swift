@@ -1,0 +1,84 @@
+import MailProtocols
+import MailTransport
+import Model
+import Store
+
+extension IMAPBackend {
+  func create(_ mailbox: MailboxListing) async throws -> MailboxListing {
+    let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+    let listings = try await withClient { client in
+      try await client.create(wire)
+      try await client.subscribe(wire)
+      var listed = try await client.list()
+      // Dovecot leaves out of a list what another client renames, or what stands beside it, meanwhile. Its
+      // OK says that the mailbox is there.
+      if !listed.contains(where: { $0.name == wire }) {
+        listed.append(ListedMailbox(name: wire, delimiter: listed.first?.delimiter))
+      }
+      return MailboxListing.listings(listed)
+    }
+    // What else the listing tells a sync takes note of: it finds out what was renamed.
+    guard let listing = listings.first(where: { Array($0.encodedName.utf8) == wire.encoded })
+    else {
+      throw ServiceError(.backendRefused, "The server did not list the mailbox it created.")
+    }
+    return listing
+  }
+
+  func setSubscribed(_ isSubscribed: Bool, _ mailbox: Mailbox) async throws {
+    try await withClient { client in
+      if isSubscribed {
+        try await client.subscribe(mailbox.imapName)
+      } else {
+        try await client.unsubscribe(mailbox.imapName)
+      }
+    }
+  }
+
+  func rename(_ mailbox: Mailbox, to name: MailboxName) async throws {
+    try await withClient { client in
+      try await client.rename(mailbox.imapName, to: name)
+      if mailbox.isSubscribed {
+        try await client.subscribe(name)
+        try await client.unsubscribe(mailbox.imapName)
+      }
+    }
+  }
+
+  func delete(_ mailbox: Mailbox, ifEmpty: Bool) async throws {
+    let countsMessages = ifEmpty && mailbox.isSelectable
+    let left = try await withClient { client in
+      // A mailbox that is selected cannot be deleted on some servers.
+      try await client.examine(.inbox)
+      if countsMessages {
+        // What has not been synced is in no counter of ours. A server that does not say is not trusted to hold none.
+        let left = try await client.status(mailbox.imapName, [.messages]).messages ?? 1
+        if left > 0 { return Int64(left) }
+      }
+      try await client.delete(mailbox.imapName)
+      if mailbox.isSubscribed { try await client.unsubscribe(mailbox.imapName) }
+      return 0
+    }
+    if left > 0 { throw ServiceError.mailboxHolds(left) }
+  }
+
+  /// What the names of the user's own mailboxes begin with (RFC 2342), as far as the server says so.
+  func topLevelPrefix(_ known: [Mailbox]) async throws -> String {
+    do {
+      let namespaces = try await withClient { try await $0.namespaces() }
+      if let own = namespaces.personal.first { return own.prefix.decoded }
+    } catch let error as IMAPError {
+      guard case .refused = error else { throw error }
+    }
+    return inboxPrefix(known)
+  }
+
+  /// Leniency `inboxPrefix`: where every mailbox stands under `INBOX.` (Courier), a new one has to as well.
+  private func inboxPrefix(_ all: [Mailbox]) -> String {
+    let others = all.filter { $0.role != "inbox" }
+    guard let delimiter = all.lazy.compactMap(\.delimiter).first, !others.isEmpty,
+      others.allSatisfy({ $0.path.uppercased().hasPrefix("INBOX\(delimiter)") })
+    else { return "" }
+    return "INBOX\(delimiter)"
+  }
+}

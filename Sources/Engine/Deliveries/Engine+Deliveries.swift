@@ -1,0 +1,98 @@
+package import Bytes
+import MIME
+package import Model
+import Net
+package import Store
+
+extension Engine {
+  /// Keeps a raw message and shows it at once: durable when this returns, and on its way to the server where the mailbox is of one.
+  ///
+  /// Line ends become CRLF. Beyond the quota of an account it is refused by `over_quota`.
+  package func importMessage(
+    _ raw: [UInt8],
+    into mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    keywords: [String],
+    receivedAt: Timestamp?,
+    claim: IdempotencyClaim? = nil
+  ) async throws(ServiceError) -> ID<Message> {
+    var delivery = try await services.delivery(
+      of: raw,
+      into: mailbox,
+      keywords: keywords,
+      receivedAt: receivedAt ?? services.now()
+    )
+    delivery.claim = claim
+    let id = try await services.deliveries.deliver(delivery, to: account)
+    wake(account, .operations)
+    return id
+  }
+
+  /// Keeps a message that comes in piece by piece, as `importMessage` does; `next` is asked until it gives nil.
+  ///
+  /// - Throws: `ServiceError`, of which `body_too_large` says that it is longer than any message may be; or what `next` throws.
+  package func deliver(
+    into mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    receivedAt: Timestamp? = nil,
+    _ next: () async throws -> [UInt8]?
+  ) async throws -> ID<Message> {
+    let limit = services.configuration.messageBytes
+    var raw: [UInt8] = []
+    while let piece = try await next() {
+      guard raw.count + piece.count <= limit else {
+        throw ServiceError(.bodyTooLarge, "The message is longer than \(limit) bytes.")
+      }
+      raw += piece
+    }
+    return try await importMessage(
+      raw,
+      into: mailbox,
+      of: account,
+      keywords: [],
+      receivedAt: receivedAt
+    )
+  }
+}
+
+extension EngineServices {
+  /// A raw message, parsed and deflated, to be kept in `mailbox`.
+  func delivery(
+    of raw: [UInt8],
+    into mailbox: ID<Mailbox>,
+    keywords: [String],
+    receivedAt: Timestamp
+  ) async throws(ServiceError) -> Delivery {
+    guard raw.count >= configuration.parsedAside else {
+      return try Delivery(raw, keywords, receivedAt, into: mailbox)
+    }
+    do {
+      return try await group.blocking.run {
+        try Delivery(raw, keywords, receivedAt, into: mailbox)
+      }
+    } catch let error as ServiceError {
+      throw error
+    } catch {
+      throw ServiceError(
+        .unavailable,
+        "Too much is being done at once.",
+        cause: "\(error)",
+        isRetryable: true,
+        retryAfter: 1
+      )
+    }
+  }
+}
+
+extension Delivery {
+  fileprivate init(
+    _ raw: [UInt8],
+    _ keywords: [String],
+    _ receivedAt: Timestamp,
+    into mailbox: ID<Mailbox>
+  ) throws(ServiceError) {
+    let raw = LineEnds.canonical(raw)
+    let message = NewMessage(raw: raw, keywords: keywords, receivedAt: receivedAt)
+    self.init(message, try RawBlob(raw, leaves: message.leafRanges), into: mailbox)
+  }
+}

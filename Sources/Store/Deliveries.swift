@@ -1,0 +1,252 @@
+package import Model
+import Postgres
+
+/// A raw message that is to be kept in a mailbox.
+package struct Delivery: Sendable {
+  package var mailbox: ID<Mailbox>
+  package var message: NewMessage
+  package var blob: RawBlob
+  /// Settled with the delivery, where a request that must not be done twice asked for it.
+  package var claim: IdempotencyClaim?
+  /// Whether it is refused where the account would keep more than it may.
+  package var isLimited = true
+
+  package init(_ message: NewMessage, _ blob: RawBlob, into mailbox: ID<Mailbox>) {
+    self.mailbox = mailbox
+    self.message = message
+    self.blob = blob
+  }
+}
+
+extension Store {
+  /// Keeps messages and shows them at once; they are durable when this returns.
+  ///
+  /// One transaction and one row of the feed for all of them. A message in a mailbox of a server is queued to be appended there
+  /// as well. What is refused (there is no such mailbox, the account would keep more than it or `quota` lets it) holds up no other.
+  ///
+  /// - Returns: The id of each message, or why it was refused.
+  package func deliver(
+    _ batch: [Delivery],
+    to account: ID<Account>,
+    quota: Int64? = nil
+  ) async throws(ServiceError) -> [Result<ID<Message>, ServiceError>] {
+    try await attempt {
+      let fresh = try await ids.take(batch.count * 3, from: pool)
+      return try await mailTransaction(account) { connection in
+        try await deliver(batch, fresh, to: account, quota: quota, on: connection)
+      }
+    }
+  }
+
+  /// Files the copy of a sent message and marks what it answers, once, however often it is called.
+  ///
+  /// The draft that was sent goes: its copy takes its place. All in one transaction: nothing is forgotten. Without a copy none is filed, for good.
+  package func fileSentCopy(
+    of submission: SubmissionRecord,
+    _ copy: Delivery?
+  ) async throws(ServiceError) {
+    try await attempt {
+      let fresh = try await ids.take(3, from: pool)
+      let account = submission.accountID
+      try await mailTransaction(account) { connection in
+        let claimed = try await connection.query(
+          """
+          update submission set is_copy_filed = true
+          where account_id = \(account.rawValue) and id = \(submission.id.rawValue)
+            and not is_copy_filed
+          """
+        )
+        guard claimed.affected == 1 else { return }
+        if let copy {
+          for outcome in try await deliver([copy], fresh, to: account, quota: nil, on: connection) {
+            _ = try outcome.get()
+          }
+          if let draft = submission.draft {
+            try await intend([draft], of: account, on: connection) { $0.destroy() }
+          }
+        }
+        guard let answered = submission.answers else { return }
+        var patch = MessagePatch()
+        patch.addKeywords = ["$answered"]
+        try await intend([answered], of: account, on: connection) { try $0.apply(patch) }
+      }
+    }
+  }
+
+  /// The rows of a batch, with three fresh ids a message: its own, of its blob, of an intent.
+  private func deliver(
+    _ batch: [Delivery],
+    _ fresh: [Int64],
+    to account: ID<Account>,
+    quota: Int64?,
+    on connection: PostgresConnection
+  ) async throws -> [Result<ID<Message>, ServiceError>] {
+    let found = try await connection.pipeline([
+      """
+      select id, is_local from mailbox where account_id = \(account.rawValue)
+        and id = any (\(batch.map(\.mailbox.rawValue)))
+      """,
+      "select kept_bytes, quota_bytes from account where id = \(account.rawValue)",
+      ThreadPlan.lookUp(ThreadPlan.keys(of: batch.map(\.message.links)), of: account),
+    ])
+    var plan = try DeliveryPlan(mailboxes: found[0], account: found[1], quota: quota)
+    var outcomes: [Result<ID<Message>, ServiceError>] = []
+    for (place, delivery) in batch.enumerated() {
+      let id = ID<Message>(fresh[place])
+      do throws(ServiceError) {
+        try plan.check(delivery)
+        try await settle(delivery.claim, id, account, on: connection)
+        plan.add(
+          delivery,
+          id: id.rawValue,
+          blob: fresh[batch.count + place],
+          intent: fresh[2 * batch.count + place]
+        )
+        outcomes.append(.success(id))
+      } catch {
+        outcomes.append(.failure(error))
+      }
+    }
+    try await store(plan, ThreadPlan(known: found[2]), of: account, on: connection)
+    return outcomes
+  }
+
+  private func settle(
+    _ claim: IdempotencyClaim?,
+    _ id: ID<Message>,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws(ServiceError) {
+    guard claim != nil else { return }
+    try await attempt {
+      try await settle(
+        claim,
+        location: "/v1/accounts/\(account)/messages/\(id)",
+        on: connection
+      )
+    }
+  }
+
+  private func store(
+    _ plan: DeliveryPlan,
+    _ threads: ThreadPlan,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !plan.messages.isEmpty else { return }
+    var (plan, threads) = (plan, threads)
+    threads.assign(
+      plan.placed.enumerated().map { (id: $0.element.id, place: $0.offset) },
+      in: &plan.messages
+    )
+    var messages = CopyWriter()
+    var placements = CopyWriter()
+    for (message, place) in zip(plan.messages, plan.placed) {
+      message.write(id: place.id, of: account, to: &messages)
+      message.write(
+        placementOf: place.id,
+        in: place.mailbox,
+        of: account,
+        origin: PlacementOrigin(ofNewIn: place.isLocal),
+        to: &placements
+      )
+    }
+    try await insertBlobs(plan.blobs, of: account, on: connection)
+    _ = try await connection.copyIn(NewMessage.messageCopy, rows: messages)
+    _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
+    let threadEntries = try await threads.finish(plan.ids, of: account, on: connection)
+    if !plan.intents.isEmpty {
+      _ = try await connection.pipeline(plan.intents.map { $0.operation.insert($0.id, account) })
+    }
+    try await store(plan.counters, of: account, on: connection)
+    try await append(
+      threadEntries + plan.entries,
+      to: account,
+      keptBytes: plan.addedBytes,
+      on: connection
+    )
+  }
+}
+
+/// What a batch of deliveries adds.
+private struct DeliveryPlan {
+  /// Where a message is placed.
+  struct Place {
+    var id: Int64
+    var mailbox: ID<Mailbox>
+    var isLocal: Bool
+  }
+
+  private var isLocal: [Int64: Bool] = [:]
+  /// How many bytes more the account may keep; nil is without end.
+  private let room: Int64?
+  private(set) var addedBytes: Int64 = 0
+  /// The messages, each with its place in `placed` and its blob in `blobs`.
+  var messages: [NewMessage] = []
+  private(set) var placed: [Place] = []
+  private(set) var blobs: [(id: Int64, blob: RawBlob)] = []
+  private(set) var counters: [Int64: CounterChange] = [:]
+  private(set) var intents: [(id: Int64, operation: PlannedOperation)] = []
+
+  init(mailboxes: PostgresRows, account: PostgresRows, quota: Int64?) throws {
+    for row in 0..<mailboxes.count {
+      isLocal[try mailboxes.int64(row, 0)] = try mailboxes.bool(row, 1)
+    }
+    let kept = try account.int64(0, 0)
+    room = try (account.optionalInt64(0, 1) ?? quota).map { $0 - kept }
+  }
+
+  var ids: [Int64] { placed.map(\.id) }
+
+  /// What the feed says, beside of threads.
+  var entries: [FeedEntry] {
+    [
+      FeedEntry(.message, .created, ids),
+      FeedEntry(
+        .mailbox,
+        .updated,
+        counters.keys.sorted(),
+        properties: ["totalMessages", "unreadMessages"]
+      ),
+      FeedEntry(.operation, .created, intents.map(\.id)),
+    ]
+  }
+
+  /// Whether the message can be kept.
+  func check(_ delivery: Delivery) throws(ServiceError) {
+    guard let isLocal = isLocal[delivery.mailbox.rawValue] else {
+      throw .notFound("mailbox")
+    }
+    guard isLocal, delivery.isLimited, let room else { return }
+    guard addedBytes + delivery.blob.size <= room else {
+      throw ServiceError(
+        .overQuota,
+        "The account may keep \(max(room - addedBytes, 0)) bytes more, and the message has \(delivery.blob.size)."
+      )
+    }
+  }
+
+  mutating func add(_ delivery: Delivery, id: Int64, blob: Int64, intent: Int64) {
+    let isLocal = isLocal[delivery.mailbox.rawValue] ?? false
+    var message = delivery.message
+    message.blob = blob
+    messages.append(message)
+    placed.append(Place(id: id, mailbox: delivery.mailbox, isLocal: isLocal))
+    blobs.append((blob, delivery.blob))
+    addedBytes += delivery.blob.size
+    counters[delivery.mailbox.rawValue, default: CounterChange()].count(
+      isSeen: message.isSeen,
+      isDeleted: false,
+      sign: 1
+    )
+    guard !isLocal else { return }
+    let append = PlannedOperation(
+      kind: "append",
+      message: id,
+      mailbox: delivery.mailbox.rawValue,
+      add: message.keywords,
+      blob: blob
+    )
+    intents.append((intent, append))
+  }
+}
