@@ -35,13 +35,19 @@ package final class Engine: Sendable {
 
   package var store: Store { services.store }
 
-  /// Starts a worker for every account and one for submissions.
+  /// Starts all that answers are made of: from its return on callers may ask; `startAccounts` follows.
   package func start() async throws(ServiceError) {
     try await store.settleIdempotency()
     try await store.expireIdempotency()
     state.withLock { $0.isRunning = true }
     startFeed()
     startSubmissions()
+  }
+
+  /// Starts a worker for every account that has none.
+  ///
+  /// What is kept here can be read before it; whoever needs an account's server starts its worker.
+  package func startAccounts() async throws(ServiceError) {
     var last: ID<Account>?
     while true {
       let accounts = try await store.accounts(after: last, limit: 500)
@@ -156,7 +162,11 @@ package final class Engine: Sendable {
   func accountTask<R: Sendable>(
     _ account: ID<Account>,
     _ body: @escaping @Sendable (BodyPool) async throws -> R
-  ) throws -> Task<R, any Error> {
+  ) async throws -> Task<R, any Error> {
+    if worker(of: account) == nil, let known = try await store.account(account) {
+      // The service has just started, and its turn has not come yet.
+      startWorker(account, known: known)
+    }
     guard let worker = worker(of: account) else {
       throw ServiceError(
         .unavailable,
@@ -173,7 +183,7 @@ package final class Engine: Sendable {
     _ account: ID<Account>,
     _ body: @escaping @Sendable (BodyPool) async throws -> R
   ) async throws -> R {
-    let task = try accountTask(account, body)
+    let task = try await accountTask(account, body)
     return try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {

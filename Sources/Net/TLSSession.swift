@@ -112,6 +112,12 @@ import Foundation
     return digest
   }
 
+  /// Whether bytes of a record that came whole were not read yet.
+  var hasUnreadBytes: Bool {
+    guard let ssl = unsafe ssl, !isBroken else { return false }
+    return unsafe SSL_pending(ssl) > 0
+  }
+
   /// The protocol agreed on, such as "TLSv1.3".
   var version: String {
     guard let ssl = unsafe ssl, let text = unsafe SSL_get_version(ssl) else { return "" }

@@ -125,6 +125,15 @@ package final class TLSStream: ByteStream {
     }
   }
 
+  /// Calls `body` once, on the loop, as soon as there may be something to read.
+  ///
+  /// What came may be no more than a part of a record, or a ticket: then the next read waits.
+  package func whenReadable(by deadline: Deadline, _ body: @escaping (NetError?) -> Void) {
+    // A record that was read in part is in OpenSSL's hands, and the socket does not tell of it.
+    guard !session.hasUnreadBytes else { return body(nil) }
+    socket.whenReadable(by: deadline, body)
+  }
+
   /// Writes all of `head`, then all of `body`, in the same records where both are small.
   ///
   /// At the deadline the stream is closed, since the peer may have got a part.

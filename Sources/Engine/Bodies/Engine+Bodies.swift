@@ -241,7 +241,7 @@ extension Engine {
     to sink: BodySink
   ) async throws {
     let handoff = PieceHandoff()
-    let reading = try accountTask(account) { pool in
+    let reading = try await accountTask(account) { pool in
       do {
         try await pool.withClient { client in
           if client.selected?.name != place.mailbox || client.uidValidity != place.uidValidity {
