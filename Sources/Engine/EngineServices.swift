@@ -6,7 +6,9 @@ package import Store
 import Synchronization
 
 /// What the engine is built from.
-package struct EngineServices: Sendable {
+///
+/// One object, since each account's tasks hold it: its configuration alone is a kilobyte.
+package final class EngineServices: Sendable {
   package let store: Store
   package let backends: BackendConnector
   package let group: EventLoopGroup
@@ -37,7 +39,11 @@ package struct EngineServices: Sendable {
     self.configuration = configuration
     self.now = now
     self.logger = logger
-    firstPasses = FirstPasses(atOnce: configuration.firstPasses, group)
+    firstPasses = FirstPasses(
+      atOneServer: configuration.firstPasses,
+      atOnce: configuration.allFirstPasses,
+      group
+    )
   }
 
   func remember(_ host: String, of account: ID<Account>) { hosts.set(host, account) }

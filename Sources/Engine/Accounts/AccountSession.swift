@@ -53,9 +53,8 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
     let services = worker.services
     replay = OperationReplay(
       client: client,
-      store: services.store,
+      services: services,
       account: worker.account,
-      configuration: services.configuration,
       logger: worker.logger
     )
     let loop = worker.loop
@@ -169,7 +168,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       }
       return looksAgain
     }
-    return try await services.firstPasses.run(isShort: !isNew) {
+    return try await services.firstPasses.run(at: settings, isShort: !isNew) {
       let (looksAgain, unopened) = try await pass.syncAll(
         comparingFlags: comparesFlags,
         isFirst: isNew

@@ -28,19 +28,50 @@ extension Engine {
       mailbox.isSelectable && mailbox.totalMessages > 0
         && query.mailbox.map { $0 == mailbox.id } ?? role.map { $0 == mailbox.role } ?? true
     }
+    let time = services.configuration.searchTime
+    let deadline = Deadline.after(time)
     var findings = SearchFindings()
-    for term in terms {
-      findings.messages[term] = try await store.localMessages(with: term, of: account)
-    }
-    try await ask(terms, mailboxes, account, &findings)
+    // What is kept here has half of the time, so that the server is asked in any case.
+    let gap = try await findHere(terms, account, by: deadline - time / 2, &findings)
+    try await ask(terms, mailboxes, account, by: deadline, &findings)
+    if let gap { findings.gaps.append(gap) }
     if findings.gaps.isEmpty { services.searches[key] = findings }
     return findings
+  }
+
+  /// Looks for terms in the messages kept here; what could not be told in time.
+  private func findHere(
+    _ terms: [SearchTerm],
+    _ account: ID<Account>,
+    by deadline: Deadline,
+    _ findings: inout SearchFindings
+  ) async throws(ServiceError) -> SearchGap? {
+    do throws(ServiceError) {
+      for term in terms {
+        findings.messages[term] = try await store.localMessages(
+          with: term,
+          of: account,
+          deadline: deadline
+        )
+      }
+      return nil
+    } catch {
+      guard error.code == .unavailable, deadline <= .now else { throw error }
+      let late = ServiceError(
+        .unavailable,
+        "The messages that are kept here could not be searched in time.",
+        cause: error.cause,
+        isRetryable: true
+      )
+      return SearchGap(account: account, mailbox: nil, error: late)
+    }
   }
 
   private func ask(
     _ terms: [SearchTerm],
     _ mailboxes: [Mailbox],
     _ account: ID<Account>,
+    by deadline: Deadline,
     _ findings: inout SearchFindings
   ) async throws(ServiceError) {
     guard !mailboxes.isEmpty else { return }
@@ -50,7 +81,7 @@ extension Engine {
       mailboxes: mailboxes.filter { $0.role == "inbox" } + mailboxes.filter { $0.role != "inbox" },
       limit: services.configuration.searchHits
     )
-    let failure = await run(search, account)
+    let failure = await run(search, account, until: deadline)
     for hits in search.found.hits {
       let messages = try await store.messages(withUIDs: hits.uids, in: hits.mailbox, of: account)
       findings.messages[hits.term, default: []] += messages
@@ -74,9 +105,12 @@ extension Engine {
   }
 
   /// Runs a search until it ends or its time is over; why it could not be begun, or broke off.
-  private func run(_ search: ServerSearch, _ account: ID<Account>) async -> ServiceError? {
-    let deadline = Deadline.after(services.configuration.searchTime)
-    return await withTaskGroup(of: ServiceError?.self) { group in
+  private func run(
+    _ search: ServerSearch,
+    _ account: ID<Account>,
+    until deadline: Deadline
+  ) async -> ServiceError? {
+    await withTaskGroup(of: ServiceError?.self) { group in
       group.addTask { [self] in
         do {
           try await onAccountLoop(account) { pool in
@@ -88,8 +122,13 @@ extension Engine {
         }
       }
       group.addTask { [self] in
-        // A sleep that ends early was cancelled: the search has ended.
-        try? await Task.sleep(until: deadline)
+        do {
+          try await Task.sleep(until: deadline)
+        } catch {
+          return nil  // Cancelled: the search has ended.
+        }
+        // Who does not answer this may answer nothing any more: the account's worker asks.
+        wake(account, .suspicion)
         return timedOut(account)
       }
       let first = await group.next() ?? nil

@@ -53,6 +53,11 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   /// What the server said it can do, after login if there was one.
   package var capabilities: IMAPCapabilities { session.capabilities ?? IMAPCapabilities() }
 
+  /// Keeps what the server can do in memory that `shared` gives for an equal list.
+  package func shareCapabilities(_ shared: (IMAPCapabilities) -> IMAPCapabilities) {
+    session.shareCapabilities(shared)
+  }
+
   /// Whether the connection can take another command.
   package var isUsable: Bool { failure == nil && session.state != .loggedOut }
 
