@@ -28,6 +28,22 @@ package struct JSONError: Error, Equatable, Sendable {
   }
 
   package var reason: Reason
+  /// What is wrong, as a person is told it, without a full stop.
+  package var words: String {
+    let fault =
+      switch reason {
+      case .unexpectedEnd: "The text ends too soon"
+      case .unexpectedByte: "Something else is expected"
+      case .badEscape: "An escape is broken"
+      case .badUTF8: "A string is not UTF-8"
+      case .badNumber: "A number is broken or too large"
+      case .duplicateMember: "A member is named twice"
+      case .tooDeep: "Arrays and objects are nested too deep"
+      case .tooManyValues: "There are too many values"
+      case .trailingBytes: "Something follows the value"
+      }
+    return "\(fault), at byte \(offset)"
+  }
   /// The offset of the byte at which reading stopped.
   package var offset: Int
 }

@@ -8,7 +8,13 @@ import Net
 
 extension ServiceError {
   /// What a caller sees of a failed IMAP command.
-  init(_ error: IMAPError, host: String) {
+  ///
+  /// `authType` says by what the login was tried, where it was one.
+  init(
+    _ error: IMAPError,
+    host: String,
+    authType: BackendSettings.AuthType = .password
+  ) {
     let backend = BackendFailure(
       protocolName: "imap",
       host: host,
@@ -24,7 +30,7 @@ extension ServiceError {
     case .authenticationFailed(let response, _):
       self.init(
         .backendAuthenticationFailed,
-        "The IMAP server refused the user name or password: \(response)",
+        "The IMAP server refused \(authType.credentials): \(response)",
         backend: backend
       )
     case .turnedAway(let refusal, let response):

@@ -34,13 +34,19 @@ package final class Engine: Sendable {
 
   package var store: Store { services.store }
 
-  /// Starts a worker for every account and one for submissions.
+  /// Starts all that answers are made of: from its return on callers may ask; `startAccounts` follows.
   package func start() async throws(ServiceError) {
     try await store.settleIdempotency()
     try await store.expireIdempotency()
     state.withLock { $0.isRunning = true }
     startFeed()
     startSubmissions()
+  }
+
+  /// Starts a worker for every account that has none.
+  ///
+  /// What is kept here can be read before it; whoever needs an account's server starts its worker.
+  package func startAccounts() async throws(ServiceError) {
     var last: ID<Account>?
     while true {
       let accounts = try await store.accounts(after: last, limit: 500)
@@ -115,8 +121,14 @@ package final class Engine: Sendable {
   }
 
   /// The back end of an account that runs here.
-  func backend(of account: ID<Account>) throws(ServiceError) -> any MailBackend {
-    guard let running = state.withLock({ $0.accounts[account] }) else {
+  func backend(of account: ID<Account>) async throws(ServiceError) -> any MailBackend {
+    var running = state.withLock { $0.accounts[account] }
+    if running == nil, let known = try await store.account(account) {
+      // The service has just started, and its turn has not come yet.
+      startWorker(known)
+      running = state.withLock { $0.accounts[account] }
+    }
+    guard let running else {
       throw ServiceError(
         .unavailable,
         "The account is not running on this service.",

@@ -38,8 +38,10 @@ package struct EngineConfiguration: Sendable {
   package var longestBackoff: Duration = .seconds(300)
   /// The longest wait before a connection that lists what it will not open is made anew once more.
   package var longestStaleness: Duration = .seconds(3600)
-  /// How many accounts that were synced before make their first pass after connecting at once.
+  /// How many accounts that were synced before make their first pass after connecting at once, at one server.
   package var firstPasses = 16
+  /// How many at all servers together.
+  package var allFirstPasses = 64
   /// How many connections there are to mail servers, of one account and of all.
   package var connections = ConnectionLimits()
   /// How many connections an account may have for bodies, beside the one for commands and the one that watches.

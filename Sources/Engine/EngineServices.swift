@@ -41,7 +41,11 @@ package struct EngineServices: Sendable {
     self.now = now
     self.logger = logger
     deliveries = DeliveryLine(store: store, configuration: configuration)
-    firstPasses = FirstPasses(atOnce: configuration.firstPasses, group)
+    firstPasses = FirstPasses(
+      atOneServer: configuration.firstPasses,
+      atOnce: configuration.allFirstPasses,
+      group
+    )
   }
 
   func remember(_ host: String, of account: ID<Account>) { hosts.set(host, account) }

@@ -121,10 +121,20 @@ package struct BackendSettings: Sendable, Equatable {
     case password
     /// By an OAuth access token (RFC 6750), which the caller keeps fresh.
     case oauth2
+    /// By the Kerberos tickets that the service itself has (RFC 4752).
+    case gssapi
     case none
 
-    /// Whether there is a secret to sign in with.
-    package var hasSecret: Bool { self != .none }
+    /// Whether one signs in by a secret that the account has.
+    package var hasSecret: Bool { self == .password || self == .oauth2 }
+    /// What a server refuses that refuses a login.
+    package var credentials: String {
+      switch self {
+      case .password, .none: "the user name or password"
+      case .oauth2: "the access token"
+      case .gssapi: "the Kerberos ticket"
+      }
+    }
     /// The member of `auth` that the secret comes by.
     package var secretName: String { self == .oauth2 ? "accessToken" : "password" }
   }

@@ -9,6 +9,8 @@ package final class DeflateStream: ByteStream, @unchecked Sendable {  // Confine
   private let stream: any ByteStream
   private let inflater: Inflater
   private let deflater: Deflater
+  /// Whether all that was read of the stream below has been handed out.
+  private var isDrained = false
 
   /// The loop that owns the stream.
   package var loop: EventLoop { stream.loop }
@@ -35,11 +37,20 @@ package final class DeflateStream: ByteStream, @unchecked Sendable {  // Confine
         stream.close()
         throw .system(call: "inflate", errno: EILSEQ)
       }
+      isDrained = bytes.isEmpty
       if !bytes.isEmpty || inflater.isAtEnd { return bytes }
       let more = try await stream.read(upTo: limit, deadline: deadline)
       if more.isEmpty { return [] }
       inflater.receive(more)
     }
+  }
+
+  /// Calls `body` once, on the loop, as soon as there may be something to read.
+  ///
+  /// What was read deflated may not be inflated in full: then it is called at once.
+  package func whenReadable(by deadline: Deadline, _ body: @escaping (NetError?) -> Void) {
+    guard isDrained else { return body(nil) }
+    stream.whenReadable(by: deadline, body)
   }
 
   /// Writes all of `head`, then all of `body`, deflated, and flushed so that the peer can read it.

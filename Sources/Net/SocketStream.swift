@@ -94,10 +94,6 @@ package final class SocketStream: ByteStream {
   }
 
   /// Calls `body` once, on the loop, as soon as there may be something to read.
-  ///
-  /// It is called with `timedOut` at the deadline, and with why the stream was closed if it was. A
-  /// task that waits in `read` keeps its frames; this keeps the closure alone, for connections that
-  /// are idle.
   package func whenReadable(by deadline: Deadline, _ body: @escaping (NetError?) -> Void) {
     channel.call(when: .read, until: deadline, body)
   }

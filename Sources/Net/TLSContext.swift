@@ -32,10 +32,13 @@ package struct TLSClientConfiguration: Sendable {
   /// OpenSSL counts the references to a context with atomics, and we never change it after `init`.
   nonisolated(unsafe) let pointer: OpaquePointer
   let pinnedSHA256: [UInt8]?
-  let resumption = TLSResumption()
+  let resumption: TLSResumption
 
   /// Reads the roots, which may be a file; `NetError.tls` says why they are no good.
-  package init(_ configuration: TLSClientConfiguration) throws(NetError) {
+  package init(
+    _ configuration: TLSClientConfiguration,
+    resumption limits: TLSResumptionLimits = TLSResumptionLimits()
+  ) throws(NetError) {
     let context = try unsafe TLSLibrary.context(TLS_client_method())
     let status: Int32
     switch configuration.roots {
@@ -54,6 +57,7 @@ package struct TLSClientConfiguration: Sendable {
     unsafe SSL_CTX_set_verify(context, mode, nil)
     unsafe self.pointer = context
     self.pinnedSHA256 = configuration.pinnedSHA256
+    resumption = TLSResumption(limits)
   }
 
   deinit {

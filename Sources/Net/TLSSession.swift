@@ -112,21 +112,38 @@ import Foundation
     return digest
   }
 
+  /// Whether bytes of a record that came whole were not read yet.
+  var hasUnreadBytes: Bool {
+    guard let ssl = unsafe ssl, !isBroken else { return false }
+    return unsafe SSL_pending(ssl) > 0
+  }
+
   /// The protocol agreed on, such as "TLSv1.3".
   var version: String {
     guard let ssl = unsafe ssl, let text = unsafe SSL_get_version(ssl) else { return "" }
     return unsafe String(cString: text)
   }
 
-  /// Offers the server the last session with it.
-  func resume(_ resumption: TLSResumption, _ server: String) {
-    if let ssl = unsafe ssl { unsafe resumption.offer(ssl, to: server) }
+  /// Whether the server took up an earlier session, and showed no certificate.
+  var isResumed: Bool {
+    guard let ssl = unsafe ssl else { return false }
+    return unsafe SSL_session_reused(ssl) == 1
+  }
+
+  /// Offers the server the last session with it; when that began by a certificate, nil where there is none.
+  func resume(_ resumption: TLSResumption, _ server: String, now: Deadline) -> Deadline? {
+    guard let ssl = unsafe ssl else { return nil }
+    return unsafe resumption.offer(ssl, to: server, now: now)
   }
 
   /// Remembers the session for the next connection, once the server has sent what it takes; whether it had.
-  func keep(for resumption: TLSResumption, _ server: String) -> Bool {
+  func keep(
+    for resumption: TLSResumption,
+    _ server: String,
+    verifiedAt instant: Deadline
+  ) -> Bool {
     guard let ssl = unsafe ssl else { return true }
-    return unsafe resumption.keep(ssl, of: server)
+    return unsafe resumption.keep(ssl, of: server, verifiedAt: instant)
   }
 
   /// Tells the peer that we end, as far as that goes without a wait, and frees OpenSSL's state.

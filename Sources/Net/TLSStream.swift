@@ -15,6 +15,8 @@ package final class TLSStream: ByteStream {
   package var isSecure: Bool { true }
   /// The protocol agreed on, such as "TLSv1.3".
   package var protocolVersion: String { session.version }
+  /// Whether the server took up an earlier session, and showed no certificate.
+  package var isResumed: Bool { session.isResumed }
   /// The address of the peer.
   package var remoteAddress: SocketAddress? { socket.remoteAddress }
   /// The SHA-256 of the peer's certificate, in DER; nil where it showed none.
@@ -33,6 +35,8 @@ package final class TLSStream: ByteStream {
   private struct Keeping {
     var resumption: TLSResumption
     var server: String
+    /// When the server's certificate was verified, in this session or in the one that it resumes.
+    var verifiedAt: Deadline
     var reads = 0
   }
 
@@ -45,7 +49,12 @@ package final class TLSStream: ByteStream {
       guard let keeping = keeps else { return }
       keeps?.reads += 1
       let isOver = keeping.reads >= Self.readsBeforeTickets
-      if session.keep(for: keeping.resumption, keeping.server) || isOver { keeps = nil }
+      let isKept = session.keep(
+        for: keeping.resumption,
+        keeping.server,
+        verifiedAt: keeping.verifiedAt
+      )
+      if isKept || isOver { keeps = nil }
     }
   }
 
@@ -62,10 +71,14 @@ package final class TLSStream: ByteStream {
       let session = try unsafe TLSSession(context.pointer, over: socket.channel)
       try session.expect(serverName)
       let server = "\(serverName):\(socket.remoteAddress?.port ?? 0)"
-      session.resume(context.resumption, server)
+      let earlier = session.resume(context.resumption, server, now: .now)
       unsafe try await shakeHands(session, deadline) { unsafe SSL_connect($0) }
       if let pin = context.pinnedSHA256 { try session.requirePinned(pin) }
-      let keeping = Keeping(resumption: context.resumption, server: server)
+      let keeping = Keeping(
+        resumption: context.resumption,
+        server: server,
+        verifiedAt: session.isResumed ? earlier ?? .now : .now
+      )
       return TLSStream(socket: socket, session: session, keeping: keeping)
     } catch {
       socket.close()
@@ -123,6 +136,15 @@ package final class TLSStream: ByteStream {
       case .wantsWrite: try await channel.wait(for: .write, until: deadline)
       }
     }
+  }
+
+  /// Calls `body` once, on the loop, as soon as there may be something to read.
+  ///
+  /// What came may be no more than a part of a record, or a ticket: then the next read waits.
+  package func whenReadable(by deadline: Deadline, _ body: @escaping (NetError?) -> Void) {
+    // A record that was read in part is in OpenSSL's hands, and the socket does not tell of it.
+    guard !session.hasUnreadBytes else { return body(nil) }
+    socket.whenReadable(by: deadline, body)
   }
 
   /// Writes all of `head`, then all of `body`, in the same records where both are small.

@@ -23,9 +23,12 @@ extension Store {
   }
 
   /// The messages kept here whose header has what `term` asks; none for other terms, which the database answers itself.
+  ///
+  /// - Throws: `unavailable` where the database has not told by `deadline`: it reads every header that is kept.
   package func localMessages(
     with term: SearchTerm,
-    of account: ID<Account>
+    of account: ID<Account>,
+    deadline: ContinuousClock.Instant
   ) async throws(ServiceError) -> [ID<Message>] {
     guard case .header(let name, let value) = term else { return [] }
     return try await attempt {
@@ -34,7 +37,8 @@ extension Store {
         select m.id from message m join blob b on b.account_id = m.account_id and b.id = m.blob_id
         where m.account_id = \(account.rawValue) and m.blob_id is not null
           and b.header ~* \(SearchSQL.fieldPattern(name, value ?? ""))
-        """
+        """,
+        deadline: deadline
       )
       return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
     }

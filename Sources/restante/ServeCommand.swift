@@ -4,6 +4,7 @@ import Engine
 import Foundation
 import HTTPTransport
 import Logging
+import Model
 import Net
 import Postgres
 import Store
@@ -96,9 +97,10 @@ struct ServeCommand: AsyncParsableCommand {
       signals.stop()
     }
     if isNew { print("The administrator's token is in \(tokenPath).") }
+    async let serving: Void = server.run()
     print("Restante \(Version.text) answers at \(server.localAddress).")
     fflush(nil)
-    async let serving: Void = server.run()
+    let accounts = Task(executorPreference: loop) { try await startAccounts(engine, wiring.logger) }
     let cluster = wiring.cluster
     let supervision = Task { await cluster?.supervise() }
     await signals.wait()
@@ -109,12 +111,33 @@ struct ServeCommand: AsyncParsableCommand {
     async let sent: Void = engine.finishSending(until: deadline)
     await server.shutdown(deadline: deadline)
     await sent
+    accounts.cancel()
+    _ = await accounts.result
     await engine.shutdown()
     keeping.cancel()
     await keeping.value
     await supervision.value
     try await serving
   }
+
+  /// Starts the accounts' workers once the first callers have been answered; a database that is away is
+  /// waited for.
+  private func startAccounts(_ engine: Engine, _ logger: Logger) async throws {
+    while true {
+      try await Task.sleep(for: Self.headStart)
+      do {
+        return try await engine.startAccounts()
+      } catch {
+        logger.warning(
+          "accounts not started",
+          metadata: ["cause": "\(error.cause ?? error.message)"]
+        )
+      }
+    }
+  }
+
+  /// How long callers have the service for themselves.
+  private static let headStart: Duration = .milliseconds(300)
 
   private func listen(
     at address: SocketAddress,

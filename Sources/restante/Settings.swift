@@ -94,7 +94,7 @@ extension Settings {
       let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
       value = try JSONReader.parse(bytes.span)
     } catch let error as JSONError {
-      throw ValidationError("\(file) is not JSON: \(error.reason) at byte \(error.offset).")
+      throw ValidationError("\(file) is not JSON. \(error.words).")
     } catch {
       throw ValidationError("\(file) cannot be read: \(error.localizedDescription)")
     }

@@ -61,7 +61,18 @@ import Testing
     ),
     (
       #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"gssapi"}}}"#,
-      "/incoming/auth/type", "unprocessable"
+      "/incoming/auth/username", "invalid_request"
+    ),
+    (
+      #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"gssapi","username":"u","password":"p"}}}"#,
+      "/incoming/auth/password", "unprocessable"
+    ),
+    (
+      #"""
+      {"email":"a@b.c","incoming":{"host":"h"},
+      "outgoing":{"host":"h","auth":{"type":"gssapi","username":"u"}}}
+      """#,
+      "/outgoing/auth/type", "unprocessable"
     ),
     (
       #"{"email":"a@b.c","incoming":{"host":"h","auth":{"type":"oauth2","username":"u"}}}"#,

@@ -32,7 +32,8 @@ import Testing
     ("/m?limit=0", "?limit", "range"), ("/m?limit=501", "?limit", "range"),
     ("/m?limit=x", "?limit", "format"), ("/m?unread=1", "?unread", "format"),
     ("/m?limit=1&limit=2", "?limit", "repeated"), ("/m?sort=colour", "?sort", "format"),
-    ("/m?fields=id,colour", "?fields", "format"), ("/m?after=soon", "?after", "format"),
+    ("/m?fields=id,colour", "?fields", "format"), ("/m?fields=", "?fields", "format"),
+    ("/m?filter=x", "?filter", "format"), ("/m?after=soon", "?after", "format"),
     ("/m?from=", "?from", "length"), ("/m?larger=-1", "?larger", "range"),
   ])
   func `a fault is 400 and named`(target: String, pointer: String, code: String) {
@@ -40,6 +41,17 @@ import Testing
     #expect(error?.code == .invalidRequest)
     #expect(error?.fields.map(\.pointer) == [pointer])
     #expect(error?.fields.map(\.code) == [code])
+  }
+
+  @Test(arguments: [
+    ("%7B", "It is not JSON. The text ends too soon, at byte 1."),
+    ("%7B%7D", "At least one condition is wanted."), ("1", "An object is wanted."),
+    ("%7B%22text%22:%22%22%7D", "At /text: It is empty: something to look for is wanted."),
+    ("%7B%22text%22:%22%20%22%7D", "At /text: It is empty: something to look for is wanted."),
+    ("%7B%22operator%22:%22xor%22%7D", "At /operator: One of and, or, not is wanted."),
+  ])
+  func `what is wrong with a filter is said in words`(filter: String, detail: String) {
+    #expect(error("/m?filter=\(filter)")?.fields.map(\.detail) == [detail])
   }
 
   @Test func `unknown parameters are named, all of them`() {

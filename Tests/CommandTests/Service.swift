@@ -11,14 +11,20 @@ struct Service {
   /// A service that is not started yet.
   ///
   /// Without `database` it runs a PostgreSQL of its own.
-  init(database: String? = nil, arguments: [String] = []) throws {
+  init(
+    database: String? = nil,
+    arguments: [String] = [],
+    environment: [String: String] = [:]
+  ) throws {
     directory = try TemporaryDirectory("service")
     port = try FreePort.next()
     let command = [
       Program.restante, "serve", "--listen", "127.0.0.1:\(port)", "--data", directory.file("data"),
     ]
     process = ServerProcess(
-      Program.clean(database.map { ["DATABASE_URL": $0] } ?? [:]) + command + arguments,
+      Program.clean(
+        environment.merging(database.map { ["DATABASE_URL": $0] } ?? [:]) { _, new in new }
+      ) + command + arguments,
       outputFile: directory.file("output")
     )
     if database == nil { try PrivatePostgres.watch(directory, clusterAt: Self.clusterPath) }

@@ -1,5 +1,6 @@
 import Engine
 import MailProtocols
+import Model
 import Net
 import Testing
 
@@ -145,5 +146,64 @@ struct HostLineTests {
     #expect(begin(.watching) && !begin(.bodies))
     #expect(begin(.bodies, after: 101))
     #expect(account.limit == 4 && !account.isLowered)
+  }
+
+  @Test func `a refusal is forgotten in time where nobody comes back`() {
+    var line = line { $0.longestRest = .seconds(20) }
+    #expect(line.isForgettable(at: start))
+    #expect(begin(&line, 1, at: start) == 1)
+    #expect(!line.isForgettable(at: start + .seconds(1_000_000)))
+    line.turnAway(.later, now: start, spread: 0)
+    line.end(wasEstablished: false)
+    #expect(!line.isForgettable(at: start + .seconds(21)))
+    #expect(line.isForgettable(at: start + .seconds(22)))
+    #expect(begin(&line, 1, at: start + .seconds(22)) == 1)
+    line.turnAway(.tooMany, now: start + .seconds(22), spread: 0)
+    line.end(wasEstablished: false)
+    #expect(!line.isForgettable(at: start + .seconds(3600)))
+    #expect(line.isForgettable(at: start + .seconds(3 * 3600)))
+  }
+
+  @Test func `what a server refuses one user holds up nobody else, and is forgotten, too`()
+    async throws
+  {
+    let gate = ConnectionGate(ConnectionLimits())
+    let settings = BackendSettings(
+      kind: .imap,
+      host: "mail.test.invalid",
+      port: 993,
+      security: .implicit,
+      authType: .password,
+      username: "alice",
+      allowCleartext: false
+    )
+    let group = try EventLoopGroup(loopCount: 1)
+    let result = await Task(executorPreference: group.loops[0]) {
+      let alice = ID<Account>(1)
+      for refusal in [ConnectionRefusal.later, .tooMany, .later] {
+        let lease = try await gate.lease(settings, for: alice, .commands)
+        lease.turnAway(refusal, "NO [UNAVAILABLE]", isKnown: true)
+        lease.end()
+      }
+      // Were it the host's, this would wait for longer than there is time.
+      let late = Deadline.now
+      let lease = try await gate.lease(settings, for: ID<Account>(2), .commands, by: late)
+      lease.establish()
+      #expect(gate.remembered == (1, 2))
+      lease.end()
+      #expect(gate.remembered == (0, 1))
+      gate.forget(at: .now + .seconds(3 * 3600))
+      #expect(gate.remembered == (0, 0))
+      let other = try await gate.lease(settings, for: nil, .commands)
+      other.turnAway(.later, "BYE", isKnown: false)
+      other.end()
+      #expect(gate.remembered == (1, 0))
+      gate.forget(at: .now)
+      #expect(gate.remembered == (1, 0))
+      gate.forget(at: .now + .seconds(600))
+      #expect(gate.remembered == (0, 0))
+    }.result
+    await group.shutdown()
+    try result.get()
   }
 }

@@ -205,9 +205,15 @@ import Testing
       }
       #expect(try await find("body:lunch", fixture) == [])
       let term = SearchTerm.header(name: "x-project", value: "zepp")
-      #expect(try await store.localMessages(with: term, of: account) == [id])
+      #expect(
+        try await store.localMessages(with: term, of: account, deadline: .now + .seconds(60)) == [
+          id
+        ]
+      )
       let other = SearchTerm.header(name: "x-project", value: "x")
-      #expect(try await store.localMessages(with: other, of: account) == [])
+      #expect(
+        try await store.localMessages(with: other, of: account, deadline: .now + .seconds(60)) == []
+      )
     }
   }
 

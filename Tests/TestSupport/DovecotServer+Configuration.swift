@@ -9,7 +9,7 @@ extension DovecotServer {
     // Only root can chroot; otherwise every service that would is told not to.
     let chroot = isRoot ? "" : "chroot ="
     return [
-      main(user: user, login: login), storage(isRoot: isRoot), authentication, mailboxes,
+      main(user: user, login: login), storage(isRoot: isRoot), authentication, kerberos, mailboxes,
       protocols, services(chroot: chroot), options.extraConfiguration, "",
     ].joined(separator: "\n")
   }
@@ -57,7 +57,7 @@ extension DovecotServer {
 
   private var authentication: String {
     """
-    auth_mechanisms = \(options.mechanisms)
+    auth_mechanisms = \(options.mechanisms)\(options.realm == nil ? "" : " gssapi")
     auth_username_format = %Lu
     auth_default_realm = \(Self.domain)
     auth_failure_delay = 0
@@ -78,6 +78,16 @@ extension DovecotServer {
     home=\(directory.path)/mail/%Lu
     }
     """
+  }
+
+  /// The auth process finds the realm by its environment.
+  private var kerberos: String {
+    guard let realm = options.realm else { return "" }
+    return """
+      import_environment = TZ CORE_OUTOFMEM CORE_ERROR KRB5_CONFIG=\(realm.configurationFile)
+      auth_krb5_keytab = \(realm.serverKeytab)
+      auth_gssapi_hostname = localhost
+      """
   }
 
   private var mailboxes: String {

@@ -20,6 +20,8 @@ package final class DovecotServer: Sendable {
     package var prefix = ""
     /// The SASL mechanisms.
     package var mechanisms = "plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer"
+    /// The realm whose tickets are taken; GSSAPI is then among the mechanisms.
+    package var realm: KerberosRealm?
     /// Lines at the end of the configuration.
     package var extraConfiguration = ""
 

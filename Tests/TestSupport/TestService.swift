@@ -151,7 +151,10 @@ package final class TestService: Sendable {
         logger: logger
       )
     )
-    try await Task(executorPreference: group.next()) { try await engine.start() }.value
+    try await Task(executorPreference: group.next()) {
+      try await engine.start()
+      try await engine.startAccounts()
+    }.value
     var started = Running(pool: pool, engine: engine)
     if options.servesHTTP, let address = SocketAddress(ip: "127.0.0.1", port: 0) {
       let handler = APIHandler(

@@ -86,19 +86,7 @@ extension ServiceError {
 
   /// What a text that is no JSON means.
   init(json error: JSONError) {
-    let reason =
-      switch error.reason {
-      case .unexpectedEnd: "The text ends too soon"
-      case .unexpectedByte: "Something else is expected"
-      case .badEscape: "An escape is broken"
-      case .badUTF8: "A string is not UTF-8"
-      case .badNumber: "A number is broken or too large"
-      case .duplicateMember: "A member is named twice"
-      case .tooDeep: "Arrays and objects are nested too deep"
-      case .tooManyValues: "There are too many values"
-      case .trailingBytes: "Something follows the value"
-      }
-    let detail = "\(reason), at byte \(error.offset)."
+    let detail = "\(error.words)."
     self.init(
       .jsonMalformed,
       detail,

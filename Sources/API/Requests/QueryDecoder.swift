@@ -121,6 +121,9 @@ struct QueryDecoder {
       }
       names.insert(String(part))
     }
+    if text.isEmpty {
+      faults.add("?\(name)", .format, "At least one of \(known.joined(separator: ", ")) is wanted.")
+    }
     return names
   }
 

@@ -17,7 +17,7 @@ enum SearchDecoding {
         let value = try JSONReader.parse(bytes.span)
         if let query = parse(value, at: "?filter", faults) { parts.append(query) }
       } catch {
-        faults.add("?filter", .format, "It is not JSON: \(error.reason) at byte \(error.offset).")
+        faults.add("?filter", .format, "It is not JSON. \(error.words).")
       }
     }
     return both(parts)

@@ -109,7 +109,10 @@ enum AccountJSON {
         json.object { json in
           json.member("by") { $0.string(watching.means.rawValue) }
           json.member("since") { $0.time(watching.since) }
-          json.member("lastHeardAt") { $0.time(minute(watching.lastHeardAt)) }
+          // Cut to the minute it could lie before the watch began.
+          json.member("lastHeardAt") { json in
+            json.time(max(minute(watching.lastHeardAt), watching.since))
+          }
         }
       }
     }

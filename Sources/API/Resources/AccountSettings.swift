@@ -270,20 +270,21 @@ extension AccountSettings {
       // A type that is not known asks for nothing besides: that it is wrong is told already.
       guard type != nil || !auth.has("type") else { return Auth(type: .none) }
       let effective = type ?? .password
-      guard effective.hasSecret else { return Auth(type: .none) }
-      for name in secrets.keys.sorted() where name != effective.secretName {
+      guard effective != .none else { return Auth(type: .none) }
+      let wanted = effective.hasSecret ? effective.secretName : nil
+      for name in secrets.keys.sorted() where name != wanted {
         auth.faults.addValue(
           auth.pointer(to: name),
           .conflict,
           "Not with type \(effective.rawValue)."
         )
       }
-      let secret = secrets[effective.secretName]
+      let secret = wanted.flatMap { secrets[$0] }
       if username == nil {
         auth.faults.add(auth.pointer(to: "username"), .required, "It is missing.")
       }
-      if old == nil, secret == nil {
-        auth.faults.add(auth.pointer(to: effective.secretName), .required, "It is missing.")
+      if old == nil, secret == nil, let wanted {
+        auth.faults.add(auth.pointer(to: wanted), .required, "It is missing.")
       }
       return Auth(type: effective, username: username, secret: secret.map { Secret($0) })
     }
@@ -295,13 +296,14 @@ extension AccountSettings {
   ) -> BackendSettings.AuthType? {
     guard let name = auth.string("type") else { return nil }
     let type = BackendSettings.AuthType(rawValue: name)
-    let isSpoken = role == .incoming || type != .oauth2
+    // Submission speaks neither yet.
+    let isSpoken = role == .incoming || type != .oauth2 && type != .gssapi
     if let type, isSpoken { return type }
     let pointer = auth.pointer(to: "type")
-    if type != nil || name == "gssapi" {
+    if type != nil {
       auth.faults.addValue(pointer, .unsupported, "\(name) is not supported here yet.")
     } else {
-      auth.faults.add(pointer, .format, "password, oauth2 or none is wanted.")
+      auth.faults.add(pointer, .format, "password, oauth2, gssapi or none is wanted.")
     }
     return nil
   }

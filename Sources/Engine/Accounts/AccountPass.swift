@@ -21,6 +21,19 @@ struct AccountPass {
   let sync: MailboxSync
   let logger: Logger
 
+  /// What a pass over all mailboxes leaves to be done.
+  struct Outcome {
+    /// Whether something vanished since the list was read, of which only another pass can tell more.
+    var hasHeld: Bool
+    /// Whether a mailbox was another one than was listed.
+    var foundReplaced: Bool
+    /// The mailboxes that the server lists but would not open.
+    var unopened: Set<ID<Mailbox>>
+
+    /// Whether another pass is needed.
+    var looksAgain: Bool { hasHeld || foundReplaced }
+  }
+
   private var store: Store { services.store }
 
   // MARK: - All mailboxes
@@ -32,14 +45,11 @@ struct AccountPass {
   /// one mailbox before a move and the other after it: then the tombstone gives the id back.)
   ///
   /// A list that contradicts itself throws `MailboxRenames.OutdatedList`, or with `believesList` is stored.
-  ///
-  /// - Returns: Whether something vanished since, or has another name, of which only another pass can tell more;
-  ///   and the mailboxes that the server lists but would not open.
   func syncAll(
     comparingFlags comparesFlags: Bool,
     isFirst: Bool,
     believesList: Bool
-  ) async throws -> (looksAgain: Bool, unopened: Set<ID<Mailbox>>) {
+  ) async throws -> Outcome {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
     let held = Set(try await store.heldPlacements(of: account))
@@ -84,7 +94,11 @@ struct AccountPass {
     let all = try await store.heldPlacements(of: account).filter { !refused.contains($0.mailbox) }
     let gone = all.filter { settled.contains($0.mailbox) || held.contains($0) }
     try await store.removeHeld(gone, of: account)
-    return (gone.count < all.count || wasReplaced, unopened)
+    return Outcome(
+      hasHeld: gone.count < all.count,
+      foundReplaced: wasReplaced,
+      unopened: unopened
+    )
   }
 
   // MARK: - Some mailboxes

@@ -10,13 +10,15 @@ import Synchronization
 ///
 /// One connection does all commands, one after another, so that a sync never reads state that an
 /// intent of ours is changing. A second one watches the inbox. Bodies have connections of their own.
+///
+/// Thousands of these wait at once, so its task is small: what an `AccountSession` does between two waits
+/// is done in a child task, which ends.
 final class AccountWorker: Sendable {
   let account: ID<Account>
   let loop: EventLoop
   let signal = LoopSignal()
   let bodies: BodyPool
   let record = ConnectionRecord()
-  let told = ToldMailboxes()
   let services: EngineServices
   let logger: Logger
   /// What is known of the account already, for the first try: a thousand that start ask for nothing.
@@ -48,8 +50,8 @@ final class AccountWorker: Sendable {
     bodies = BodyPool(account, on: loop, services, waking: signal)
   }
 
-  var store: Store { services.store }
-  var configuration: EngineConfiguration { services.configuration }
+  private var store: Store { services.store }
+  private var configuration: EngineConfiguration { services.configuration }
 
   /// Runs until the task is cancelled or the account is gone.
   func run() async {
@@ -60,14 +62,18 @@ final class AccountWorker: Sendable {
     defer { bodies.close() }
     while !Task.isCancelled {
       do {
-        guard let account = try await record() else { return }
-        try await session(account) { backoff.reset() }
+        guard let session = try await connect() else { return }
+        let result = await follow(session, &backoff)
+        await session.end()
+        if let error = result { throw error }
         guard !Task.isCancelled else { break }
         // It gave way to others: its turn comes again with the next look, or when there is something to do.
         let pause = configuration.pollInterval ?? configuration.longestBackoff
         _ = await signal.wait(until: .now + pause, on: loop)
         continue
       } catch is StaleSession {
+        let end = Deadline.now + doubts.withLock(\.wait)
+        while !Task.isCancelled, .now < end { _ = await signal.wait(until: end, on: loop) }
         continue
       } catch {
         if Task.isCancelled { break }
@@ -79,15 +85,22 @@ final class AccountWorker: Sendable {
     }
   }
 
-  private func record() async throws(ServiceError) -> Account? {
-    let known = known.withLock { known in
-      defer { known = nil }
-      return known
+  /// Lets `session` do what there is to do, and waits in between; why it broke off, or nil where the task
+  /// is cancelled or others wait for the connections.
+  private func follow(_ session: AccountSession, _ backoff: inout Backoff) async -> (any Error)? {
+    var reasons: LoopSignal.Reasons = .everything.union(.jobs)
+    while !Task.isCancelled {
+      do {
+        let turn = try await inChildTask { [reasons] in try await session.turn(reasons) }
+        if session.hasPassed { backoff.reset() }
+        guard case .waits(let deadline) = turn else { return nil }
+        reasons = await signal.wait(until: deadline, on: loop)
+      } catch {
+        if session.hasPassed { backoff.reset() }
+        return error
+      }
     }
-    if let known { return known }
-    return try await inChildTask { [store, account] () throws(ServiceError) in
-      try await store.account(account)
-    }
+    return nil
   }
 
   private func waitForRetry(until deadline: Deadline) async {
@@ -95,6 +108,57 @@ final class AccountWorker: Sendable {
       if await signal.wait(until: deadline, on: loop).contains(.everything) { return }
     }
   }
+
+  // MARK: - Connecting
+
+  /// A session that is logged in; nil where the account is gone.
+  private func connect() async throws -> AccountSession? {
+    try await inChildTask { [self] in
+      guard let record = try await loadRecord() else { return nil }
+      return try await openSession(record)
+    }
+  }
+
+  private func loadRecord() async throws(ServiceError) -> Account? {
+    let known = known.withLock { known in
+      defer { known = nil }
+      return known
+    }
+    if let known { return known }
+    return try await store.account(account)
+  }
+
+  private func openSession(_ record: Account) async throws -> AccountSession {
+    services.remember(record.incoming.host, of: account)
+    var secret: Secret?
+    let client = try await services.backends.imap(
+      record.incoming,
+      for: account,
+      .commands,
+      enabling: [.qresync],
+      // It is no failure of this account's: the state says how far it was before.
+      whenFull: { await setState(record.state.whileWaiting, $0) },
+      secret: { [store, account] () throws(ServiceError) in
+        secret = try await store.secrets(of: account).incoming
+        return secret
+      }
+    )
+    do {
+      try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
+      if record.firstSyncedAt == nil {
+        try await store.setState(.syncing, failure: nil, of: account)
+      }
+      // What a first sync stored before it was broken off may be elsewhere by now.
+      let rematches =
+        if record.firstSyncedAt != nil { true } else { try await store.holdsMessages(account) }
+      return AccountSession(self, record, client, secret, rematches: rematches)
+    } catch {
+      client.close()
+      throw error
+    }
+  }
+
+  // MARK: - The account's state
 
   private func note(_ error: any Error) async {
     let failure = serviceError(error)
@@ -123,60 +187,6 @@ final class AccountWorker: Sendable {
     case let error as IMAPError: ServiceError(error, host: services.host(of: account))
     default:
       ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
-    }
-  }
-
-  // MARK: - One connection's life
-
-  /// Ends without an error where the task is cancelled, or others wait for the connections.
-  private func session(_ record: Account, whenReady: () -> Void) async throws {
-    services.remember(record.incoming.host, of: account)
-    var secret: Secret?
-    let client = try await services.backends.imap(
-      record.incoming,
-      for: account,
-      .commands,
-      enabling: [.qresync],
-      // It is no failure of this account's: the state says how far it was before.
-      whenFull: { await setState(record.state.whileWaiting, $0) },
-      secret: { [store, account] () throws(ServiceError) in
-        secret = try await store.secrets(of: account).incoming
-        return secret
-      }
-    )
-    defer { client.close() }
-    try await inChildTask { [store, account] () throws(ServiceError) in
-      try await store.setCapabilities(client.capabilities.names.sorted(), of: account)
-      if record.firstSyncedAt == nil {
-        try await store.setState(.syncing, failure: nil, of: account)
-      }
-    }
-    let watcher = InboxWatcher(
-      account: account,
-      settings: record.incoming,
-      secret: secret,
-      services: services,
-      signal: signal,
-      told: told,
-      record: self.record,
-      suspect: { [self] in giveUp(client) },
-      logger: logger
-    )
-    self.record.begin(.poll, at: services.now())
-    defer { self.record.end() }
-    let loop = loop
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask(executorPreference: loop) { await watcher.run(on: loop) }
-      defer { group.cancelAll() }
-      try await commandLoop(client, record, whenReady)
-    }
-  }
-
-  /// Closes `client` where a command under way is not answered in the time that a probe has.
-  private func giveUp(_ client: IMAPClient) {
-    let heard = client.lastHeard
-    _ = loop.schedule(at: .now + configuration.watchAnswer) {
-      if client.isBusy, client.lastHeard == heard { client.close() }
     }
   }
 }

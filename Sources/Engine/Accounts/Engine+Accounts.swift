@@ -134,7 +134,7 @@ extension Engine {
       account,
       incomingSecret: patch.incomingSecret,
       outgoingSecret: patch.outgoingSecret,
-      erasesIncomingSecret: account.incoming.authType == .none,
+      erasesIncomingSecret: !account.incoming.authType.hasSecret,
       erasesOutgoingSecret: account.outgoing?.authType != .password,
       ifVersion: ifVersion
     )

@@ -20,7 +20,7 @@ extension Engine {
     _ parent: ID<Mailbox>?
   ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
-    let backend = try backend(of: account)
+    let backend = try await backend(of: account)
     let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
     let path = try wirePath(name, parent, all, top: top)
     let wire = MailboxName(path)
@@ -96,7 +96,7 @@ extension Engine {
     guard mailbox.role != "inbox" else {
       throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
     }
-    let backend = try backend(of: mailbox.accountID)
+    let backend = try await backend(of: mailbox.accountID)
     let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
     let path = try wirePath(name, parent, all, top: top)
     let new = MailboxName(path)

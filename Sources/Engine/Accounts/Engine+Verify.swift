@@ -32,10 +32,12 @@ extension Engine {
   {
     var ladder = VerifyLadder(backend: "incoming", hasTLS: settings.security != .none)
     do {
-      let client = try await services.backends.greetedIMAP(settings)
+      let (client, lease) = try await services.backends.greetedIMAP(settings)
       defer { client.close() }
       ladder.pass(through: "greeting")
-      try await services.backends.authenticate(client, settings, secret: secret)
+      try await services.backends.authenticate(client, settings, secret: secret, lease)
+      // Else all that follows would keep others from logging in.
+      lease.establish()
       ladder.pass(through: "auth")
       _ = try await client.list()
       ladder.pass(through: "capability")
@@ -69,6 +71,8 @@ extension Engine {
       await client.quit()
     } catch let error as SMTPError {
       ladder.fail(ServiceError(error, host: settings.host))
+    } catch let error as ServiceError {
+      ladder.fail(error)
     } catch let error as NetError {
       ladder.fail(
         ServiceError(error, backend: BackendFailure(protocolName: "smtp", host: settings.host))

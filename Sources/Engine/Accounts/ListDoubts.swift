@@ -9,15 +9,20 @@ import Net
 /// contradict itself for good: so each further try comes later, or is the last.
 struct ListDoubts {
   /// How often a list that contradicts itself makes for a new connection before it is believed.
-  private static let mostContradictions = 4
+  private static let mostContradictions = 6
+  /// How many passes in a row may find a mailbox replaced since the list was read.
+  private static let mostReplacements = 3
 
   /// Those that the server would not open though the connection was new.
   private var unopened: Set<ID<Mailbox>> = []
   private var backoff: Backoff
   private var nextTry = Deadline.now
   private var contradictions = 0
+  private var replacements = 0
+  private let firstWait: Duration
 
   init(first: Duration, longest: Duration) {
+    firstWait = first
     backoff = Backoff(first: first, longest: longest)
   }
 
@@ -36,8 +41,24 @@ struct ListDoubts {
   /// Whether a list that contradicts itself is to be taken for what there is.
   var believesContradictions: Bool { contradictions >= Self.mostContradictions }
 
-  /// Takes note of whether a list contradicted itself.
-  mutating func note(isContradiction: Bool) {
-    contradictions = isContradiction ? contradictions + 1 : 0
+  /// How long to wait before the next connection: what a server keeps for its lists may need an instant to become true.
+  var wait: Duration {
+    contradictions < 2
+      ? .zero : Backoff.delay(after: contradictions - 2, first: firstWait, longest: .seconds(60))
+  }
+
+  /// Takes note of a list that contradicted itself.
+  mutating func noteContradiction() { contradictions += 1 }
+
+  /// Takes note of whether a pass found a mailbox replaced since the list was read; whether that is a contradiction.
+  mutating func notePass(foundReplaced: Bool) -> Bool {
+    replacements = foundReplaced ? replacements + 1 : 0
+    guard replacements >= Self.mostReplacements else {
+      if !foundReplaced { contradictions = 0 }
+      return false
+    }
+    replacements = 0
+    contradictions += 1
+    return true
   }
 }

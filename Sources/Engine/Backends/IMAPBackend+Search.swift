@@ -7,6 +7,7 @@ extension IMAPBackend {
   func search(
     _ terms: [SearchTerm],
     in mailboxes: [Mailbox],
+    until deadline: Deadline,
     addingTo findings: inout SearchFindings
   ) async throws(ServiceError) {
     let search = ServerSearch(
@@ -15,7 +16,7 @@ extension IMAPBackend {
       mailboxes: mailboxes.filter { $0.role == "inbox" } + mailboxes.filter { $0.role != "inbox" },
       limit: services.configuration.searchHits
     )
-    let failure = await run(search)
+    let failure = await run(search, until: deadline)
     for hits in search.found.hits {
       let messages = try await services.store.messages(
         withUIDs: hits.uids,
@@ -43,9 +44,8 @@ extension IMAPBackend {
   }
 
   /// Runs a search until it ends or its time is over; why it could not be begun, or broke off.
-  private func run(_ search: ServerSearch) async -> ServiceError? {
-    let deadline = Deadline.after(services.configuration.searchTime)
-    return await withTaskGroup(of: ServiceError?.self) { group in
+  private func run(_ search: ServerSearch, until deadline: Deadline) async -> ServiceError? {
+    await withTaskGroup(of: ServiceError?.self) { group in
       group.addTask { [self] in
         do {
           try await withClient { try await search.run($0, until: deadline) }
@@ -55,8 +55,13 @@ extension IMAPBackend {
         }
       }
       group.addTask { [self] in
-        // A sleep that ends early was cancelled: the search has ended.
-        try? await Task.sleep(until: deadline)
+        do {
+          try await Task.sleep(until: deadline)
+        } catch {
+          return nil  // Cancelled: the search has ended.
+        }
+        // Who does not answer this may answer nothing any more: the account's worker asks.
+        signal.notify(.suspicion)
         return timedOut
       }
       let first = await group.next() ?? nil

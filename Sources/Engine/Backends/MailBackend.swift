@@ -47,10 +47,11 @@ protocol MailBackend: Sendable {
     to sink: @escaping BodySink
   ) async throws
 
-  /// Adds the messages of its server's `mailboxes` that have `terms`, and what it could not tell in time.
+  /// Adds the messages of its server's `mailboxes` that have `terms`, and what it could not tell by `deadline`.
   func search(
     _ terms: [SearchTerm],
     in mailboxes: [Mailbox],
+    until deadline: Deadline,
     addingTo findings: inout SearchFindings
   ) async throws(ServiceError)
 }
@@ -85,6 +86,7 @@ extension MailBackend {
   func search(
     _ terms: [SearchTerm],
     in mailboxes: [Mailbox],
+    until deadline: Deadline,
     addingTo findings: inout SearchFindings
   ) async throws(ServiceError) {}
 }

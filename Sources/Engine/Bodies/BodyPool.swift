@@ -55,6 +55,7 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
         // What is still to come of a body that nobody reads any more would have to be read first.
         drop(client)
       }
+      noteSilence(error)
       throw error
     }
   }
@@ -157,7 +158,17 @@ final class BodyPool: @unchecked Sendable {  // Confined to `loop`; every method
     } catch {
       open -= 1
       wakeNext()
+      noteSilence(error)
       throw error
+    }
+  }
+
+  /// A server that did not answer here may not answer at all: the worker asks it, long before it would.
+  private func noteSilence(_ error: any Error) {
+    switch error {
+    case IMAPError.timedOut: worker.notify(.suspicion)
+    case let error as ServiceError where error.code == .backendTimedOut: worker.notify(.suspicion)
+    default: break
     }
   }
 

@@ -18,7 +18,9 @@ package struct AccountConnections {
   package var isLowered: Bool { most.isLowered }
 
   /// Whether nothing of the account is worth remembering.
-  var isForgettable: Bool { open.isEmpty && !most.isLowered }
+  package func isForgettable(_ limits: ConnectionLimits, at now: Deadline) -> Bool {
+    open.isEmpty && most.isForgettable(limits, at: now)
+  }
 
   /// Counts one more, where there may be one more for this use.
   ///

@@ -10,6 +10,7 @@ package struct BackendConnector: Sendable {
   /// Who may connect, and when.
   let gate: ConnectionGate
   private let sharedTLS: TLSClientContext
+  private let capabilities = SharedCapabilities()
 
   /// A connector that trusts what `configuration` names.
   package init(connector: Connector, configuration: EngineConfiguration) throws(NetError) {
@@ -73,19 +74,23 @@ package struct BackendConnector: Sendable {
         client.close()
         throw ServiceError(error, host: settings.host)
       }
+      client.shareCapabilities(capabilities.shared)
       return client
     }
   }
 
-  /// An IMAP connection that was greeted and secured, to try settings out.
-  func greetedIMAP(_ settings: BackendSettings) async throws(ServiceError) -> IMAPClient {
+  /// An IMAP connection that was greeted and secured, to try settings out; the caller tells its lease of the
+  /// login.
+  func greetedIMAP(
+    _ settings: BackendSettings
+  ) async throws(ServiceError) -> (client: IMAPClient, lease: ConnectionLease) {
     let lease = try await gate.lease(
       settings,
       for: nil,
       .bodies,
       by: .after(configuration.connectTimeout)
     )
-    return try await greetedIMAP(settings, lease)
+    return (try await greetedIMAP(settings, lease), lease)
   }
 
   private func greetedIMAP(
@@ -126,24 +131,20 @@ package struct BackendConnector: Sendable {
     secret: Secret?,
     _ lease: ConnectionLease? = nil
   ) async throws(ServiceError) {
-    guard settings.authType.hasSecret, let username = settings.username else { return }
-    guard let secret else {
+    guard settings.authType != .none, let username = settings.username else { return }
+    guard let credentials = settings.credentials(username, secret) else {
       client.close()
       throw ServiceError(
         .backendAuthenticationFailed,
         "The account has no secret; set incoming.auth.\(settings.authType.secretName)."
       )
     }
-    let credentials: SASLCredentials =
-      settings.authType == .oauth2
-      ? .token(username: username, token: secret.value)
-      : .password(username: username, password: secret.value)
     do throws(IMAPError) {
       try await client.authenticate(credentials, deadline: .after(configuration.connectTimeout))
     } catch {
       client.close()
       if let refusal = error.refusal { lease?.turnAway(refusal, error.response, isKnown: true) }
-      throw ServiceError(error, host: settings.host)
+      throw ServiceError(error, host: settings.host, authType: settings.authType)
     }
   }
 
@@ -205,6 +206,17 @@ extension IMAPError {
     case .turnedAway(let refusal, _): refusal
     case .bye: .later
     default: nil
+    }
+  }
+}
+
+extension BackendSettings {
+  /// What one logs in with; nil where the secret for it is missing.
+  fileprivate func credentials(_ username: String, _ secret: Secret?) -> SASLCredentials? {
+    switch authType {
+    case .gssapi: .kerberos(username: username)
+    case .oauth2: secret.map { .token(username: username, token: $0.value) }
+    case .password, .none: secret.map { .password(username: username, password: $0.value) }
     }
   }
 }

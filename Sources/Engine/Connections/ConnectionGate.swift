@@ -1,6 +1,6 @@
-import MailProtocols
-import Model
-import Net
+package import MailProtocols
+package import Model
+package import Net
 import Synchronization
 
 /// Lets connections to mail servers be made: not too many at once, and no more than the servers take.
@@ -8,7 +8,7 @@ import Synchronization
 /// Whoever wants one waits in its server's line and gets a lease, which it ends with the connection. What
 /// the server says to the attempt is told to the lease. The rules stand in `HostLine` and
 /// `AccountConnections`; this holds their values under one lock, and wakes who is next.
-final class ConnectionGate: Sendable {
+package final class ConnectionGate: Sendable {
   /// A server, as the limits see it.
   struct Server: Hashable {
     let host: String
@@ -28,12 +28,18 @@ final class ConnectionGate: Sendable {
   private struct State {
     var hosts: [Server: Host] = [:]
     var accounts: [ID<Account>: AccountConnections] = [:]
+    /// When what is not worth remembering was last looked for.
+    var sweptAt = Deadline.now
   }
+
+  /// How often those are looked for whom nobody connects to any more.
+  private static let sweepInterval: Duration = .seconds(60)
 
   private let limits: ConnectionLimits
   private let state = Mutex(State())
 
-  init(_ limits: ConnectionLimits) { self.limits = limits }
+  /// A gate at which nobody has stood yet.
+  package init(_ limits: ConnectionLimits) { self.limits = limits }
 
   /// Waits until a connection may be made.
   ///
@@ -42,7 +48,7 @@ final class ConnectionGate: Sendable {
   ///
   /// - Throws: `backend_limited` at once where the account has as many as it may have, for bodies where the
   ///   server has, and at `deadline`; `unavailable` where the task is cancelled.
-  func lease(
+  package func lease(
     _ settings: BackendSettings,
     for account: ID<Account>?,
     _ use: ConnectionUse,
@@ -149,13 +155,29 @@ final class ConnectionGate: Sendable {
   private func join(_ server: Server, _ use: ConnectionUse, _ signal: LoopSignal)
     -> HostLine.Ticket
   {
-    state.withLock { state in
+    let now = Deadline.now
+    if state.withLock({ now - $0.sweptAt >= Self.sweepInterval }) { forget(at: now) }
+    return state.withLock { state in
       var host = state.hosts[server] ?? Host(line: HostLine(limits, now: .now))
       let ticket = host.line.join(use)
       host.signals[ticket] = signal
       state.hosts[server] = host
       return ticket
     }
+  }
+
+  /// Forgets servers and accounts whose refusals are long past, and that nobody came back to.
+  package func forget(at now: Deadline) {
+    state.withLock { [limits] state in
+      state.sweptAt = now
+      state.hosts = state.hosts.filter { !$0.value.line.isForgettable(at: now) }
+      state.accounts = state.accounts.filter { !$0.value.isForgettable(limits, at: now) }
+    }
+  }
+
+  /// How many servers and accounts are remembered.
+  package var remembered: (servers: Int, accounts: Int) {
+    state.withLock { ($0.hosts.count, $0.accounts.count) }
   }
 
   private func ask(_ ticket: HostLine.Ticket, _ server: Server) -> HostLine.Answer {
@@ -190,7 +212,7 @@ final class ConnectionGate: Sendable {
       let result = body(&host)
       let after = (host.line.first, host.line.open, host.line.loggingIn, host.line.limit)
       let signal = before != after ? host.line.first.flatMap { host.signals[$0] } : nil
-      if !host.line.isForgettable { state.hosts[server] = host }
+      if !host.line.isForgettable(at: .now) { state.hosts[server] = host }
       return (result, signal)
     }
     next?.notify(.operations)
@@ -201,7 +223,7 @@ final class ConnectionGate: Sendable {
     state.withLock { state in
       guard var connections = state.accounts[account] else { return }
       body(&connections)
-      state.accounts[account] = connections.isForgettable ? nil : connections
+      state.accounts[account] = connections.isForgettable(limits, at: .now) ? nil : connections
     }
   }
 
@@ -237,7 +259,7 @@ final class ConnectionGate: Sendable {
 }
 
 /// The right to one connection; it ends by `end`, or when nobody holds it any more.
-final class ConnectionLease: Sendable {
+package final class ConnectionLease: Sendable {
   fileprivate let server: ConnectionGate.Server
   fileprivate let account: ID<Account>?
   fileprivate let use: ConnectionUse
@@ -263,7 +285,7 @@ final class ConnectionLease: Sendable {
   deinit { end() }
 
   /// The login succeeded.
-  func establish() {
+  package func establish() {
     let isNew = phase.withLock { phase in
       guard phase == .loggingIn else { return false }
       phase = .established
@@ -273,12 +295,12 @@ final class ConnectionLease: Sendable {
   }
 
   /// The server turned the connection away; `isKnown` where it had seen for which user.
-  func turnAway(_ refusal: ConnectionRefusal, _ response: String?, isKnown: Bool) {
+  package func turnAway(_ refusal: ConnectionRefusal, _ response: String?, isKnown: Bool) {
     gate.turnAway(self, refusal, response, isKnown)
   }
 
   /// The connection is closed, or was never made.
-  func end() {
+  package func end() {
     let last = phase.withLock { phase in
       defer { phase = .ended }
       return phase

@@ -64,9 +64,11 @@ package struct HostLine {
   /// Whether somebody waits for a connection to end who has more to do than to watch.
   package var isCrowded: Bool { isFull && line.first.map { $0.use < .watching } ?? false }
 
-  /// Whether nothing of the server is worth remembering.
-  var isForgettable: Bool {
-    line.isEmpty && open == 0 && !most.isLowered && rests == 0
+  /// Whether nothing of the server is worth remembering: nobody has or wants a connection, and what it
+  /// refused is long past.
+  package func isForgettable(at now: Deadline) -> Bool {
+    guard line.isEmpty, open == 0, most.isForgettable(limits, at: now) else { return false }
+    return rests == 0 || restsUntil + limits.longestRest <= now
   }
 
   /// How many connections there may be at present.

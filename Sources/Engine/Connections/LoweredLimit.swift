@@ -14,6 +14,11 @@ struct LoweredLimit: Sendable {
   /// Whether a refusal lowered it.
   var isLowered: Bool { raiseAt != nil }
 
+  /// Whether what a refusal told is too old to be worth remembering: by then it would be tried again anyway.
+  func isForgettable(_ limits: ConnectionLimits, at now: Deadline) -> Bool {
+    raiseAt.map { $0 + limits.longestRecovery <= now } ?? true
+  }
+
   /// The server refused one more than `established`.
   ///
   /// Of several refusals at once only the first counts: they tell the same.

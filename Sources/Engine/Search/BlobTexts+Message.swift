@@ -1,6 +1,7 @@
 import Bytes
 import MIME
 import Model
+import Net
 import Store
 
 extension BlobTexts {
@@ -55,6 +56,18 @@ extension Store {
       bytes += chunk
       position += 1
     }
-    return BlobTexts(MessageParser.parse(bytes))
+    // A megabyte takes too long for a loop that callers are on.
+    let message = bytes
+    do {
+      guard let loop = EventLoop.current else { return BlobTexts(MessageParser.parse(message)) }
+      return try await loop.blocking.run { BlobTexts(MessageParser.parse(message)) }
+    } catch {
+      throw ServiceError(
+        .unavailable,
+        "No thread is free to read a message.",
+        cause: "\(error)",
+        isRetryable: true
+      )
+    }
   }
 }

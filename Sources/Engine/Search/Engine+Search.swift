@@ -1,4 +1,5 @@
 package import Model
+import Net
 import Store
 
 extension Engine {
@@ -26,19 +27,50 @@ extension Engine {
       mailbox.isSelectable && mailbox.totalMessages > 0
         && query.mailbox.map { $0 == mailbox.id } ?? role.map { $0 == mailbox.role } ?? true
     }
+    let time = services.configuration.searchTime
+    let deadline = Deadline.after(time)
     var findings = SearchFindings()
-    for term in terms {
-      findings.messages[term] = try await store.localMessages(with: term, of: account)
-    }
+    // What is kept here has half of the time, so that the server is asked in any case.
+    let gap = try await findHere(terms, account, by: deadline - time / 2, &findings)
     let elsewhere = mailboxes.filter { !$0.isLocal }
     if !elsewhere.isEmpty {
       do throws(ServiceError) {
-        try await backend(of: account).search(terms, in: elsewhere, addingTo: &findings)
+        try await backend(of: account)
+          .search(terms, in: elsewhere, until: deadline, addingTo: &findings)
       } catch  where error.isRetryable {
         findings.gaps = [SearchGap(account: account, mailbox: nil, error: error)]
       }
     }
+    if let gap { findings.gaps.append(gap) }
     if findings.gaps.isEmpty { services.searches[key] = findings }
     return findings
+  }
+
+  /// Looks for terms in the messages kept here; what could not be told in time.
+  private func findHere(
+    _ terms: [SearchTerm],
+    _ account: ID<Account>,
+    by deadline: Deadline,
+    _ findings: inout SearchFindings
+  ) async throws(ServiceError) -> SearchGap? {
+    do throws(ServiceError) {
+      for term in terms {
+        findings.messages[term] = try await store.localMessages(
+          with: term,
+          of: account,
+          deadline: deadline
+        )
+      }
+      return nil
+    } catch {
+      guard error.code == .unavailable, deadline <= .now else { throw error }
+      let late = ServiceError(
+        .unavailable,
+        "The messages that are kept here could not be searched in time.",
+        cause: error.cause,
+        isRetryable: true
+      )
+      return SearchGap(account: account, mailbox: nil, error: late)
+    }
   }
 }

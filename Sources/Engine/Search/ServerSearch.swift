@@ -62,6 +62,8 @@ struct ServerSearch: Sendable {
         try await run(mailbox, client, deadline)
         found.finish(mailbox.id)
       } catch {
+        // Broken off from outside, which says nothing of the mailbox: it had no turn.
+        if Task.isCancelled { throw error }
         found.finish(mailbox.id, error)
         if error.hasBrokenConnection { throw error }
       }

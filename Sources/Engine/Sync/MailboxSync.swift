@@ -25,6 +25,8 @@ struct MailboxSync {
   let sweep: FlagSweep
   /// What the mailboxes were when they were listed.
   let listed: ListedMailboxes
+  /// Whether a mailbox that is opened with another UIDVALIDITY than it was listed with is taken for what it was.
+  let believesList: Bool
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
@@ -70,7 +72,7 @@ struct MailboxSync {
   @discardableResult
   func run(_ mailbox: Mailbox) async throws -> SelectedMailbox? {
     var (selected, changes) = try await open(mailbox)
-    guard listed.accepts(selected, as: mailbox) else { throw ReplacedMailbox() }
+    guard listed.agrees(selected) || believesList else { throw ReplacedMailbox() }
     var mailbox = try await store.beginSync(
       of: mailbox,
       uidValidity: selected.storedUIDValidity

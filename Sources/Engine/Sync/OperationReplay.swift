@@ -13,25 +13,25 @@ import Store
 /// the second time; what an APPEND or a COPY makes is looked for first.
 struct OperationReplay {
   let client: IMAPClient
-  let store: Store
   let account: ID<Account>
-  let configuration: EngineConfiguration
   let logger: Logger
+  private let services: EngineServices
   private let postponed = PostponedMessages()
 
   init(
     client: IMAPClient,
-    store: Store,
+    services: EngineServices,
     account: ID<Account>,
-    configuration: EngineConfiguration,
     logger: Logger
   ) {
     self.client = client
-    self.store = store
+    self.services = services
     self.account = account
-    self.configuration = configuration
     self.logger = logger
   }
+
+  var store: Store { services.store }
+  var configuration: EngineConfiguration { services.configuration }
 
   /// The mailbox has another UIDVALIDITY, or is another one of the same name: nothing was sent, and only a pass
   /// over all mailboxes can tell what became of it.

@@ -39,11 +39,10 @@ struct TreeSync {
       let list = try await client.list(returning: ListOptions(status: items))
       tree.statuses = [:]
       for mailbox in list { tree.statuses[mailbox.name] = mailbox.status }
-      if tree.statuses.isEmpty {
-        tree.statuses = try await client.statuses(list.filter(\.isSelectable).map(\.name), items)
-      }
+      try await askUntold(list, items, &tree.statuses)
       listed.note(tree.statuses)
       let known = try await store.mailboxes(of: account).mailboxes
+      try await identify(list, known, &tree.statuses)
       do {
         let isLast = believesList && number == Self.mostLists
         let found = try await renames.find(list, tree.statuses, known: known, believes: isLast)
@@ -63,6 +62,41 @@ struct TreeSync {
       }
     }
     throw MailboxRenames.OutdatedList()
+  }
+
+  /// Asks by STATUS for mailboxes of which LIST told no counters: all, where the server has no LIST-STATUS.
+  ///
+  /// Where it has, an answer was one that no grammar takes, for which MAILBOXID is known (`garbledMailboxID`).
+  private func askUntold(
+    _ listed: [ListedMailbox],
+    _ items: [StatusItem],
+    _ statuses: inout [MailboxName: MailboxStatus]
+  ) async throws(IMAPError) {
+    let untold = listed.filter { $0.isSelectable && statuses[$0.name] == nil }.map(\.name)
+    guard !untold.isEmpty else { return }
+    let wanted = statuses.isEmpty ? items : items.filter { $0 != .mailboxID }
+    statuses.merge(try await client.statuses(untold, wanted)) { $1 }
+  }
+
+  /// Asks for the MAILBOXIDs that should have come with the counters, alone, which Cyrus answers well.
+  ///
+  /// A mailbox that is known under this name with this UIDVALIDITY has the id that it had.
+  private func identify(
+    _ listed: [ListedMailbox],
+    _ known: [Mailbox],
+    _ statuses: inout [MailboxName: MailboxStatus]
+  ) async throws(IMAPError) {
+    guard client.capabilities.contains(.objectID) else { return }
+    let byName = Dictionary(known.map { ($0.imapName, $0) }) { first, _ in first }
+    let unidentified = listed.map(\.name).filter { name in
+      guard let status = statuses[name], status.mailboxID == nil else { return false }
+      guard let mailbox = byName[name], mailbox.objectID != nil else { return true }
+      return mailbox.uidValidity != status.uidValidity.map { Int64($0.value) }
+    }
+    guard !unidentified.isEmpty else { return }
+    for (name, status) in try await client.statuses(unidentified, [.mailboxID]) {
+      statuses[name]?.mailboxID = status.mailboxID
+    }
   }
 
   /// Leaves the selected mailbox, of which STATUS would tell what the session knows and not what is there.

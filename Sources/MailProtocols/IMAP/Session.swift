@@ -89,6 +89,11 @@ package struct IMAPSession: Sendable {
     framer = IMAPFramer(limits: limits)
   }
 
+  /// Keeps what the server can do in memory that `shared` gives for an equal list.
+  package mutating func shareCapabilities(_ shared: (IMAPCapabilities) -> IMAPCapabilities) {
+    capabilities = capabilities.map(shared)
+  }
+
   /// Whether commands are under way.
   package var isBusy: Bool { !pending.isEmpty }
 

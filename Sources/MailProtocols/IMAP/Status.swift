@@ -66,7 +66,11 @@ extension ByteReader {
     _ status: inout MailboxStatus
   ) throws(IMAPSyntaxError) {
     if name == "MAILBOXID" {
-      status.mailboxID = try objectID()
+      // Leniency `garbledMailboxID`: Cyrus 3.6 tells bytes of freed memory where other items are asked
+      // for as well. What is no objectid (RFC 8474 §7) tells nothing.
+      status.mailboxID = try objectID().flatMap { id in
+        !id.isEmpty && id.utf8.allSatisfy(\.isObjectIDByte) ? id : nil
+      }
       return
     }
     guard next?.isASCIIDigit == true, let value = number() else { return try skipValue() }
@@ -82,6 +86,16 @@ extension ByteReader {
     case "APPENDLIMIT": status.appendLimit = Int(clamping: value)
     case "HIGHESTMODSEQ": status.highestModSeq = ModSeq(value)
     default: break
+    }
+  }
+}
+
+extension UInt8 {
+  /// A letter, a digit, `-` or `_`.
+  fileprivate var isObjectIDByte: Bool {
+    switch self {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
+    default: false
     }
   }
 }

@@ -28,6 +28,8 @@ import CGSASL
     try set(GSASL_AUTHID, credentials.username)
     try set(GSASL_SERVICE, service.name)
     try set(GSASL_HOSTNAME, service.host)
+    // With a ticket the name may be another one's than the ticket's; the server decides (RFC 4752 §3.1).
+    if mechanism == .gssapi { try set(GSASL_AUTHZID, credentials.username) }
     if let password = credentials.password { try set(GSASL_PASSWORD, password) }
   }
 

@@ -47,7 +47,8 @@ package enum SASLMechanism: String, CaseIterable, Sendable {
   ///
   /// Under TLS, whose certificate was verified, PLAIN comes first: it is one round trip and no hashing,
   /// where SCRAM takes three and some milliseconds of both sides for each of thousands of connections.
-  /// Without TLS what reveals the password comes last.
+  /// Without TLS what reveals the secret is among them only where all of them do: a refusal must not lead
+  /// from one that keeps it to one that does not. Where all do, the caller chose to log in without TLS.
   package static func candidates(
     for credentials: SASLCredentials,
     isSecure: Bool,
@@ -60,7 +61,9 @@ package enum SASLMechanism: String, CaseIterable, Sendable {
       case .token: [.oauthBearer, .xoauth2]
       case .ticket: [.gssapi]
       }
-    return all.filter(isOffered)
+    let offered = all.filter(isOffered)
+    guard !isSecure, let first = offered.first, !first.revealsSecret else { return offered }
+    return offered.filter { !$0.revealsSecret }
   }
 }
 

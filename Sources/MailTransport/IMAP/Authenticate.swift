@@ -49,9 +49,7 @@ extension IMAPClient {
     let sendsInitialResponse = capabilities.contains(.saslInitialResponse)
     let isLoginDisabled = capabilities.contains(.loginDisabled)
     var refusal: IMAPError?
-    for (index, mechanism) in mechanisms.enumerated() {
-      // The first is tried as it is: the caller chose to log in without TLS where it reveals.
-      guard index == 0 || isSecure || !mechanism.revealsSecret else { break }
+    for mechanism in mechanisms {
       let attempt = try await attempt(mechanism, credentials, sendsInitialResponse, deadline)
       switch attempt {
       case .done: return
@@ -104,63 +102,49 @@ extension IMAPClient {
   ) async throws(IMAPError) -> Attempt {
     try await begin(deadline)
     defer { end() }
-    var exchange: SASLExchange
-    var initial: [UInt8]?
+    var dialogue: SASLDialogue
     do throws(SASLError) {
-      exchange = try SASLExchange(mechanism, credentials, service: service)
-      if sendsInitialResponse, mechanism.isClientFirst {
-        initial = try await respond(to: nil, &exchange)
-      }
+      dialogue = try await SASLDialogue(
+        mechanism,
+        credentials,
+        service: service,
+        sendsInitial: sendsInitialResponse,
+        on: stream.loop
+      )
     } catch {
       return .refused(Self.error(error), saysNothingOfSecret: true)
     }
-    let tag = session.send(.authenticate(mechanism, initialResponse: initial))
-    let (status, failure) = try await answerChallenges(of: tag, &exchange, deadline)
+    let tag = session.send(.authenticate(mechanism, initialResponse: dialogue.initial))
+    let status = try await answerChallenges(of: tag, &dialogue, deadline)
     guard status.condition == .ok else {
-      let error = failure.map { Self.error($0) } ?? refusal(status, credentials.secrets, exchange)
-      return .refused(error, saysNothingOfSecret: !exchange.hasSentProof)
+      let error =
+        dialogue.mistake.map { Self.error($0) } ?? refusal(status, credentials.secrets, dialogue)
+      return .refused(error, saysNothingOfSecret: !dialogue.hasSentProof)
     }
-    // Whoever says OK without the proof that the mechanism has is not the server.
-    guard failure == nil, exchange.isComplete || !mechanism.provesServer else {
-      throw fail(.authenticationFailed(response: "the server has not proven itself", code: nil))
+    guard dialogue.isProven else {
+      throw fail(.authenticationFailed(response: SASLDialogue.unproven, code: nil))
     }
     return .done
   }
 
   private func answerChallenges(
     of tag: IMAPSession.Tag,
-    _ exchange: inout SASLExchange,
+    _ dialogue: inout SASLDialogue,
     _ deadline: Deadline
-  ) async throws(IMAPError) -> (StatusResponse, SASLError?) {
-    var failure: SASLError?
+  ) async throws(IMAPError) -> StatusResponse {
     while true {
       switch try await nextEvent(deadline) {
       case .challenge(let challenge):
-        guard failure == nil else {
+        guard dialogue.mistake == nil else {
           throw fail(.broken(reason: "the server asks on after AUTHENTICATE was given up"))
         }
-        do throws(SASLError) {
-          session.respond(try await respond(to: challenge, &exchange))
-        } catch {
-          failure = error
-          session.respond(nil)
-        }
+        session.respond(await dialogue.answer(challenge))
       case .completed(let ended, let status):
-        if ended == tag { return (status, failure) }
+        if ended == tag { return status }
       case .untagged(let response): note(response)
       case .greeting, .literal, .wantsLiteral, .idling: continue
       }
     }
-  }
-
-  /// A step of `exchange`, on a thread that may block where it may.
-  private func respond(
-    to challenge: [UInt8]?,
-    _ exchange: inout SASLExchange
-  ) async throws(SASLError) -> [UInt8] {
-    let (response, after) = try await exchange.response(to: challenge, on: stream.loop)
-    exchange = after
-    return response
   }
 
   // MARK: - Refusals
@@ -173,10 +157,10 @@ extension IMAPClient {
   private func refusal(
     _ status: StatusResponse?,
     _ secrets: [String],
-    _ exchange: SASLExchange? = nil
+    _ dialogue: SASLDialogue? = nil
   ) -> IMAPError {
     var text = status?.text ?? ""
-    if let reported = exchange?.errorStatus { text += text.isEmpty ? reported : " (\(reported))" }
+    if let reported = dialogue?.errorStatus { text += text.isEmpty ? reported : " (\(reported))" }
     for secret in secrets where !secret.isEmpty { text = text.replacing(secret, with: "•••") }
     // AUTHENTICATE carries them in base64, alone or within a longer message.
     let words = text.split { !$0.isASCII || !($0.isLetter || $0.isNumber || "+/=".contains($0)) }

@@ -31,6 +31,8 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   private var isRunning = false
   /// When the server last sent anything.
   package private(set) var lastHeard = Deadline.now
+  /// The IDLE that is under way.
+  var idle: IdleCommand?
   /// A fetch that has commands under way.
   private var unfinished: (any UnfinishedFetch)?
 
@@ -50,6 +52,11 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
 
   /// What the server said it can do, after login if there was one.
   package var capabilities: IMAPCapabilities { session.capabilities ?? IMAPCapabilities() }
+
+  /// Keeps what the server can do in memory that `shared` gives for an equal list.
+  package func shareCapabilities(_ shared: (IMAPCapabilities) -> IMAPCapabilities) {
+    session.shareCapabilities(shared)
+  }
 
   /// Whether the connection can take another command.
   package var isUsable: Bool { failure == nil && session.state != .loggedOut }
@@ -159,6 +166,13 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
     isRunning = true
   }
 
+  /// Claims the connection for the next step of IDLE.
+  func resumeIdle() throws(IMAPError) {
+    if let failure { throw failure }
+    guard !isRunning else { throw .busy }
+    isRunning = true
+  }
+
   /// Gives the connection back, with a fetch's commands still under way.
   func suspend(_ fetch: some UnfinishedFetch) {
     unfinished = fetch
@@ -190,15 +204,14 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
     }
   }
 
-  /// Like `nextEvent`, but the passing of `deadline` breaks nothing: it returns nil.
-  func nextEvent(patiently deadline: Deadline) async throws(IMAPError) -> IMAPSession.Event? {
+  /// Like `nextEvent`, but nil where nothing is there to be read.
+  func nextEventNow() async throws(IMAPError) -> IMAPSession.Event? {
     while true {
       if let event = try takeEvent() { return event }
       let output = session.takeOutput()
       if !output.isEmpty { try await write(output, .now + timeouts.command) }
-      guard .now < deadline else { return nil }
       do throws(NetError) {
-        let bytes = try await stream.read(upTo: Self.readSize, deadline: deadline)
+        let bytes = try await stream.read(upTo: Self.readSize, deadline: .now)
         guard !bytes.isEmpty else { throw .closed }
         lastHeard = .now
         session.receive(bytes)

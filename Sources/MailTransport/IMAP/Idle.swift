@@ -19,17 +19,50 @@ extension IMAPClient {
     probe: IdleProbe? = nil,
     heard: () -> Void = {}
   ) async throws(IMAPError) -> [MailboxEvent] {
-    guard capabilities.contains(.idle) else { throw .unsupported("IDLE") }
-    try await begin(.now + timeouts.command)
-    defer { end() }
-    // What was told before is not waited for.
-    let earlier = takeEvents()
-    guard earlier.isEmpty else { return earlier }
-    let tag = session.send(.idle)
-    var gathered: [MailboxEvent] = []
     while true {
-      let end = probe.map { min(deadline, .now + $0.silence) } ?? deadline
-      guard let event = try await idleEvent(end, probe?.answer ?? timeouts.command) else {
+      switch try await idleStep(until: deadline, probe: probe, heard: heard) {
+      case .waiting(let instant): try await waitInIdle(until: instant)
+      case .ended(let events): return events
+      }
+    }
+  }
+
+  /// One step of `idle`, for whoever waits without it: begins IDLE, or reads what came since the last
+  /// step, and does not wait for more.
+  ///
+  /// Between two steps `waitInIdle` waits, in frames of a few hundred bytes where those of a read take
+  /// kilobytes. `deadline` counts from the step that begins IDLE on.
+  package func idleStep(
+    until deadline: Deadline,
+    probe: IdleProbe? = nil,
+    heard: () -> Void = {}
+  ) async throws(IMAPError) -> IdleStep {
+    guard capabilities.contains(.idle) else { throw .unsupported("IDLE") }
+    if idle == nil {
+      try await begin(.now + timeouts.command)
+      // What was told before is not waited for.
+      let earlier = takeEvents()
+      guard earlier.isEmpty else {
+        end()
+        return .ended(earlier)
+      }
+      idle = IdleCommand(tag: session.send(.idle), deadline: deadline)
+    } else {
+      try resumeIdle()
+    }
+    defer { end() }
+    return try await readIdle(probe, heard)
+  }
+
+  private func readIdle(
+    _ probe: IdleProbe?,
+    _ heard: () -> Void
+  ) async throws(IMAPError) -> IdleStep {
+    let answer = probe?.answer ?? timeouts.command
+    while let idle {
+      guard let event = try await idleEvent(answer) else {
+        let end = probe.map { min(idle.deadline, lastHeard + $0.silence) } ?? idle.deadline
+        guard end <= .now else { return .waiting(until: end) }
         session.endIdle()
         continue
       }
@@ -37,13 +70,24 @@ extension IMAPClient {
       switch event {
       case .untagged(let response): note(response)
       case .completed(let ended, let status):
-        guard ended == tag else { continue }
+        guard ended == idle.tag else { continue }
+        self.idle = nil
         guard status.condition == .ok else { throw IMAPError(status, to: "IDLE") }
-        return gathered + takeEvents()
+        return .ended(idle.events + takeEvents())
       case .greeting, .literal, .wantsLiteral, .idling, .challenge: break
       }
-      gathered += takeEvents()
-      if !gathered.isEmpty, !session.hasUnreadBytes { session.endIdle() }
+      self.idle?.events += takeEvents()
+      if self.idle?.events.isEmpty == false, !session.hasUnreadBytes { session.endIdle() }
+    }
+    return .ended([])
+  }
+
+  /// Waits until there may be something to read in IDLE, or for its next step at `deadline`.
+  package func waitInIdle(until deadline: Deadline) async throws(IMAPError) {
+    do throws(NetError) {
+      try await stream.waitUntilReadable(by: deadline)
+    } catch {
+      guard error == .timedOut else { throw fail(IMAPError(error)) }
     }
   }
 
@@ -54,14 +98,28 @@ extension IMAPClient {
     try await write(session.takeOutput(), .now + timeouts.command)
   }
 
-  /// The next event; nil when `deadline` passes while IDLE waits.
-  private func idleEvent(
-    _ deadline: Deadline,
-    _ answer: Duration
-  ) async throws(IMAPError) -> IMAPSession.Event? {
+  /// The next event; nil where IDLE waits and nothing is there to be read.
+  private func idleEvent(_ answer: Duration) async throws(IMAPError) -> IMAPSession.Event? {
     guard session.isIdling else { return try await nextEvent(.now + answer) }
-    return try await nextEvent(patiently: deadline)
+    return try await nextEventNow()
   }
+}
+
+/// What a step of IDLE came to.
+package enum IdleStep: Sendable {
+  /// Nothing has happened; the next step is due when there is something to read, or at this instant.
+  case waiting(until: Deadline)
+  /// IDLE has ended, with what happened if anything did.
+  case ended([MailboxEvent])
+}
+
+/// An IDLE under way.
+struct IdleCommand {
+  let tag: IMAPSession.Tag
+  /// When it is ended though nothing happened.
+  let deadline: Deadline
+  /// What happened since it began.
+  var events: [MailboxEvent] = []
 }
 
 /// How one finds out, in IDLE, that a connection is dead.

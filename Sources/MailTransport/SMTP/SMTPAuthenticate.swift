@@ -30,15 +30,14 @@ extension SMTPClient {
       offered.contains($0.rawValue)
     }
     var refusal: SMTPReply?
-    var mayReveal = isSecure || mechanisms.first?.revealsSecret ?? true
-    for (index, mechanism) in mechanisms.enumerated() where mayReveal || !mechanism.revealsSecret {
+    for mechanism in mechanisms {
       guard let (reply, isFinal) = try await attempt(mechanism, credentials, deadline) else {
         return
       }
       refusal = reply
-      if index == 0, !isSecure { mayReveal = mechanism.revealsSecret }
       if isFinal { throw .authenticationFailed(reply) }
     }
+    let mayReveal = isSecure || mechanisms.first?.revealsSecret ?? true
     guard offered.contains("LOGIN"), mayReveal, let password = credentials.password else {
       if let refusal { throw .authenticationFailed(refusal) }
       throw .unsupported(.authentication(offered: offered))
@@ -63,52 +62,41 @@ extension SMTPClient {
     _ credentials: SASLCredentials,
     _ deadline: Deadline?
   ) async throws(SMTPError) -> (SMTPReply, isFinal: Bool)? {
-    var exchange: SASLExchange
-    var initial: [UInt8]?
+    var dialogue: SASLDialogue
     do throws(SASLError) {
-      exchange = try SASLExchange(mechanism, credentials, service: service)
-      if mechanism.isClientFirst { initial = try await respond(to: nil, &exchange) }
+      dialogue = try await SASLDialogue(
+        mechanism,
+        credentials,
+        service: service,
+        sendsInitial: true,
+        on: loop
+      )
     } catch {
       return (SMTPReply(code: 535, lines: [error.words]), false)
     }
-    session.authenticate(mechanism, initialResponse: initial, secrets: credentials.secrets)
-    var mistake: SASLError?
+    session.authenticate(
+      mechanism,
+      initialResponse: dialogue.initial,
+      secrets: credentials.secrets
+    )
     while true {
       switch try await event(until: deadline) {
-      case .challenge(let challenge):
-        do throws(SASLError) {
-          session.respond(try await respond(to: challenge, &exchange))
-        } catch {
-          mistake = error
-          session.respond(nil)
-        }
+      case .challenge(let challenge): session.respond(await dialogue.answer(challenge))
       case .authenticated:
-        // Whoever says yes without the proof that the mechanism has is not the server.
-        guard mistake == nil, exchange.isComplete || !mechanism.provesServer else {
+        guard dialogue.isProven else {
           close()
-          let words = "the server has not proven itself"
-          throw .authenticationFailed(SMTPReply(code: 535, lines: [words]))
+          throw .authenticationFailed(SMTPReply(code: 535, lines: [SASLDialogue.unproven]))
         }
         return nil
       case .authenticationFailed(let reply):
-        if let mistake {
-          return (SMTPReply(code: reply.code, lines: [mistake.words]), exchange.hasSentProof)
+        if let mistake = dialogue.mistake {
+          return (SMTPReply(code: reply.code, lines: [mistake.words]), dialogue.hasSentProof)
         }
         let isUnfit = [504, 534].contains(reply.code)
-        return (reply, isFinal: exchange.hasSentProof && !isUnfit)
+        return (reply, isFinal: dialogue.hasSentProof && !isUnfit)
       case let event: throw failure(event)
       }
     }
-  }
-
-  /// A step of `exchange`, on a thread that may block where it may.
-  private func respond(
-    to challenge: [UInt8]?,
-    _ exchange: inout SASLExchange
-  ) async throws(SASLError) -> [UInt8] {
-    let (response, after) = try await exchange.response(to: challenge, on: loop)
-    exchange = after
-    return response
   }
 }
 

@@ -23,11 +23,18 @@ extension SearchQuery {
     at place: String,
     depth: Int
   ) throws(SearchSyntaxError) -> SearchQuery {
-    guard case .object(let members) = value, !members.isEmpty else {
+    guard case .object(let members) = value else {
       throw SearchSyntaxError(place: place, reason: "An object is wanted.")
+    }
+    guard !members.isEmpty else {
+      throw SearchSyntaxError(place: place, reason: "At least one condition is wanted.")
     }
     guard depth > 0 else { throw SearchSyntaxError(place: place, reason: "It goes too deep.") }
     guard let name = value["operator"] else { return try condition(members, at: place) }
+    let kind = name.stringValue?.lowercased() ?? ""
+    guard ["and", "or", "not"].contains(kind) else {
+      throw SearchSyntaxError(place: place + "/operator", reason: "One of and, or, not is wanted.")
+    }
     guard let conditions = value["conditions"]?.arrayValue, members.count == 2 else {
       throw SearchSyntaxError(
         place: place,
@@ -41,13 +48,11 @@ extension SearchQuery {
     guard !parts.isEmpty else {
       throw SearchSyntaxError(place: place + "/conditions", reason: "At least one is wanted.")
     }
-    switch name.stringValue?.lowercased() {
+    switch kind {
     case "and": return parts.count == 1 ? parts[0] : .and(parts)
     case "or": return parts.count == 1 ? parts[0] : .or(parts)
     // None of them, as in RFC 8620 §5.5.
-    case "not": return .not(parts.count == 1 ? parts[0] : .or(parts))
-    default:
-      throw SearchSyntaxError(place: place + "/operator", reason: "One of and, or, not is wanted.")
+    default: return .not(parts.count == 1 ? parts[0] : .or(parts))
     }
   }
 
@@ -60,7 +65,14 @@ extension SearchQuery {
       let inner = "\(place)/\(member.name)"
       let text: String
       switch member.value {
-      case .string(let string) where !string.isEmpty: text = string
+      case .string(let string):
+        guard string.contains(where: { $0 != " " }) else {
+          throw SearchSyntaxError(
+            place: inner,
+            reason: "It is empty: something to look for is wanted."
+          )
+        }
+        text = string
       case .int(let number): text = String(number)
       default: throw SearchSyntaxError(place: inner, reason: "A text or a number is wanted.")
       }

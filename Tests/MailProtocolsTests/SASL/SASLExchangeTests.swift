@@ -130,8 +130,13 @@ import Testing
       candidates(Self.password, isSecure: true) == [.plain, .scramSHA256, .scramSHA1, .cramMD5]
     )
     #expect(
-      candidates(Self.password, isSecure: false) == [.scramSHA256, .scramSHA1, .cramMD5, .plain]
+      candidates(Self.password, isSecure: false) == [.scramSHA256, .scramSHA1, .cramMD5]
     )
+    // Where all reveal it the caller chose so.
+    #expect(
+      SASLMechanism.candidates(for: Self.password, isSecure: false) { $0 == .plain } == [.plain]
+    )
+    #expect(candidates(Self.token, isSecure: false) == [.oauthBearer, .xoauth2])
     #expect(candidates(Self.token, isSecure: true) == [.oauthBearer, .xoauth2])
     #expect(candidates(.kerberos(username: "a"), isSecure: true) == [.gssapi])
     #expect(
