@@ -26,6 +26,8 @@ import CGSASL
     unsafe self.context = context
     unsafe self.session = session
     try set(GSASL_AUTHID, credentials.username)
+    // A ticket has a name of its own: who is to be let in must be said, or it is the ticket's owner.
+    if mechanism == .gssapi { try set(GSASL_AUTHZID, credentials.username) }
     try set(GSASL_SERVICE, service.name)
     try set(GSASL_HOSTNAME, service.host)
     if let password = credentials.password { try set(GSASL_PASSWORD, password) }
