@@ -34,6 +34,8 @@ let package = Package(
     .target(name: "CLinux"),
     .systemLibrary(name: "CIconv"),
     .systemLibrary(name: "CGSASL", pkgConfig: "libgsasl", providers: [.apt(["libgsasl-dev"])]),
+    // Without pkg-config: Debian's file names a folder in a way that SwiftPM warns of.
+    .systemLibrary(name: "CKerberos", providers: [.apt(["libkrb5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -63,7 +65,7 @@ let package = Package(
     ),
     .target(
       name: "MailTransport",
-      dependencies: ["MailProtocols", "Net", "Bytes"],
+      dependencies: ["MailProtocols", "Net", "Bytes", "CKerberos"],
       swiftSettings: strict
     ),
 
@@ -118,7 +120,7 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
-        "MailProtocols", "Net", "MIME", "Crypto", "Bytes",
+        "MailProtocols", "Net", "MIME", "Crypto", "Bytes", "CKerberos",
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/TestSupport",

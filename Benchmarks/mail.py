@@ -25,7 +25,7 @@ class Mail:
         with open(ports) as file:
             values = dict(line.strip().split("=", 1) for line in file if "=" in line)
         self.imap_port, self.imaps_port = int(values["IMAP_PORT"]), int(values["IMAPS_PORT"])
-        self.smtps_port = int(values["SMTPS_PORT"])
+        self.pop3_port, self.smtps_port = int(values["POP3_PORT"]), int(values["SMTPS_PORT"])
         self.ca_file, self.password = values["CA_FILE"], values["PASSWORD"]
         self.folder = os.path.dirname(values["DOVECOT_LOG"])
         self.configuration = f"{self.folder}/dovecot.conf"

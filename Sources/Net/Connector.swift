@@ -29,6 +29,7 @@ package struct Connector: Sendable {
   package func connect(
     host: String,
     port: UInt16,
+    from source: SourcePort = .any,
     deadline: Deadline
   ) async throws(NetError) -> SocketStream {
     guard let loop = EventLoop.current else {
@@ -39,13 +40,20 @@ package struct Connector: Sendable {
     guard !permitted.isEmpty else {
       throw NetError.refusedByPolicy(host: host, address: all.first?.ip ?? "")
     }
-    return try await connect(toFirstOf: permitted, host: host, port: port, deadline: deadline)
+    return try await connect(
+      toFirstOf: permitted,
+      host: host,
+      port: port,
+      from: source,
+      deadline: deadline
+    )
   }
 
   private func connect(
     toFirstOf addresses: [SocketAddress],
     host: String,
     port: UInt16,
+    from source: SourcePort,
     deadline: Deadline
   ) async throws(NetError) -> SocketStream {
     var reason = ""
@@ -57,6 +65,7 @@ package struct Connector: Sendable {
       do throws(NetError) {
         let stream = try await SocketStream.connect(
           to: address,
+          from: source,
           deadline: isLast ? deadline : share
         )
         stream.keepAlive(keepAlive)

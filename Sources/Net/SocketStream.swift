@@ -26,6 +26,7 @@ package final class SocketStream: ByteStream {
   /// Connects to `address` from a task of a loop, which will own the stream.
   package static func connect(
     to address: SocketAddress,
+    from source: SourcePort = .any,
     deadline: Deadline
   ) async throws(NetError) -> SocketStream {
     guard let loop = EventLoop.current else {
@@ -33,6 +34,14 @@ package final class SocketStream: ByteStream {
     }
     while true {
       let descriptor = try Sockets.open(address)
+      if source == .reserved {
+        do throws(NetError) {
+          try Sockets.bindReserved(descriptor, like: address)
+        } catch {
+          _ = Foundation.close(descriptor)
+          throw error
+        }
+      }
       let status = try Sockets.connect(descriptor, to: address)
       // A Unix socket says EAGAIN when the listener's backlog is full; nothing tells when it is not.
       if status == EAGAIN {

@@ -10,6 +10,30 @@ enum Sockets {
     return descriptor
   }
 
+  /// Binds to a reserved port that is free, the way to which is chosen at random.
+  ///
+  /// A port that is in use, or that the last connection has not quite left, is passed over.
+  static func bindReserved(_ descriptor: Int32, like peer: SocketAddress) throws(NetError) {
+    let ports = Array(reservedPorts).shuffled()
+    for port in ports {
+      let address: SocketAddress =
+        switch peer {
+        case .ipv4: .ipv4(0, port: port)
+        case .ipv6: .ipv6(0, port: port)
+        case .unix: peer
+        }
+      let status = try unsafe address.withSockaddr { pointer, length in
+        unsafe Foundation.bind(descriptor, pointer, length) == 0 ? 0 : errno
+      }
+      if status == 0 { return }
+      guard status == EADDRINUSE else { throw NetError.system(call: "bind", errno: status) }
+    }
+    throw NetError.system(call: "bind", errno: EADDRINUSE)
+  }
+
+  /// The ports of rlogin's kind: those below are of services (`rresvport`).
+  private static let reservedPorts: ClosedRange<UInt16> = 600...1023
+
   /// Starts to connect; zero or the errno.
   ///
   /// A bad address closes the descriptor and throws.
@@ -48,4 +72,12 @@ enum Sockets {
     guard let text = unsafe strerror(code) else { return "error \(code)" }
     return unsafe String(cString: text)
   }
+}
+
+/// Which port a connection comes from.
+package enum SourcePort: Hashable, Sendable {
+  /// The kernel's choice.
+  case any
+  /// One that only root may bind, which servers of the oldest kind take for a proof of the user.
+  case reserved
 }

@@ -9,7 +9,7 @@ import Testing
   /// What each target may depend on and import, of this package and of others.
   static let allowed: [String: Set<String>] = [
     "AllocationCounter": [], "CLinux": [], "CIconv": [], "CGSASL": [], "CZlib": [], "COpenSSL": [],
-    "CPostgres": [],
+    "CPostgres": [], "CKerberos": [],
     "Bytes": ["CZlib"],
     "Crypto": ["Bytes", "COpenSSL"],
     "HTTP": ["Bytes"],
@@ -18,7 +18,7 @@ import Testing
     "Net": ["Bytes", "CLinux", "COpenSSL"],
     "Postgres": ["CPostgres", "Net", "Bytes"],
     "HTTPTransport": ["HTTP", "Net", "Bytes"],
-    "MailTransport": ["MailProtocols", "Net", "Bytes"],
+    "MailTransport": ["MailProtocols", "Net", "Bytes", "CKerberos"],
     "Model": ["Bytes", "MIME"],
     "Store": ["Model", "Postgres", "Crypto", "Bytes"],
     "Engine": product.union([

@@ -85,7 +85,7 @@ extension DovecotServer {
     guard let realm = options.realm else { return "" }
     return """
       import_environment = TZ CORE_OUTOFMEM CORE_ERROR KRB5_CONFIG=\(realm.configurationFile)
-      auth_krb5_keytab = \(realm.serverKeytab)
+      auth_krb5_keytab = \(realm.keytab)
       auth_gssapi_hostname = localhost
       """
   }

@@ -78,6 +78,8 @@ final class RandomMailUse {
     } catch let error as IMAPError {
       note("\(place): refused or broken: \(error)")
       if error.hasBrokenConnection { clients[place].close() }
+    } catch let error as TestSupportError {
+      note("\(place): doveadm refused: \(error)")
     }
     let took = ContinuousClock.now - start
     // Where a run stalls, this says on whose side.

@@ -1,0 +1,175 @@
+import Foundation
+import Synchronization
+
+/// A POP3 server over mail in memory, for what Dovecot does not do: RPOP, KPOP, and being odd.
+///
+/// It keeps to RFC 1939 but for its quirks: the mailbox is locked by a session, DELE becomes true at
+/// QUIT, and a session that ends without QUIT deletes nothing. Each connection has a thread of its own.
+package final class SmallPOP3Server: Sendable {
+  /// A message, and the unique id it keeps.
+  package struct Message: Hashable, Sendable {
+    package var bytes: [UInt8]
+    package var uniqueID: String
+  }
+
+  /// How users are let in.
+  package enum Login: Sendable {
+    /// By USER and PASS.
+    case password
+    /// By USER and RPOP, from a reserved port, as one of these users of the client's machine.
+    case rpop(trusted: Set<String>)
+    /// By a ticket of the realm, before the greeting; the password is not looked at.
+    case kpop(KerberosRealm)
+  }
+
+  /// What a server may do badly.
+  package enum Quirk: Hashable, Sendable {
+    case noCapabilities
+    case noUniqueIDs
+    case noTop
+    /// Every message has the same unique id.
+    case repeatedUniqueIDs
+    /// Each session has other unique ids.
+    case changingUniqueIDs
+    /// LIST counts a third of what there is.
+    case wrongOctetCounts
+    /// After one RETR a session has no more.
+    case oneMessageASession
+    /// `-ERR` and `+OK` say nothing else.
+    case bareReplies
+    /// UIDL and LIST have no dot at their end.
+    case noListingDots
+    /// RETR has no dot at its end, and the connection ends there.
+    case noTextDots
+    /// Commands sent ahead of answers are offered.
+    case pipelining
+  }
+
+  /// The name of the one user.
+  package let user: String
+  package let password: String
+  package let port: UInt16
+  let login: Login
+  let quirks: Set<Quirk>
+  private let listener: Int32
+  private let state = Mutex(State())
+
+  private struct State {
+    var messages: [Message] = []
+    var isLocked = false
+    var refusal: String?
+    var sessions = 0
+    var commands: [String] = []
+    var descriptors: Set<Int32> = []
+    var isStopped = false
+  }
+
+  /// A server that listens on a port of loopback.
+  package init(
+    user: String = "alice",
+    password: String = "secret",
+    login: Login = .password,
+    quirks: Set<Quirk> = [],
+    messages: [[UInt8]] = []
+  ) throws {
+    self.user = user
+    self.password = password
+    self.login = login
+    self.quirks = quirks
+    port = try FreePort.next()
+    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard listener >= 0,
+      unsafe LoopbackAddress.withAddress(
+        port,
+        { [listener] in unsafe bind(listener, $0, $1) }
+      ) == 0,
+      listen(listener, 64) == 0
+    else { throw TestSupportError.failed("no listening socket: errno \(errno)") }
+    for message in messages { add(message) }
+    Thread.detachNewThread { [weak self, listener] in
+      while true {
+        let descriptor = accept(listener, nil, nil)
+        guard descriptor >= 0 else { return }
+        guard let self, self.admit(descriptor) else {
+          Glibc.close(descriptor)
+          return
+        }
+      }
+    }
+  }
+
+  deinit { stop() }
+
+  /// The mail that is there now.
+  package var messages: [Message] { state.withLock { $0.messages } }
+  /// How many sessions were let in.
+  package var sessionCount: Int { state.withLock { $0.sessions } }
+  /// Every command of every session, secrets included, in the order of their coming.
+  package var commands: [String] { state.withLock { $0.commands } }
+
+  /// Adds a message behind all others.
+  package func add(_ bytes: [UInt8], uniqueID: String? = nil) {
+    let id = uniqueID ?? "id\(UInt64.random(in: .min ... .max))"
+    state.withLock { $0.messages.append(Message(bytes: bytes, uniqueID: id)) }
+  }
+
+  /// From now on answers PASS, RPOP by `-ERR` and this text; nil ends that.
+  package func refuseLogins(_ text: String?) { state.withLock { $0.refusal = text } }
+
+  /// Stops listening and cuts every session.
+  package func stop() {
+    state.withLock { state in
+      guard !state.isStopped else { return }
+      state.isStopped = true
+      shutdown(listener, Int32(SHUT_RDWR))
+      Glibc.close(listener)
+      for descriptor in state.descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+  }
+
+  private func admit(_ descriptor: Int32) -> Bool {
+    let isStopped = state.withLock { state in
+      if !state.isStopped { state.descriptors.insert(descriptor) }
+      return state.isStopped
+    }
+    guard !isStopped else { return false }
+    Thread.detachNewThread { [self] in
+      var session = SmallPOP3Session(server: self, descriptor: descriptor)
+      session.run()
+      state.withLock { state in
+        state.descriptors.remove(descriptor)
+        Glibc.close(descriptor)
+      }
+    }
+    return true
+  }
+}
+
+// MARK: - What its sessions need
+
+extension SmallPOP3Server {
+  /// Locks the mailbox and returns what is in it; else the text of a refusal.
+  func open() -> Result<[Message], Refusal> {
+    state.withLock { state in
+      if let refusal = state.refusal { return .failure(Refusal(text: refusal)) }
+      guard !state.isLocked else {
+        return .failure(Refusal(text: "[IN-USE] maildrop already locked"))
+      }
+      state.isLocked = true
+      state.sessions += 1
+      return .success(state.messages)
+    }
+  }
+
+  struct Refusal: Error { let text: String }
+
+  /// Unlocks the mailbox and deletes what was marked.
+  func close(deleting: Set<String>) {
+    state.withLock { state in
+      state.isLocked = false
+      state.messages.removeAll { deleting.contains($0.uniqueID) }
+    }
+  }
+
+  func note(_ command: String) { state.withLock { $0.commands.append(command) } }
+}
