@@ -64,7 +64,7 @@ struct SASLDialogue {
 extension SASLExchange {
   /// The response to `challenge` and the exchange after it, made on a thread that may block where the
   /// mechanism may.
-  fileprivate func response(
+  func response(
     to challenge: [UInt8]?,
     on loop: EventLoop
   ) async throws(SASLError) -> ([UInt8], SASLExchange) {

@@ -63,7 +63,9 @@ package final class KerberosRealm: Sendable {
   private func start(_ users: [String], _ services: [String]) async throws {
     try directory.write(clientConfiguration, to: "krb5.conf")
     try directory.write(serverConfiguration, to: "kdc.conf")
-    try await administer([Self.program("kdb5_util"), "create", "-s", "-r", Self.name, "-P", "master"])
+    try await administer([
+      Self.program("kdb5_util"), "create", "-s", "-r", Self.name, "-P", "master",
+    ])
     var lines = users.flatMap { user in
       [
         "addprinc -pw \(password) \(user)",
@@ -74,7 +76,10 @@ package final class KerberosRealm: Sendable {
       lines.append("addprinc -randkey \(service)/localhost")
       lines.append("ktadd -k \(keytab) \(service)/localhost")
     }
-    try await administer([Self.program("kadmin.local")], input: lines.joined(separator: "\n") + "\n")
+    try await administer(
+      [Self.program("kadmin.local")],
+      input: lines.joined(separator: "\n") + "\n"
+    )
     // Servers drop to other users before they read it.
     guard unsafe chmod(keytab, 0o644) == 0 else {
       throw TestSupportError.failed("kadmin.local made no keytab")
