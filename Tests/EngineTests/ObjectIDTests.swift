@@ -84,6 +84,39 @@ struct ObjectIDTests {
     await cyrus.stop()
   }
 
+  @Test(.enabled(if: CyrusServer.folder != nil))
+  func `by MAILBOXID two mailboxes that swap their names keep their ids`() async throws {
+    let cyrus = try await CyrusServer.start()
+    try await TestService.with { service in
+      let other = try await Self.client(cyrus.imapPort, service)
+      let names = ["One", "Other"].map { MailboxName($0) }
+      // Empty: there is nothing else by which they could be told apart.
+      for name in names { try await other.create(name) }
+      let account = try await service.addAccount(TestService.imap(port: cyrus.imapPort))
+      try await service.waitUntilReady(account)
+      let one = try await service.mailbox("One", of: account)
+      let two = try await service.mailbox("Other", of: account)
+      for (mailbox, name) in zip([one, two], names) {
+        #expect(mailbox.objectID == (try await other.examine(name)).mailboxID)
+        #expect(mailbox.objectID?.isEmpty == false)
+      }
+      try await other.unselect()
+      let aside = MailboxName("Aside")
+      try await other.rename(names[0], to: aside)
+      try await other.rename(names[1], to: names[0])
+      try await other.rename(aside, to: names[1])
+      try await eventually("they have swapped their names") {
+        try await service.engine.syncNow(account)
+        let first = try await service.mailbox("Other", of: account)
+        let second = try await service.mailbox("One", of: account)
+        return first.id == one.id && second.id == two.id
+      }
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await cyrus.stop()
+  }
+
   @Test func `new mail has its preview at once where the server makes it`() async throws {
     let dovecot = try await MailServers.own()
     try await TestService.with { service in

@@ -66,7 +66,8 @@ struct TreeSync {
 
   /// Asks by STATUS for mailboxes of which LIST told no counters: all, where the server has no LIST-STATUS.
   ///
-  /// Where it has, an answer was one that no grammar takes, for which MAILBOXID is known (`garbledMailboxID`).
+  /// Where it has, an answer was one that no grammar takes, for which MAILBOXID is known
+  /// (`garbledMailboxID`): that is asked for alone.
   private func askUntold(
     _ listed: [ListedMailbox],
     _ items: [StatusItem],
@@ -74,8 +75,8 @@ struct TreeSync {
   ) async throws(IMAPError) {
     let untold = listed.filter { $0.isSelectable && statuses[$0.name] == nil }.map(\.name)
     guard !untold.isEmpty else { return }
-    let wanted = statuses.isEmpty ? items : items.filter { $0 != .mailboxID }
-    statuses.merge(try await client.statuses(untold, wanted)) { $1 }
+    let counters = items.filter { $0 != .mailboxID }
+    statuses.merge(try await client.statuses(untold, counters)) { $1 }
   }
 
   /// Asks for the MAILBOXIDs that should have come with the counters, alone, which Cyrus answers well.
