@@ -76,6 +76,10 @@ struct InboxWatcher: Sendable {
     while !Task.isCancelled {
       let events = try await client.idle(until: .now + configuration.idleRenewal, probe: probe) {
         record.heard(by: means, at: services.now())
+      } goesOn: { events in
+        guard !events.contains(.notificationsEnded) else { return false }
+        tell(events)
+        return true
       }
       guard !events.contains(.notificationsEnded) else {
         // As after NOTIFY NONE, not even the inbox is told of any more (RFC 5465 §5.8): a connection

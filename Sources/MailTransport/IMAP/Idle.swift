@@ -14,10 +14,14 @@ extension IMAPClient {
   /// that would show it. So where the server said nothing for `probe.silence`, IDLE is ended, too: the
   /// server must say so within `probe.answer`, or the connection is broken. `heard` is called for
   /// whatever the server says, such as the `* OK Still here` of Dovecot.
+  ///
+  /// What happens is first offered to `goesOn`, at once: where it returns true it has been dealt with, and IDLE goes on
+  /// without the round trip that it takes to end it.
   package func idle(
     until deadline: Deadline,
     probe: IdleProbe? = nil,
-    heard: () -> Void = {}
+    heard: () -> Void = {},
+    goesOn: ([MailboxEvent]) -> Bool = { _ in false }
   ) async throws(IMAPError) -> [MailboxEvent] {
     guard capabilities.contains(.idle) else { throw .unsupported("IDLE") }
     try await begin(.now + timeouts.command)
@@ -42,7 +46,8 @@ extension IMAPClient {
         return gathered + takeEvents()
       case .greeting, .literal, .wantsLiteral, .idling, .challenge: break
       }
-      gathered += takeEvents()
+      let told = takeEvents()
+      if told.isEmpty || !session.isIdling || !goesOn(told) { gathered += told }
       if !gathered.isEmpty, !session.hasUnreadBytes { session.endIdle() }
     }
   }
