@@ -133,8 +133,8 @@ extension Store {
     )
     var stored = [message]
     threads.assign([(id, 0)], in: &stored)
-    var messages = CopyWriter()
-    var placements = CopyWriter()
+    var messages = NewMessage.messageRows(1)
+    var placements = NewMessage.placementRows(1)
     stored[0].write(id: id, of: account, to: &messages)
     message.write(
       placementOf: id,
@@ -143,15 +143,18 @@ extension Store {
       origin: .pending,
       to: &placements
     )
-    _ = try await connection.copyIn(NewMessage.messageCopy, rows: messages)
-    _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
+    let entries = try await threads.finish(
+      [id],
+      after: [messages, placements],
+      of: account,
+      on: connection
+    )
     _ = try await connection.query(
       """
       update message set blob_id = \(blob)
       where account_id = \(account.rawValue) and id = \(id)
       """
     )
-    let entries = try await threads.finish([id], of: account, on: connection)
     try await append(entries, to: account, on: connection)
   }
 }

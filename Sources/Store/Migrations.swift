@@ -60,6 +60,11 @@ package enum Migrations {
         name: "unsure",
         sql: String(decoding: PackageResources._011_unsure_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 12,
+        name: "speed",
+        sql: String(decoding: PackageResources._012_speed_sql, as: UTF8.self)
+      ),
     ]
   }
 }
