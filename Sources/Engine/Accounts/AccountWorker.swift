@@ -160,10 +160,19 @@ final class AccountWorker: Sendable {
     self.record.begin(.poll, at: services.now())
     defer { self.record.end() }
     let loop = loop
+    let isFirst = record.firstSyncedAt == nil
+    let opened = LoopSignal()
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask(executorPreference: loop) { await watcher.run(on: loop) }
+      group.addTask(executorPreference: loop) {
+        // A server that never read the inbox has to when it is opened: the two connections would have it do so twice.
+        if isFirst { _ = await opened.wait(until: nil, on: loop) }
+        if !Task.isCancelled { await watcher.run(on: loop) }
+      }
       defer { group.cancelAll() }
-      try await commandLoop(client, record, whenReady)
+      try await commandLoop(client, record, whenOpened: { opened.notify(.inbox) }) {
+        opened.notify(.inbox)
+        whenReady()
+      }
     }
   }
 
@@ -178,6 +187,7 @@ final class AccountWorker: Sendable {
   private func commandLoop(
     _ client: IMAPClient,
     _ record: Account,
+    whenOpened: @escaping () -> Void,
     _ whenReady: () -> Void
   ) async throws {
     let replay = OperationReplay(
@@ -204,7 +214,15 @@ final class AccountWorker: Sendable {
       }
       if try await inChildTask({ try await replay.run() }) { reasons.formUnion(.inbox) }
       if replay.takesPass() { reasons.formUnion(.everything) }
-      let sync = mailboxSync(client, replay, sweep, listed, rematches: rematches)
+      let sync = mailboxSync(
+        client,
+        record.incoming,
+        replay,
+        sweep,
+        listed,
+        rematches: rematches,
+        whenOpened
+      )
       let isAsked = !reasons.isDisjoint(with: [.everything, .tree])
       if isAsked || looksAgain || pollIsDue(nextPoll) {
         let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
@@ -438,10 +456,12 @@ final class AccountWorker: Sendable {
 
   private func mailboxSync(
     _ client: IMAPClient,
+    _ settings: BackendSettings,
     _ replay: OperationReplay,
     _ sweep: FlagSweep,
     _ listed: ListedMailboxes,
-    rematches: Bool
+    rematches: Bool,
+    _ whenOpened: @escaping () -> Void
   ) -> MailboxSync {
     MailboxSync(
       client: client,
@@ -452,6 +472,15 @@ final class AccountWorker: Sendable {
       rematches: rematches,
       sweep: sweep,
       listed: listed,
+      second: { [services, account, store, configuration] in
+        try await services.backends.imap(
+          settings,
+          for: account,
+          .bodies,
+          by: .after(configuration.connectTimeout)
+        ) { () throws(ServiceError) in try await store.secrets(of: account).incoming }
+      },
+      whenOpened: whenOpened,
       hasIntents: { [signal, bodies] in signal.has(.operations) || bodies.wantsLoan },
       betweenBatches: { [bodies] in
         let hasReplayed = try await replay.run()

@@ -240,7 +240,7 @@ extension Engine {
     _ encoding: TransferEncoding,
     to sink: BodySink
   ) async throws {
-    let handoff = PieceHandoff()
+    let handoff = Handoff<[UInt8]>()
     let reading = try accountTask(account) { pool in
       do {
         try await pool.withClient { client in
@@ -276,7 +276,7 @@ extension Engine {
   private static func read(
     _ fetch: BodyFetch,
     _ encoding: TransferEncoding,
-    into handoff: PieceHandoff
+    into handoff: Handoff<[UInt8]>
   ) async throws {
     var decoder = TransferDecoder(encoding)
     while let piece = try await fetch.next() {
