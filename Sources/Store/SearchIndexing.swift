@@ -170,7 +170,8 @@ extension Store {
     try await attempt {
       _ = try await pool.query(
         """
-        select gin_clean_pending_list('message_search_words'),
+        select gin_clean_pending_list('message_search_from'),
+          gin_clean_pending_list('message_search_words'),
           gin_clean_pending_list('search_word_part')
         """
       )

@@ -30,7 +30,7 @@ struct SearchSQL {
     Array(
       Set(
         query.terms.compactMap {
-          if case .field(_, let text) = $0 { text } else { nil }
+          if case .field(let field, let text) = $0, field != .from { text } else { nil }
         }
       )
     )
@@ -213,7 +213,7 @@ struct SearchSQL {
   private func rowFilter(of term: SearchTerm) -> SQL? {
     switch term {
     case .field(.body, _): nil
-    case .field(.from, let text): "s.from_text like lower(\(Self.pattern(text)))"
+    case .field(.from, _): prefilter(of: term)
     case .field(_, let text): "s.rest_text like lower(\(Self.pattern(text)))"
     default: prefilter(of: term)
     }
@@ -222,6 +222,7 @@ struct SearchSQL {
   /// What the indexes say of a term; nil where they say nothing.
   private func prefilter(of term: SearchTerm) -> SQL? {
     switch term {
+    case .field(.from, let text): "s.from_text like lower(\(Self.pattern(text)))"
     case .field(.body, let text):
       switch narrowings[text] ?? .nothing {
       case .nothing: "s.message_id = \(found(term))"

@@ -1,8 +1,5 @@
 -- The ids of a batch are many numbers: to compress them took PostgreSQL longer than to store them as they are.
 alter table change alter column ids set storage external;
--- A part of a sender is looked for among the words of the account, as a part of any other text; the trigrams of each
--- message's sender were a sixth of all indexing.
-drop index message_search_from;
 -- A first sync goes down through the UIDs: so each new one stands behind the last of its page.
 drop index placement_uid;
 create unique index placement_uid on placement (account_id, mailbox_id, uid desc) where uid is not null;
