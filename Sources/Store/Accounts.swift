@@ -123,6 +123,7 @@ extension Store {
           "delete from message where account_id = \(id.rawValue)",
           "delete from message_search where account_id = \(id.rawValue)",
           "delete from search_word where account_id = \(id.rawValue)",
+          "delete from search_sender where account_id = \(id.rawValue)",
           "delete from thread_key where account_id = \(id.rawValue)",
           "delete from thread_subject where account_id = \(id.rawValue)",
           "delete from thread_answer where account_id = \(id.rawValue)",

@@ -170,7 +170,7 @@ extension Store {
     try await attempt {
       _ = try await pool.query(
         """
-        select gin_clean_pending_list('message_search_from'),
+        select gin_clean_pending_list('search_sender_part'),
           gin_clean_pending_list('message_search_words'),
           gin_clean_pending_list('search_word_part')
         """
@@ -180,7 +180,8 @@ extension Store {
         """
         analyze message_search (account_id, message_id, received_at),
           message (account_id, id, thread_id, received_at),
-          placement (account_id, mailbox_id, message_id, uid, received_at), search_word (account_id)
+          placement (account_id, mailbox_id, message_id, uid, received_at), search_word (account_id),
+          search_sender (account_id)
         """
       )
     }
@@ -211,7 +212,12 @@ extension Store {
       ) as t
       where \(condition)
       on conflict \(onConflict)
-      returning account_id, words
+      returning account_id, from_text, words
+    ), met as (
+      insert into search_sender (account_id, digest, from_text)
+      select a.account_id, hashtextextended(a.from_text, 0), min(a.from_text) from added a
+      group by 1, 2 order by 1, 2
+      on conflict do nothing
     ), learnt as (
       insert into search_word (account_id, word)
       -- Known ones are found by the conflict: a condition would be answered by the trigram index, and slowly.
