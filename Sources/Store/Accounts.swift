@@ -131,7 +131,7 @@ extension Store {
           "delete from dead_thread where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
         ])
-        return results[10].affected > 0
+        return results[results.count - 1].affected > 0
       }
     }
   }
