@@ -22,6 +22,10 @@ package struct EngineConfiguration: Sendable {
   package var firstBatch = 50
   /// How many messages one transaction of a sync holds.
   package var batch = 2000
+  /// From how many messages on a second connection may help to read them in a first sync.
+  package var helpedFrom = 10_000
+  /// It does where to read a message takes this many times as long as to store one.
+  package var helpedSlowness = 1.3
   /// How many messages that may have been in another mailbox before are fetched before it is asked.
   package var rematchSlice = 2000
   /// How many new messages at a time the server is asked to make previews for, which has it read them.

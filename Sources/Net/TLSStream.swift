@@ -112,7 +112,12 @@ package final class TLSStream: ByteStream {
     }
   }
 
-  /// The next bytes, at most one record's; empty at the end that the peer announced.
+  /// Records of at least so many bytes are read one after another: a shorter one is mostly the last of what was sent.
+  private static let bulkRecord = 2048
+
+  /// The next bytes; empty at the end that the peer announced.
+  ///
+  /// Those of several records where they are there: who reads much is not woken for each.
   ///
   /// An end without announcement is `NetError.closed`, since an attacker could have made it.
   package func read(upTo limit: Int, deadline: Deadline) async throws(NetError) -> [UInt8] {
@@ -120,11 +125,10 @@ package final class TLSStream: ByteStream {
     let room = min(max(limit, 1), EventLoop.scratchSize)
     let channel = socket.channel
     while true {
-      var count = 0
       // The scratch is shared: it is copied from before anything is awaited.
-      let step = unsafe try session.attempt { ssl in
-        unsafe SSL_read_ex(ssl, scratch.baseAddress, room, &count)
-      }
+      let (step, count) = unsafe try fill(
+        UnsafeMutableRawBufferPointer(rebasing: scratch[0..<room])
+      )
       switch step {
       case .done:
         let bytes = unsafe [UInt8](scratch[0..<count])
@@ -145,6 +149,30 @@ package final class TLSStream: ByteStream {
     // A record that was read in part is in OpenSSL's hands, and the socket does not tell of it.
     guard !session.hasUnreadBytes else { return body(nil) }
     socket.whenReadable(by: deadline, body)
+  }
+
+  /// Reads the records that are there, as far as they fit; `done` where there was any.
+  private func fill(
+    _ memory: UnsafeMutableRawBufferPointer
+  ) throws(NetError) -> (TLSSession.Step, count: Int) {
+    var filled = 0
+    while true {
+      var count = 0
+      let step: TLSSession.Step
+      do throws(NetError) {
+        step = unsafe try session.attempt { ssl in
+          let rest = unsafe memory.baseAddress.map { unsafe $0 + filled }
+          return unsafe SSL_read_ex(ssl, rest, memory.count - filled, &count)
+        }
+      } catch {
+        // What came before the fault is handed out; the next read meets it again.
+        if filled > 0 { return (.done, filled) }
+        throw error
+      }
+      guard case .done = step else { return filled > 0 ? (.done, filled) : (step, 0) }
+      filled += count
+      if count < Self.bulkRecord || filled == memory.count { return (.done, filled) }
+    }
   }
 
   /// Writes all of `head`, then all of `body`, in the same records where both are small.

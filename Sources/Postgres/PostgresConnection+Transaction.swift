@@ -34,7 +34,7 @@ extension PostgresConnection {
   }
 
   private func commit() async throws(PostgresError) {
-    if owesBegin {
+    if owesBegin, beforeCommit.isEmpty {
       // Nothing was sent, so there is nothing to commit.
       if let refusal = refusal() { throw refusal }
       owesBegin = false
@@ -43,12 +43,15 @@ extension PostgresConnection {
       _ = try await query(SQL(unsafeSQL: "release savepoint level\(transactionDepth - 1)"))
       transactionDepth -= 1
     } else {
-      let rows = try await query("commit")
+      let last = beforeCommit
+      beforeCommit = []
+      let results = try await pipeline(last + ["commit"])
       transactionDepth = 0
       let afterCommit = afterCommit
       self.afterCommit = nil
       // A transaction that an error has ended is rolled back by `commit`, without an error.
-      guard unsafe String(cString: PQcmdStatus(rows.result)) == "COMMIT" else {
+      guard let end = results.last, unsafe String(cString: PQcmdStatus(end.result)) == "COMMIT"
+      else {
         throw .server(
           sqlState: "25P02",
           message: "an error had ended the transaction",
@@ -63,7 +66,10 @@ extension PostgresConnection {
   private func rollBack() async {
     guard transactionDepth > 0 else { return }
     transactionDepth -= 1
-    if transactionDepth == 0 { afterCommit = nil }
+    if transactionDepth == 0 {
+      afterCommit = nil
+      beforeCommit = []
+    }
     if owesBegin, transactionDepth == 0 {
       owesBegin = false
       return

@@ -37,6 +37,8 @@ package final class PostgresConnection: @unchecked Sendable {  // Touched only o
   var transactionDepth = 0
   /// Whether a transaction was begun of which the server does not know yet.
   var owesBegin = false
+  /// Statements that travel with the commit of the outermost transaction under way; their results are nobody's.
+  package var beforeCommit: [SQL] = []
   /// Called once when the outermost transaction under way has been committed; forgotten where it is rolled back.
   package var afterCommit: (() -> Void)?
   /// Called once, when the connection breaks or is closed.

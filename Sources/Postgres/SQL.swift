@@ -10,7 +10,7 @@ package struct SQL: Sendable, ExpressibleByStringInterpolation {
   /// The statement with `$1`, `$2`… where values stand.
   package private(set) var text: String
   /// The values in order.
-  private(set) var bindings = Bindings()
+  var bindings = Bindings()
   /// Where each placeholder begins in the UTF-8 of `text`, so that statements can be joined.
   private var placeholders: [Int] = []
 

@@ -135,6 +135,7 @@ extension Store {
           "delete from message where account_id = \(id.rawValue)",
           "delete from message_search where account_id = \(id.rawValue)",
           "delete from search_word where account_id = \(id.rawValue)",
+          "delete from search_sender where account_id = \(id.rawValue)",
           "delete from thread_key where account_id = \(id.rawValue)",
           "delete from thread_subject where account_id = \(id.rawValue)",
           "delete from thread_answer where account_id = \(id.rawValue)",
@@ -142,7 +143,7 @@ extension Store {
           "delete from dead_thread where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
         ])
-        return results[10].affected > 0
+        return results[results.count - 1].affected > 0
       }
     }
   }

@@ -139,8 +139,8 @@ extension Store {
       plan.placed.enumerated().map { (id: $0.element.id, place: $0.offset) },
       in: &plan.messages
     )
-    var messages = CopyWriter()
-    var placements = CopyWriter()
+    var messages = NewMessage.messageRows(plan.messages.count)
+    var placements = NewMessage.placementRows(plan.messages.count)
     for (message, place) in zip(plan.messages, plan.placed) {
       message.write(id: place.id, of: account, to: &messages)
       message.write(
@@ -152,9 +152,12 @@ extension Store {
       )
     }
     try await insertBlobs(plan.blobs, of: account, on: connection)
-    _ = try await connection.copyIn(NewMessage.messageCopy, rows: messages)
-    _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
-    let threadEntries = try await threads.finish(plan.ids, of: account, on: connection)
+    let threadEntries = try await threads.finish(
+      plan.ids,
+      after: [messages, placements],
+      of: account,
+      on: connection
+    )
     if !plan.intents.isEmpty {
       _ = try await connection.pipeline(plan.intents.map { $0.operation.insert($0.id, account) })
     }

@@ -75,6 +75,18 @@ extension Store {
     _ = try await connection.query(feedStatement(entries, account, keptBytes: keptBytes))
   }
 
+  /// The same where nothing else follows in the transaction: it travels with the commit.
+  func appendWithCommit(
+    _ entries: [FeedEntry],
+    to account: ID<Account>,
+    on connection: PostgresConnection
+  ) {
+    let entries = entries.filter { !$0.ids.isEmpty }
+    guard !entries.isEmpty else { return }
+    connection.afterCommit = { [commits] in commits.tell() }
+    connection.beforeCommit.append(feedStatement(entries, account))
+  }
+
   /// The statement that appends `entries`; an account that is gone takes none.
   func feedStatement(
     _ entries: [FeedEntry],

@@ -87,48 +87,14 @@ extension Store {
     try await attempt {
       let account = mailbox.accountID
       let fresh = try await ids.take(batch.count, from: pool)
-      try await mailTransaction(mailbox.accountID) { connection in
-        // A range and not the list of them: a batch is a run of UIDs, and PostgreSQL would hold
-        // each row of a mailbox without statistics against the whole list. And in their order, which only the index of
-        // UIDs has: of a new account it thinks that any index will do, and reads all that the account has.
-        let uids = batch.compactMap(\.uid)
-        let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
-        // A few that lie far apart are looked for one by one.
-        let isRun = highest - lowest < Int64(uids.count) * 4
-        let chosen: SQL = isRun ? "uid >= \(lowest) and uid <= \(highest)" : "uid = any (\(uids))"
-        let known = try await connection.pipeline([
-          """
-          select p.uid, p.message_id, (select m.identity from message m
-            where m.account_id = p.account_id and m.id = p.message_id)
-          from placement p where p.account_id = \(account.rawValue)
-            and p.mailbox_id = \(mailbox.id.rawValue)
-            and p.\(chosen)
-          order by p.uid
-          """,
-          """
-          select p.message_id, m.identity from placement p
-          join message m on m.account_id = p.account_id and m.id = p.message_id
-          where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
-            and p.uid is null
-            and not exists (select 1 from operation o where o.account_id = p.account_id
-              and o.message_id = p.message_id and o.state in ('pending', 'running')
-              and (o.target_mailbox_id = p.mailbox_id
-                or (o.kind = 'append' and o.mailbox_id = p.mailbox_id)))
-          order by p.message_id
-          """,
-          """
-          select uid from operation where account_id = \(account.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
-            and state in ('pending', 'running') and \(chosen)
-          """,
-          """
-          select m.identity from operation o
-          join message m on m.account_id = o.account_id and m.id = o.message_id
-          where o.account_id = \(account.rawValue) and o.mailbox_id = \(mailbox.id.rawValue)
-            and o.kind in ('move', 'delete') and o.state in ('pending', 'running')
-            and o.uid is null
-          """,
-        ])
+      let threadKeys = ThreadPlan.keys(of: batch.map(\.links))
+      try await mailTransaction(
+        account,
+        reading: knownStatements(of: batch, in: mailbox)
+          + [ThreadPlan.lookUp(threadKeys, of: account)],
+        // Of a first sync the tables are empty yet, and plans for that would be kept.
+        isSmall: batch.count <= Self.fewRows && progress.syncedDownTo == nil
+      ) { connection, known in
         var plan = try MergePlan(known: known)
         if matching == .all {
           let vanished = try await connection.query(
@@ -140,6 +106,7 @@ extension Store {
         try await plan.store(
           in: mailbox,
           newestFirst: progress.syncedDownTo != nil,
+          threads: known[4],
           on: connection
         )
         if plan.hasPassedOver { try await setUnsure(mailbox, on: connection) }
@@ -153,10 +120,56 @@ extension Store {
           plan.note(changed: merged.changed, merged.counters)
           try await touch(merged.changed, of: account, on: connection)
         }
-        try await store(progress, counters: plan.counters, of: mailbox, on: connection)
-        try await append(plan.entries(of: mailbox), to: account, on: connection)
+        connection.beforeCommit = [progressStatement(progress, plan.counters, of: mailbox)]
+        appendWithCommit(plan.entries(of: mailbox), to: account, on: connection)
       }
     }
+  }
+
+  /// What `MergePlan` has to know of a batch, under the account's lock.
+  private func knownStatements(of batch: [NewMessage], in mailbox: Mailbox) -> [SQL] {
+    let account = mailbox.accountID
+    // A range and not the list of them: a batch is a run of UIDs, and PostgreSQL would hold
+    // each row of a mailbox without statistics against the whole list. And in their order, which only the index of
+    // UIDs has: of a new account it thinks that any index will do, and reads all that the account has.
+    let uids = batch.compactMap(\.uid)
+    let (lowest, highest) = (uids.min() ?? 0, uids.max() ?? -1)
+    // A few that lie far apart are looked for one by one.
+    let isRun = highest - lowest < Int64(uids.count) * 4
+    let chosen: SQL = isRun ? "uid >= \(lowest) and uid <= \(highest)" : "uid = any (\(uids))"
+    return [
+      """
+      select p.uid, p.message_id, (select m.identity from message m
+        where m.account_id = p.account_id and m.id = p.message_id)
+      from placement p where p.account_id = \(account.rawValue)
+        and p.mailbox_id = \(mailbox.id.rawValue)
+        and p.\(chosen)
+      order by p.uid
+      """,
+      """
+      select p.message_id, m.identity from placement p
+      join message m on m.account_id = p.account_id and m.id = p.message_id
+      where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+        and p.uid is null
+        and not exists (select 1 from operation o where o.account_id = p.account_id
+          and o.message_id = p.message_id and o.state in ('pending', 'running')
+          and (o.target_mailbox_id = p.mailbox_id
+            or (o.kind = 'append' and o.mailbox_id = p.mailbox_id)))
+      order by p.message_id
+      """,
+      """
+      select uid from operation where account_id = \(account.rawValue)
+        and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+        and state in ('pending', 'running') and \(chosen)
+      """,
+      """
+      select m.identity from operation o
+      join message m on m.account_id = o.account_id and m.id = o.message_id
+      where o.account_id = \(account.rawValue) and o.mailbox_id = \(mailbox.id.rawValue)
+        and o.kind in ('move', 'delete') and o.state in ('pending', 'running')
+        and o.uid is null
+      """,
+    ]
   }
 
   /// Writes progress and counters; no row where nothing changed.
@@ -166,22 +179,28 @@ extension Store {
     of mailbox: Mailbox,
     on connection: PostgresConnection
   ) async throws {
-    _ = try await connection.query(
-      """
-      update mailbox set
-        uid_next = coalesce(\(progress.uidNext), uid_next),
-        highest_mod_seq = coalesce(\(progress.highestModSeq), highest_mod_seq),
-        synced_down_to = coalesce(\(progress.syncedDownTo), synced_down_to),
-        total_messages = total_messages + \(counters.total),
-        unread_messages = unread_messages + \(counters.unread),
-        version = version + case when \(counters.isZero) then 0 else 1 end
-      where account_id = \(mailbox.accountID.rawValue) and id = \(mailbox.id.rawValue)
-        and (not \(counters.isZero)
-          or uid_next is distinct from coalesce(\(progress.uidNext), uid_next)
-          or highest_mod_seq is distinct from coalesce(\(progress.highestModSeq), highest_mod_seq)
-          or synced_down_to is distinct from coalesce(\(progress.syncedDownTo), synced_down_to))
-      """
-    )
+    _ = try await connection.query(progressStatement(progress, counters, of: mailbox))
+  }
+
+  private func progressStatement(
+    _ progress: MailboxProgress,
+    _ counters: CounterChange,
+    of mailbox: Mailbox
+  ) -> SQL {
+    """
+    update mailbox set
+      uid_next = coalesce(\(progress.uidNext), uid_next),
+      highest_mod_seq = coalesce(\(progress.highestModSeq), highest_mod_seq),
+      synced_down_to = coalesce(\(progress.syncedDownTo), synced_down_to),
+      total_messages = total_messages + \(counters.total),
+      unread_messages = unread_messages + \(counters.unread),
+      version = version + case when \(counters.isZero) then 0 else 1 end
+    where account_id = \(mailbox.accountID.rawValue) and id = \(mailbox.id.rawValue)
+      and (not \(counters.isZero)
+        or uid_next is distinct from coalesce(\(progress.uidNext), uid_next)
+        or highest_mod_seq is distinct from coalesce(\(progress.highestModSeq), highest_mod_seq)
+        or synced_down_to is distinct from coalesce(\(progress.syncedDownTo), synced_down_to))
+    """
   }
 
   /// Records progress alone; writes nothing where it is what is stored.

@@ -36,7 +36,7 @@ struct MergePlan {
   /// What the mailboxes lost from which messages moved here; known after `store` has run.
   private(set) var sources: [Int64: CounterChange] = [:]
 
-  /// Reads the four results that `Store.merge` asks for.
+  /// Reads the first four results that `Store.merge` asks for.
   init(known: [PostgresRows]) throws {
     for row in 0..<known[0].count {
       self.known[try known[0].int64(row, 0)] = (
@@ -56,34 +56,37 @@ struct MergePlan {
     // Oldest first, so that equal messages pair in UID order.
     messages = batch
     let uids = batch.map { $0.uid ?? 0 }
+    // No message is copied: each has some dozen fields to count references of.
     for index in batch.indices.sorted(by: { uids[$0] < uids[$1] }) {
-      let message = batch[index]
-      if let uid = message.uid, let stored = known[uid] {
+      let (uid, identity) = (batch[index].uid, batch[index].identity)
+      if let uid, let stored = known[uid] {
         // What was made here is known by its bytes until the server tells its envelope.
-        if stored.identity != message.identity { renewed.append((stored.id, index)) }
+        if stored.identity != identity { renewed.append((stored.id, index)) }
         refetched.append(index)
         continue
       }
-      if let uid = message.uid, leavingUIDs.contains(uid) { continue }
-      if var ids = waiting[message.identity], !ids.isEmpty {
+      if let uid, leavingUIDs.contains(uid) { continue }
+      if var ids = waiting[identity], !ids.isEmpty {
         matched.append((ids.removeFirst(), index))
-        waiting[message.identity] = ids
-      } else if leaving.contains(message.identity) {
+        waiting[identity] = ids
+      } else if leaving.contains(identity) {
         hasPassedOver = true
-      } else if let same = vanished.take(message) {
+      } else if let same = vanished.isEmpty ? nil : vanished.take(batch[index]) {
         if let from = same.mailbox {
           adopted.append((same.id, index, from))
         } else {
           revived.append(same.id)
-          created.append((same.id, index))
-          counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
+          create(same.id, index)
         }
-      } else {
-        guard let id = fresh.popFirst() else { continue }
-        created.append((id, index))
-        counters.count(isSeen: message.isSeen, isDeleted: message.isDeleted, sign: 1)
+      } else if let id = fresh.popFirst() {
+        create(id, index)
       }
     }
+  }
+
+  private mutating func create(_ id: Int64, _ place: Int) {
+    created.append((id, place))
+    counters.count(isSeen: messages[place].isSeen, isDeleted: messages[place].isDeleted, sign: 1)
   }
 
   /// The flags that the server has for messages that were here before; known after `store` has run.
@@ -118,9 +121,11 @@ struct MergePlan {
   ///
   /// With `newestFirst` new rows are written in the order in which a list shows them: on the way down through a mailbox
   /// each then goes behind the last one of every index of dates, where PostgreSQL need not search for its place.
+  /// `threads` is what `ThreadPlan.lookUp` found of the keys of the batch.
   mutating func store(
     in mailbox: Mailbox,
     newestFirst: Bool,
+    threads known: PostgresRows,
     on connection: PostgresConnection
   ) async throws {
     let account = mailbox.accountID
@@ -157,15 +162,10 @@ struct MergePlan {
       )
     }
     guard !created.isEmpty else { return }
-    let links = created.map { messages[$0.place].links }
-    var threads = try ThreadPlan(
-      known: try await connection.query(
-        ThreadPlan.lookUp(ThreadPlan.keys(of: links), of: account)
-      )
-    )
+    var threads = try ThreadPlan(known: known)
     threads.assign(created, revived: Set(revived), in: &messages)
-    var rows = CopyWriter(capacity: created.count * 1024)
-    var placements = CopyWriter()
+    var rows = NewMessage.messageRows(created.count)
+    var placements = NewMessage.placementRows(created.count)
     for (id, place) in newestFirst ? created.reversed() : created {
       messages[place].write(id: id, of: account, to: &rows)
       messages[place].write(
@@ -176,9 +176,12 @@ struct MergePlan {
         to: &placements
       )
     }
-    _ = try await connection.copyIn(NewMessage.messageCopy, rows: rows)
-    _ = try await connection.copyIn(NewMessage.placementCopy, rows: placements)
-    threadEntries = try await threads.finish(created.map(\.id), of: account, on: connection)
+    threadEntries = try await threads.finish(
+      created.map(\.id),
+      after: [rows, placements],
+      of: account,
+      on: connection
+    )
   }
 
   /// Takes the placements of held messages over to the mailbox in which they turned up.

@@ -65,6 +65,11 @@ package enum Migrations {
         name: "local",
         sql: String(decoding: PackageResources._012_local_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 13,
+        name: "speed",
+        sql: String(decoding: PackageResources._013_speed_sql, as: UTF8.self)
+      ),
     ]
   }
 }

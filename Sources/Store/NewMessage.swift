@@ -72,55 +72,64 @@ enum PlacementOrigin: Int16 {
 }
 
 extension NewMessage {
-  private static let fixedColumns = [
-    "account_id", "id", "thread_id", "identity", "size", "received_at", "sent_at",
-    "has_attachment", "email_id", "blob_id",
+  private static let messageColumns: [(column: String, type: PostgresType)] =
+    [
+      ("account_id", .int8), ("id", .int8), ("thread_id", .int8), ("identity", .bytea),
+      ("size", .int8), ("received_at", .timestamptz), ("sent_at", .timestamptz),
+      ("has_attachment", .bool), ("email_id", .text), ("blob_id", .int8),
+    ] + MessageColumns.Column.allCases.map { ($0.name, .text) }
+
+  private static let placementColumns: [(column: String, type: PostgresType)] = [
+    ("account_id", .int8), ("mailbox_id", .int8), ("message_id", .int8), ("uid", .int8),
+    ("origin", .int2), ("keywords", .textArray), ("is_seen", .bool), ("is_deleted", .bool),
+    ("received_at", .timestamptz),
   ]
 
-  static let messageCopy = """
-    copy message (\((fixedColumns + MessageColumns.Column.allCases.map(\.name)).joined(separator: ", ")))
-    from stdin (format binary)
-    """
-
-  static let placementCopy = """
-    copy placement (account_id, mailbox_id, message_id, uid, origin, keywords, is_seen,
-      is_deleted, received_at)
-    from stdin (format binary)
-    """
-
-  /// One row of `messageCopy`.
-  func write(id: Int64, of account: ID<Account>, to copy: inout CopyWriter) {
-    copy.beginRow(columns: Self.fixedColumns.count + MessageColumns.Column.allCases.count)
-    copy.write(account.rawValue)
-    copy.write(id)
-    copy.write(threadID)
-    copy.write(identity)
-    copy.write(size)
-    copy.write(receivedAt)
-    copy.write(sentAt)
-    copy.write(hasAttachment)
-    copy.write(emailID)
-    copy.write(blob)
-    columns.write(to: &copy)
+  /// No rows of messages yet, with room for `count`.
+  static func messageRows(_ count: Int) -> BulkRows {
+    BulkRows("message", messageColumns, capacity: count * 1024)
   }
 
-  /// One row of `placementCopy`.
+  /// No rows of placements yet, with room for `count`.
+  static func placementRows(_ count: Int) -> BulkRows {
+    BulkRows("placement", placementColumns, capacity: count * 112)
+  }
+
+  /// Adds the message's own row.
+  func write(id: Int64, of account: ID<Account>, to rows: inout BulkRows) {
+    rows.add { copy in
+      copy.write(account.rawValue)
+      copy.write(id)
+      copy.write(threadID)
+      copy.write(identity)
+      copy.write(size)
+      copy.write(receivedAt)
+      copy.write(sentAt)
+      copy.write(hasAttachment)
+      copy.write(emailID)
+      copy.write(blob)
+      columns.write(to: &copy)
+    }
+  }
+
+  /// Adds the row that places it in a mailbox.
   func write(
     placementOf id: Int64,
     in mailbox: ID<Mailbox>,
     of account: ID<Account>,
     origin: PlacementOrigin,
-    to copy: inout CopyWriter
+    to rows: inout BulkRows
   ) {
-    copy.beginRow(columns: 9)
-    copy.write(account.rawValue)
-    copy.write(mailbox.rawValue)
-    copy.write(id)
-    copy.write(uid)
-    copy.write(origin.rawValue)
-    copy.write(keywords)
-    copy.write(isSeen)
-    copy.write(isDeleted)
-    copy.write(receivedAt)
+    rows.add { copy in
+      copy.write(account.rawValue)
+      copy.write(mailbox.rawValue)
+      copy.write(id)
+      copy.write(uid)
+      copy.write(origin.rawValue)
+      copy.write(keywords)
+      copy.write(isSeen)
+      copy.write(isDeleted)
+      copy.write(receivedAt)
+    }
   }
 }

@@ -51,7 +51,7 @@ extension Store {
     try await attempt {
       let account = mailbox.accountID.rawValue
       let uids = batch.compactMap(\.uid)
-      let rows = try await pool.query(
+      let statement: SQL =
         """
         with told as materialized (
           select t.identity, t.key, t.received_at, exists (
@@ -76,7 +76,9 @@ extension Store {
         join tombstone d on d.account_id = \(account) and d.identity = t.identity
         where not t.is_ours
         """
-      )
+      let isSmall = batch.count <= Self.fewRows
+      let results = try await pool.pipeline(isSmall ? [Self.keepPlans, statement] : [statement])
+      let rows = results[results.count - 1]
       var found = RematchCandidates()
       for row in 0..<rows.count {
         let identity = try rows.byteArray(row, 0)
@@ -179,6 +181,9 @@ struct RematchPool {
   private var candidates: [[UInt8]: [Candidate]]
 
   init(_ candidates: [[UInt8]: [Candidate]] = [:]) { self.candidates = candidates }
+
+  /// Whether no message can be any of them.
+  var isEmpty: Bool { candidates.isEmpty }
 
   init(_ rows: PostgresRows) throws {
     self.init()

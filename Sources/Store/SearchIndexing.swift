@@ -25,50 +25,101 @@ extension Store {
   private static let indexedSeparators = "@.<:/_-+&~"
 
   /// Adds to the index what the next `limit` rows of the feed made visible, and removes what they destroyed.
-  package func indexForSearch(limit: Int) async throws(ServiceError) -> IndexStep {
+  ///
+  /// The messages are parted among `width` connections, each with a transaction of its own: PostgreSQL indexes on one
+  /// core a connection. Only when all have committed does the progress move past them, so a crash in between has them
+  /// looked at again, and found there.
+  package func indexForSearch(
+    limit: Int,
+    width: Int = 1
+  ) async throws(ServiceError) -> IndexStep {
     try await attempt {
-      try await pool.transaction { connection in
-        let begun = try await connection.pipeline([
-          "select pg_try_advisory_xact_lock(\(Self.indexLock))",
-          "select xid::text::bigint, account_id, seq from search_progress",
-        ])
-        guard try begun[0].bool(0, 0) else { return .busy }
-        let start = try FeedPosition(begun[1], 0)
-        let next = try await connection.query(
-          """
-          select c.xid::text::bigint, c.account_id, c.seq from change c
-          where \(after(start)) and c.xid < pg_snapshot_xmin(pg_current_snapshot())
-          order by c.xid, c.account_id, c.seq limit \(Int64(limit))
-          """
-        )
-        guard !next.isEmpty else { return .done }
-        let end = try FeedPosition(next, next.count - 1)
-        let done = try await connection.pipeline([
-          indexStatement(
-            joining: """
-              join (select distinct c.account_id, i.id from change c
-                cross join unnest(c.ids) as i (id)
-                where \(after(start)) and \(upTo(end)) and c.action <> 'destroyed') as i
-                on i.account_id = m.account_id and i.id = m.id
-              """,
-            where: """
-              not exists (select 1 from message_search s
-                where s.account_id = m.account_id and s.message_id = m.id)
-              """,
-            onConflict: "do nothing"
-          ),
-          """
-          delete from message_search s using change c
-          where \(after(start)) and \(upTo(end)) and c.action = 'destroyed'
-            and s.account_id = c.account_id and s.message_id = any (c.ids)
-          """,
-          """
-          update search_progress set xid = \(String(end.xid))::xid8,
-            account_id = \(end.account), seq = \(end.seq)
-          """,
-        ])
-        return .added(Int(try done[0].int64(0, 0)))
+      let begun = try await pool.query(
+        "select xid::text::bigint, account_id, seq from search_progress"
+      )
+      let start = try FeedPosition(begun, 0)
+      let next = try await pool.query(
+        """
+        select c.xid::text::bigint, c.account_id, c.seq, cardinality(c.ids)::bigint from change c
+        where \(after(start)) and c.xid < pg_snapshot_xmin(pg_current_snapshot())
+        order by c.xid, c.account_id, c.seq limit \(Int64(limit))
+        """
+      )
+      guard !next.isEmpty else { return .done }
+      let end = try FeedPosition(next, next.count - 1)
+      var count = 0
+      for row in 0..<next.count { count += Int(try next.int64(row, 3)) }
+      // Few are not worth the parting.
+      let parts = count > Self.idsTogether ? width : 1
+      let added = try await withThrowingTaskGroup(of: Int?.self) { group in
+        for part in 0..<parts {
+          group.addTask { [self] in try await index(after: start, upTo: end, part, of: parts) }
+        }
+        var sum: Int? = 0
+        for try await added in group { sum = sum.flatMap { sum in added.map { sum + $0 } } }
+        return sum
       }
+      guard let added else { return .busy }
+      return try await moveOn(from: start, to: end) ? .added(added) : .busy
+    }
+  }
+
+  /// Ids with numbers that are neighbours are indexed by one connection, up to so many of them.
+  private static let idsTogether = 500
+
+  /// Indexes one of the `parts` of what the feed tells between two positions; how many messages, nil where another is at it.
+  private func index(
+    after start: FeedPosition,
+    upTo end: FeedPosition,
+    _ part: Int,
+    of parts: Int
+  ) async throws -> Int? {
+    try await pool.transaction { connection in
+      // The words of a slice are sorted, in memory.
+      let begun = try await connection.query(
+        """
+        select pg_try_advisory_xact_lock(\(Self.indexLock + Int64(part))),
+          set_config('work_mem', '32MB', true)
+        """
+      )
+      guard try begun.bool(0, 0) else { return nil }
+      let added = try await connection.query(
+        indexStatement(
+          joining: """
+            join (select distinct c.account_id, i.id from change c
+              cross join unnest(c.ids) as i (id)
+              where \(after(start)) and \(upTo(end)) and c.action <> 'destroyed'
+                and i.id / \(Int64(Self.idsTogether)) % \(Int64(parts)) = \(Int64(part))) as i
+              on i.account_id = m.account_id and i.id = m.id
+            """,
+          where: """
+            not exists (select 1 from message_search s
+              where s.account_id = m.account_id and s.message_id = m.id)
+            """,
+          onConflict: "do nothing"
+        )
+      )
+      return Int(try added.int64(0, 0))
+    }
+  }
+
+  /// Takes what was destroyed out of the index and moves the progress; false where somebody else has moved it.
+  private func moveOn(from start: FeedPosition, to end: FeedPosition) async throws -> Bool {
+    try await pool.transaction { connection in
+      let done = try await connection.pipeline([
+        """
+        update search_progress set xid = \(String(end.xid))::xid8,
+          account_id = \(end.account), seq = \(end.seq)
+        where (xid, account_id, seq)
+          = (\(String(start.xid))::xid8, \(start.account), \(start.seq))
+        """,
+        """
+        delete from message_search s using change c
+        where \(after(start)) and \(upTo(end)) and c.action = 'destroyed'
+          and s.account_id = c.account_id and s.message_id = any (c.ids)
+        """,
+      ])
+      return done[0].affected == 1
     }
   }
 
@@ -119,7 +170,7 @@ extension Store {
     try await attempt {
       _ = try await pool.query(
         """
-        select gin_clean_pending_list('message_search_from'),
+        select gin_clean_pending_list('search_sender_part'),
           gin_clean_pending_list('message_search_words'),
           gin_clean_pending_list('search_word_part')
         """
@@ -129,7 +180,8 @@ extension Store {
         """
         analyze message_search (account_id, message_id, received_at),
           message (account_id, id, thread_id, received_at),
-          placement (account_id, mailbox_id, message_id, uid, received_at), search_word (account_id)
+          placement (account_id, mailbox_id, message_id, uid, received_at), search_word (account_id),
+          search_sender (account_id)
         """
       )
     }
@@ -160,7 +212,12 @@ extension Store {
       ) as t
       where \(condition)
       on conflict \(onConflict)
-      returning account_id, words
+      returning account_id, from_text, words
+    ), met as (
+      insert into search_sender (account_id, digest, from_text)
+      select a.account_id, hashtextextended(a.from_text, 0), min(a.from_text) from added a
+      group by 1, 2 order by 1, 2
+      on conflict do nothing
     ), learnt as (
       insert into search_word (account_id, word)
       -- Known ones are found by the conflict: a condition would be answered by the trigram index, and slowly.
@@ -175,11 +232,14 @@ extension Store {
   }
 
   /// The words of a text, as the index has them.
+  ///
+  /// One `replace` after the other takes a tenth of the time of `translate`, which looks at each character.
   static func words(_ text: SQL) -> SQL {
-    """
-    to_tsvector('simple', translate(\(text), \(indexedSeparators),
-      repeat(' ', \(Int32(indexedSeparators.utf8.count)))))
-    """
+    var sql = text
+    for separator in indexedSeparators {
+      sql = SQL(unsafeSQL: "replace(") + sql + SQL(unsafeSQL: ", '\(separator)', ' ')")
+    }
+    return SQL(unsafeSQL: "to_tsvector('simple', ") + sql + ")"
   }
 }
 

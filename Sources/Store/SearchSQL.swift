@@ -213,7 +213,7 @@ struct SearchSQL {
   private func rowFilter(of term: SearchTerm) -> SQL? {
     switch term {
     case .field(.body, _): nil
-    case .field(.from, _): prefilter(of: term)
+    case .field(.from, let text): "s.from_text like lower(\(Self.pattern(text)))"
     case .field(_, let text): "s.rest_text like lower(\(Self.pattern(text)))"
     default: prefilter(of: term)
     }
@@ -222,7 +222,12 @@ struct SearchSQL {
   /// What the indexes say of a term; nil where they say nothing.
   private func prefilter(of term: SearchTerm) -> SQL? {
     switch term {
-    case .field(.from, let text): "s.from_text like lower(\(Self.pattern(text)))"
+    case .field(.from, let text):
+      """
+      hashtextextended(s.from_text, 0) = any (array(select x.digest from search_sender x
+        where x.account_id = \(account.rawValue)
+          and x.from_text like lower(\(Self.pattern(text)))))
+      """
     case .field(.body, let text):
       switch narrowings[text] ?? .nothing {
       case .nothing: "s.message_id = \(found(term))"

@@ -41,13 +41,33 @@ package final class Store: Sendable {
     _ account: ID<Account>,
     _ body: (PostgresConnection) async throws -> R
   ) async throws -> R {
+    try await mailTransaction(account, reading: []) { connection, _ in try await body(connection) }
+  }
+
+  /// Up to how many rows PostgreSQL takes longer to plan the statements of a transaction than to run them.
+  static let fewRows = 64
+
+  /// Has the statements that follow in a transaction run by the plans that are there, whatever their values.
+  static let keepPlans: SQL = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
+
+  /// The same, with what `statements` read once it has its turn, in the round trip that it takes to get that.
+  ///
+  /// With `isSmall` nothing is planned anew.
+  func mailTransaction<R>(
+    _ account: ID<Account>,
+    reading statements: [SQL],
+    isSmall: Bool = false,
+    _ body: (PostgresConnection, [PostgresRows]) async throws -> R
+  ) async throws -> R {
     try await pool.transaction { connection in
-      let results = try await connection.pipeline([
+      let begin: [SQL] = [
         "select pg_advisory_xact_lock(\(account.rawValue))",
         "select 1 from account where id = \(account.rawValue)",
-      ])
+      ]
+      let kept = isSmall ? [Self.keepPlans] : []
+      let results = try await connection.pipeline(begin + kept + statements)
       guard !results[1].isEmpty else { throw ServiceError.notFound("account") }
-      return try await body(connection)
+      return try await body(connection, Array(results.suffix(statements.count)))
     }
   }
 

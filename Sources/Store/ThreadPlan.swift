@@ -7,7 +7,7 @@ import Postgres
 // other ids stay known as its aliases. A message that nothing ties to another is a thread by itself, with its own number.
 //
 // A batch costs five statements, whatever its size: what is known of its keys, three COPYs of what is new, and the answers that
-// only their subject ties to something. What stands here of a message outlives it, so that those that answer it stay together.
+// only their subject ties to something. (A small one inserts its rows, all in one round trip.) What stands here of a message outlives it, so that those that answer it stay together.
 
 /// Assigns threads to the new messages of one transaction.
 struct ThreadPlan {
@@ -35,7 +35,8 @@ struct ThreadPlan {
       if let key = links.message { keys.insert(key) }
       keys.formUnion(links.references)
     }
-    return Array(keys)
+    // In their order, in which neighbours stand in the same page of the index.
+    return keys.sorted()
   }
 
   /// The statement that finds what is known of `keys`.
@@ -125,89 +126,94 @@ struct ThreadPlan {
 
   // MARK: - After the rows are stored
 
-  /// Remembers what the batch names, joins what only subjects tie together, and tells the feed.
+  /// Stores the batch's `rows`, remembers what they name, joins what only subjects tie together, and tells the feed.
   ///
-  /// - Returns: The messages stored before that changed their thread.
+  /// - Returns: What the feed is to say of threads, and of messages stored before that changed theirs.
   mutating func finish(
     _ created: [Int64],
+    after rows: [BulkRows],
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
-    try await copyKeys(account, on: connection)
-    guard !subjects.isEmpty else {
-      return entries(moved: try await storeJoined(account, on: connection).subtracting(created))
-    }
-    let found = try await connection.query(
-      """
-      select \(Self.current("r.thread_id", account)), \(Self.current("o.thread_id", account))
-      from unnest(\(Array(Set(subjects.map(\.key))))::bigint[]) as k (key)
-      cross join lateral (select * from thread_answer r
-        where r.account_id = \(account.rawValue) and r.key = k.key
-        order by r.received_at desc limit \(Self.answersCompared)) as r
-      cross join lateral (select o.thread_id from thread_subject o
-        where o.account_id = \(account.rawValue) and o.key = k.key
-          and (o.received_at, o.message_id) < (r.received_at, r.message_id)
-        order by o.received_at desc, o.message_id desc limit 1) as o
-      """
+    let found = try await BulkRows.store(
+      rows + [
+        keyRows(account), subjectRows(subjects, "thread_subject", account),
+        subjectRows(subjects.filter(\.links.answersSubject), "thread_answer", account),
+      ],
+      then: subjects.isEmpty ? [] : [answersStatement(account)],
+      on: connection
     )
-    for row in 0..<found.count {
-      let (one, other) = (try found.int64(row, 0), try found.int64(row, 1))
-      // Whatever is not of this batch was there before.
-      for thread in [one, other] where !threads.contains(thread) { known.insert(thread) }
-      join(one, other)
+    if let found = found.first {
+      for row in 0..<found.count {
+        let (one, other) = (try found.int64(row, 0), try found.int64(row, 1))
+        // Whatever is not of this batch was there before.
+        for thread in [one, other] where !threads.contains(thread) { known.insert(thread) }
+        join(one, other)
+      }
     }
     let moved = try await storeJoined(account, on: connection)
     return entries(moved: moved.subtracting(created))
   }
 
-  /// Remembers the keys and the subjects of the batch, which nobody else adds under the account's lock.
-  private func copyKeys(_ account: ID<Account>, on connection: PostgresConnection) async throws {
-    var keys = CopyWriter(capacity: newKeys.count * 40)
-    // In their order, so that neighbours in the index are written together.
-    for key in newKeys.sorted() {
-      keys.beginRow(columns: 3)
-      keys.write(account.rawValue)
-      keys.write(key)
-      keys.write(root(byKey[key] ?? 0))
-    }
-    if !newKeys.isEmpty {
-      _ = try await connection.copyIn(
-        "copy thread_key (account_id, key, thread_id) from stdin (format binary)",
-        rows: keys
-      )
-    }
-    try await copy(subjects, to: "thread_subject", account, on: connection)
-    try await copy(
-      subjects.filter(\.links.answersSubject),
-      to: "thread_answer",
-      account,
-      on: connection
-    )
+  /// The threads that answers with the batch's subjects are of, with those of what they answer.
+  private func answersStatement(_ account: ID<Account>) -> SQL {
+    """
+    select \(Self.current("r.thread_id", account)), \(Self.current("o.thread_id", account))
+    from unnest(\(Array(Set(subjects.map(\.key))))::bigint[]) as k (key)
+    cross join lateral (select * from thread_answer r
+      where r.account_id = \(account.rawValue) and r.key = k.key
+      order by r.received_at desc limit \(Self.answersCompared)) as r
+    cross join lateral (select o.thread_id from thread_subject o
+      where o.account_id = \(account.rawValue) and o.key = k.key
+        and (o.received_at, o.message_id) < (r.received_at, r.message_id)
+      order by o.received_at desc, o.message_id desc limit 1) as o
+    """
   }
 
-  private func copy(
-    _ subjects: [(links: ThreadLinks, key: Int64, id: Int64, receivedAt: Timestamp)],
-    to table: String,
-    _ account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    guard !subjects.isEmpty else { return }
-    var rows = CopyWriter(capacity: subjects.count * 64)
-    for subject in subjects.sorted(by: { $0.key < $1.key }) {
-      rows.beginRow(columns: 5)
-      rows.write(account.rawValue)
-      rows.write(subject.key)
-      rows.write(subject.receivedAt)
-      rows.write(subject.id)
-      rows.write(bySubject[subject.id] ?? subject.id)
-    }
-    _ = try await connection.copyIn(
-      """
-      copy \(table) (account_id, key, received_at, message_id, thread_id)
-      from stdin (format binary)
-      """,
-      rows: rows
+  /// The keys of the batch, which nobody else adds under the account's lock.
+  private func keyRows(_ account: ID<Account>) -> BulkRows {
+    var rows = BulkRows(
+      "thread_key",
+      [("account_id", .int8), ("key", .int8), ("thread_id", .int8)],
+      capacity: newKeys.count * 40
     )
+    // In their order, so that neighbours in the index are written together.
+    for key in newKeys.sorted() {
+      let thread = root(byKey[key] ?? 0)
+      rows.add { row in
+        row.write(account.rawValue)
+        row.write(key)
+        row.write(thread)
+      }
+    }
+    return rows
+  }
+
+  /// The subjects of the batch, likewise.
+  private func subjectRows(
+    _ subjects: [(links: ThreadLinks, key: Int64, id: Int64, receivedAt: Timestamp)],
+    _ table: String,
+    _ account: ID<Account>
+  ) -> BulkRows {
+    var rows = BulkRows(
+      table,
+      [
+        ("account_id", .int8), ("key", .int8), ("received_at", .timestamptz),
+        ("message_id", .int8), ("thread_id", .int8),
+      ],
+      capacity: subjects.count * 64
+    )
+    for subject in subjects.sorted(by: { $0.key < $1.key }) {
+      let thread = bySubject[subject.id] ?? subject.id
+      rows.add { row in
+        row.write(account.rawValue)
+        row.write(subject.key)
+        row.write(subject.receivedAt)
+        row.write(subject.id)
+        row.write(thread)
+      }
+    }
+    return rows
   }
 
   /// Moves the messages of joined threads; their ids.

@@ -75,6 +75,9 @@ struct FirstSyncTests {
     options.engine.pollInterval = .milliseconds(100)
     try await TestService.with(options) { service in
       let account = try await service.addSyncedAccount(dovecot, "alice")
+      try await eventually("it is watched") {
+        try service.engine.connection(of: account).watching?.means == .notify
+      }
       await service.stop()
       let before = try await service.rowVersions()
       try await eventually("the first sessions ended") {
@@ -97,15 +100,38 @@ struct FirstSyncTests {
     }
   }
 
-  @Test func `a first sync that was interrupted goes on, and counts equal a recount`()
-    async throws
-  {
+  @Test func `a large mailbox is read by two connections, each message once`() async throws {
+    let dovecot = try await MailServers.dovecot
+    let user = MailServers.user()
+    try await dovecot.fill(user: user, count: 1500)
+    var options = TestService.Options()
+    options.engine.firstBatch = 10
+    options.engine.batch = 50
+    options.engine.helpedFrom = 100
+    options.engine.helpedSlowness = 0
+    try await TestService.with(options) { service in
+      let account = try await service.addSyncedAccount(dovecot, user)
+      #expect(try await service.number("select count(distinct uid) from placement") == 1500)
+      #expect(try await service.number("select count(*) from message") == 1500)
+      let inbox = try await service.mailbox("INBOX", of: account)
+      #expect(inbox.totalMessages == 1500)
+      #expect(inbox.syncedDownTo == 1)
+      #expect(try await service.health(of: account) == [])
+    }
+  }
+
+  @Test(arguments: [100, .max])
+  func `a first sync that was interrupted goes on, and counts equal a recount`(
+    _ helpedFrom: Int
+  ) async throws {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()
     try await dovecot.fill(user: user, count: 1500)
     var options = TestService.Options()
     options.engine.firstBatch = 10
     options.engine.batch = 20
+    options.engine.helpedFrom = helpedFrom
+    options.engine.helpedSlowness = 0
     try await TestService.with(options) { service in
       let account = try await service.addAccount(TestService.imap(dovecot, user))
       let counting: SQL = "select count(*) from placement"

@@ -106,7 +106,10 @@ struct NotifyWatchTests {
     ]
     let idle: [ScriptedServer.Step] = [.expect("IDLE"), .send("+ go on\r\n")]
     for answer in ["NO not now", "OK\r\n* OK [NOTIFICATIONOVERFLOW] too much"] {
-      let command = login + [.expect("LIST"), .hang]
+      let command =
+        login + [
+          .expect("LIST"), .send("{tag} OK\r\n"), .expect("LSUB"), .send("{tag} OK\r\n"), .hang,
+        ]
       let first = login + examine + [.expect("NOTIFY"), .send("{tag} \(answer)\r\n")] + idle
       let server = try ScriptedServer(scripts: [
         command, first + [.expect("DONE"), .send("A4 OK\r\n"), .hang],

@@ -155,7 +155,7 @@ import Testing
     try await server.withDatabase { pool in
       try await pool.withConnection { connection in
         try await connection.execute(script: "create table t (id bigint primary key)")
-        for count in [0, 1, 499, 500, 501, 1500, 1700] {
+        for count in [0, 1, 1999, 2000, 2001, 4500] {
           var rows = CopyWriter()
           for id in 0..<Int64(count) {
             rows.beginRow(columns: 1)
@@ -168,6 +168,49 @@ import Testing
           #expect(try found.int64(0, 1) == Int64(count - 1))
           _ = try await connection.query("truncate t")
         }
+      }
+    }
+  }
+
+  @Test func `rows written for COPY are inserted alike, each by a statement`() async throws {
+    try await server.withDatabase { pool in
+      try await pool.withConnection { connection in
+        try await connection.execute(
+          script:
+            "create table t (id bigint, name text, digest bytea, words text[], is_seen boolean)"
+        )
+        let columns: [(column: String, type: PostgresType)] = [
+          ("id", .int8), ("name", .text), ("digest", .bytea), ("words", .textArray),
+          ("is_seen", .bool),
+        ]
+        var rows = CopyWriter()
+        for id in 0..<Int64(3) {
+          rows.beginRow(columns: columns.count)
+          rows.write(id)
+          rows.write(id == 1 ? nil : "näme '\(id)'")
+          let digest: [UInt8] = id == 2 ? [] : [0, 255]
+          rows.write(digest)
+          rows.write(["a", "b,c"])
+          rows.write(id == 0)
+        }
+        _ = try await connection.pipeline(rows.inserts(into: "t", types: columns))
+        try await connection.execute(script: "create table u (like t)")
+        _ = try await connection.copyIn("copy u from stdin (format binary)", rows: rows)
+        let differing = try await connection.query(
+          "select count(*) from (select * from t except select * from u) as d"
+        )
+        #expect(try differing.int64(0, 0) == 0)
+        let found = try await connection.query(
+          """
+          select count(*), count(name), max(name), min(length(digest)), bool_and(words[2] = 'b,c')
+          from t
+          """
+        )
+        #expect(try found.int64(0, 0) == 3)
+        #expect(try found.int64(0, 1) == 2)
+        #expect(try found.string(0, 2) == "näme '2'")
+        #expect(try found.int32(0, 3) == 0)
+        #expect(try found.bool(0, 4))
       }
     }
   }

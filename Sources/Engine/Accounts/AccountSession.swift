@@ -31,6 +31,8 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
   private let listed = ListedMailboxes()
   private let replay: OperationReplay
   private let watching: Task<Void, Never>
+  /// Told once the account's first sync has opened a mailbox: then the watch may.
+  private let opened = LoopSignal()
   /// Whether a message that appears may be one that is known.
   private var rematches: Bool
   private var nextPoll = Deadline.now
@@ -71,7 +73,12 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       suspect: { Self.giveUp(client, after: patience, on: loop) }
     )
     worker.record.begin(.poll, at: services.now())
-    watching = Task(executorPreference: loop) { await watcher.run(on: loop) }
+    let opened = isNew ? opened : nil
+    watching = Task(executorPreference: loop) {
+      // A server that never read the inbox has to when it is opened: the two connections would have it do so twice.
+      if let opened { _ = await opened.wait(until: nil, on: loop) }
+      if !Task.isCancelled { await watcher.run(on: loop) }
+    }
   }
 
   /// Closes the connections, and waits for the end of the watch.
@@ -147,6 +154,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
     let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
     let looksAgain = try await run(pass(), comparingFlags: comparesFlags)
     (hasPassed, rematches) = (true, true)
+    opened.notify(.inbox)
     if comparesFlags { nextFlags = .now + configuration.flagInterval }
     try await noteSynced()
     worker.record.heard(by: .poll, at: services.now())
@@ -197,7 +205,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
   }
 
   private func pass() -> AccountPass {
-    let (bodies, signal, loop) = (worker.bodies, worker.signal, worker.loop)
+    let (bodies, signal, loop, opened) = (worker.bodies, worker.signal, worker.loop, opened)
     let sync = MailboxSync(
       client: client,
       store: store,
@@ -208,6 +216,15 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       sweep: sweep,
       listed: listed,
       believesList: worker.doubts.withLock(\.believesContradictions),
+      second: { [services, settings, account, store, configuration] in
+        try await services.backends.imap(
+          settings,
+          for: account,
+          .bodies,
+          by: .after(configuration.connectTimeout)
+        ) { () throws(ServiceError) in try await store.secrets(of: account).incoming }
+      },
+      whenOpened: { opened.notify(.inbox) },
       hasIntents: { signal.has(.operations) || bodies.wantsLoan },
       betweenBatches: { [client, replay] in
         let hasReplayed = try await replay.run()

@@ -164,6 +164,10 @@ final class InboxWatcher: Sendable {
         probe: probe
       ) {
         record.heard(by: watch.means, at: services.now())
+      } goesOn: { events in
+        guard !events.contains(.notificationsEnded) else { return false }
+        tell(events)
+        return true
       }
       switch step {
       case .waiting(let instant): return instant

@@ -83,7 +83,7 @@ extension IMAPBackend {
     _ encoding: TransferEncoding,
     to sink: BodySink
   ) async throws {
-    let handoff = PieceHandoff()
+    let handoff = Handoff<[UInt8]>()
     let reading = Task(executorPreference: loop) { [bodies] in
       do {
         try await bodies.withClient { client in
@@ -119,7 +119,7 @@ extension IMAPBackend {
   private static func read(
     _ fetch: BodyFetch,
     _ encoding: TransferEncoding,
-    into handoff: PieceHandoff
+    into handoff: Handoff<[UInt8]>
   ) async throws {
     var decoder = TransferDecoder(encoding)
     while let piece = try await fetch.next() {

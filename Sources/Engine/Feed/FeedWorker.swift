@@ -129,7 +129,10 @@ struct FeedWorker: Sendable {
         var step = Store.IndexStep.added(0)
         while case .added(let count) = step, !Task.isCancelled {
           unsettled += count
-          step = try await services.store.indexForSearch(limit: limits.indexRows)
+          step = try await services.store.indexForSearch(
+            limit: limits.indexRows,
+            width: limits.indexWidth
+          )
         }
         try await indexBlobs()
         if unsettled >= limits.indexSettle {

@@ -27,6 +27,10 @@ struct MailboxSync {
   let listed: ListedMailboxes
   /// Whether a mailbox that is opened with another UIDVALIDITY than it was listed with is taken for what it was.
   let believesList: Bool
+  /// Makes a second connection, with which a large mailbox is read.
+  let second: @Sendable () async throws -> IMAPClient
+  /// Called when a mailbox has been opened.
+  let whenOpened: () -> Void
   /// Whether intents want the connection: they do not wait for the end of a first sync.
   let hasIntents: () -> Bool
   /// Replays them between two batches; whether it did anything.
@@ -72,6 +76,7 @@ struct MailboxSync {
   @discardableResult
   func run(_ mailbox: Mailbox) async throws -> SelectedMailbox? {
     var (selected, changes) = try await open(mailbox)
+    whenOpened()
     guard listed.agrees(selected) || believesList else { throw ReplacedMailbox() }
     var mailbox = try await store.beginSync(
       of: mailbox,
@@ -144,62 +149,6 @@ struct MailboxSync {
     return rest
   }
 
-  /// Fetches `missing` newest first until the end or until intents want the connection; what is left.
-  ///
-  /// Three batches are under way at once: one is read, the one before it is made into rows on the helper loop, and the
-  /// one before that is stored.
-  private func fetchDownwards(
-    _ missing: UIDSet,
-    _ mailbox: Mailbox,
-    _ selected: inout SelectedMailbox
-  ) async throws -> UIDSet {
-    let fetch = client.fetchSummaries(
-      missing,
-      batchSize: configuration.batch,
-      firstBatchSize: configuration.firstBatch
-    )
-    return try await withThrowingTaskGroup(of: [NewMessage].self) { group in
-      var isFirst = true
-      var lowest: UID?
-      while let batch = try await fetch.next() {
-        lowest = batch.compactMap(\.uid).min() ?? lowest
-        try await storeMade(&group, mailbox)
-        // Those of which nothing was told are missing at the end of the pass, which looks again.
-        let whole = batch.filter { !$0.isHollow }
-        group.addTask(executorPreference: helper) { [now] in await Self.rows(of: whole, now) }
-        // The first page goes ahead of everything; intents must find all that was read.
-        guard isFirst || hasIntents() else { continue }
-        isFirst = false
-        try await storeMade(&group, mailbox)
-        try await storeMade(&group, mailbox)
-        guard hasIntents(), try await betweenBatches() else { continue }
-        selected = try await reselect(mailbox)
-        guard let lowest else { return missing }
-        return UIDSet(missing.uids.filter { $0 < lowest })
-      }
-      try await storeMade(&group, mailbox)
-      try await storeMade(&group, mailbox)
-      return UIDSet()
-    }
-  }
-
-  /// Waits for the batch being made into rows and for the one being stored, and begins to store the first.
-  private func storeMade(
-    _ group: inout ThrowingTaskGroup<[NewMessage], any Error>,
-    _ mailbox: Mailbox
-  ) async throws {
-    var made: [NewMessage] = []
-    while let rows = try await group.next() {
-      if made.isEmpty { made = rows } else { made += rows }
-    }
-    guard let lowest = made.compactMap(\.uid).min() else { return }
-    group.addTask { [store, made, mailbox] in
-      let progress = MailboxProgress(syncedDownTo: lowest)
-      try await store.merge(made, into: mailbox, progress: progress)
-      return []
-    }
-  }
-
   /// Opens the mailbox again after intents: what they brought here lies above another UIDNEXT.
   func reselect(_ mailbox: Mailbox) async throws -> SelectedMailbox {
     let selected = try await client.select(mailbox.imapName)
@@ -236,20 +185,6 @@ struct MailboxSync {
     }
     // `n:*` names the last message even where its UID is below n (RFC 3501 §6.4.8).
     return UIDSet(try await client.search(.uids(UIDSet(from: first))).uids.filter { $0 >= first })
-  }
-
-  /// Rows for fetched messages; a yield now and then lets requests on the same loop through.
-  static func rows(
-    of batch: [FetchedMessage],
-    _ now: () -> Timestamp
-  ) async -> [NewMessage] {
-    var rows: [NewMessage] = []
-    rows.reserveCapacity(batch.count)
-    for (index, message) in batch.enumerated() {
-      if let row = NewMessage(message, fetchedAt: now()) { rows.append(row) }
-      if index % 32 == 31 { await Task.yield() }
-    }
-    return rows
   }
 
   // MARK: - Flags and deletions

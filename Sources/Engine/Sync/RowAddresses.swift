@@ -4,7 +4,7 @@ import MIME
 
 /// Addresses on their way into a row.
 ///
-/// Most addresses of an ENVELOPE are ASCII without encoded words: their bytes are written as they came,
+/// Most addresses of an ENVELOPE are ASCII but for encoded words in their names: their bytes are written as they came,
 /// with no `String` made.
 enum RowAddresses {
   case plain([EnvelopeAddress])
@@ -13,13 +13,17 @@ enum RowAddresses {
   /// The addresses of an ENVELOPE; the marks of a group are left out.
   init(_ list: [EnvelopeAddress]) {
     let isPlain = list.allSatisfy { address in
-      EncodedWords.isPlain(address.name) && EncodedWords.isPlain(address.mailbox)
-        && EncodedWords.isPlain(address.host)
+      EncodedWords.isPlain(address.mailbox) && EncodedWords.isPlain(address.host)
     }
-    self =
-      isPlain
-      ? .plain(list.allSatisfy(\.isAddress) ? list : list.filter(\.isAddress))
-      : .decoded(Self.decoded(list))
+    guard isPlain else {
+      self = .decoded(Self.decoded(list))
+      return
+    }
+    let addresses = list.allSatisfy(\.isAddress) ? list : list.filter(\.isAddress)
+    self = .plain(
+      addresses.allSatisfy { EncodedWords.isPlain($0.name) }
+        ? addresses : addresses.map(\.withDecodedName)
+    )
   }
 
   var isEmpty: Bool {
@@ -104,6 +108,14 @@ enum RowAddresses {
 extension EnvelopeAddress {
   /// Whether this is an address, and not the start or the end of a group.
   fileprivate var isAddress: Bool { mailbox != nil && host != nil }
+
+  /// The same with the encoded words of its name decoded.
+  fileprivate var withDecodedName: EnvelopeAddress {
+    guard let name, !EncodedWords.isPlain(name.span) else { return self }
+    var address = self
+    address.name = [UInt8](EncodedWords.decode(name.span).withoutNUL.utf8)
+    return address
+  }
 }
 
 extension EncodedWords {

@@ -98,6 +98,17 @@ extension IMAPClient {
     fetch(uids, .summary, batchSize: batchSize, firstBatchSize: firstBatchSize)
   }
 
+  /// The sync FETCH of the sets that `next` gives out, a batch for each, for as long as it has any.
+  ///
+  /// It is asked for another one as soon as the server can go on with it, so that several connections can share the sets.
+  package func fetchSummaries(
+    from next: @escaping @Sendable () -> UIDSet?
+  ) -> MessageFetch {
+    var items = FetchItems.summary
+    items.text += summaryAttributes
+    return MessageFetch(client: self, items: items, chunks: [], more: next)
+  }
+
   /// The flags of the messages `uids`, in ascending order; messages that are gone are not in it.
   package func fetchFlags(
     _ uids: UIDSet
@@ -157,16 +168,25 @@ package final class MessageFetch {
   private let client: IMAPClient
   private let items: FetchItems
   private var chunks: ArraySlice<Chunk>
+  /// Where further sets come from.
+  private var more: () -> UIDSet?
   private var pending: [Command] = []
   private var hasBegun = false
   private var hasAnswers = false
   /// How many were refused since the last answer.
   private var refusedInARow = 0
 
-  init(client: IMAPClient, items: FetchItems, chunks: [UIDSet]) {
+  init(
+    client: IMAPClient,
+    items: FetchItems,
+    chunks: [UIDSet],
+    more: @escaping () -> UIDSet? = { nil }
+  ) {
     self.client = client
     self.items = items
     self.chunks = chunks.map { Chunk(uids: $0, items: items) }[...]
+    self.more = more
+    if let uids = chunks.isEmpty ? more() : nil { self.chunks = [Chunk(uids: uids, items: items)] }
   }
 
   /// Commands under way: one being answered, one that the server can go on with.
@@ -191,10 +211,15 @@ package final class MessageFetch {
       leave()
       return batch
     } catch {
-      if !error.hasBrokenConnection { chunks = [] }
+      if !error.hasBrokenConnection { dropRest() }
       leave()
       throw error
     }
+  }
+
+  private func dropRest() {
+    chunks = []
+    more = { nil }
   }
 
   private func leave() {
@@ -263,7 +288,9 @@ package final class MessageFetch {
   }
 
   private func fill() {
-    while pending.count < Self.window, let chunk = chunks.popFirst() {
+    while pending.count < Self.window,
+      let chunk = chunks.popFirst() ?? more().map({ Chunk(uids: $0, items: items) })
+    {
       let tag = client.session.send(.fetch(chunk.uids, chunk.items.text))
       var command = Command(tag: tag, chunk: chunk)
       command.messages.reserveCapacity(min(chunk.uids.count, Self.expected))
@@ -274,7 +301,7 @@ package final class MessageFetch {
 
 extension MessageFetch: UnfinishedFetch {
   func drain(_ deadline: Deadline) async throws(IMAPError) {
-    chunks = []
+    dropRest()
     while !pending.isEmpty {
       switch try await client.nextEvent(deadline) {
       case .completed(let tag, _): pending.removeAll { $0.tag == tag }

@@ -188,7 +188,7 @@ package final class IMAPClient: @unchecked Sendable {  // Confined to its stream
   // MARK: - Driving the session
 
   // Below 64 KB: when a block of that size is freed, malloc first gathers all small ones that are free.
-  private static let readSize = 32 << 10
+  private static let readSize = 60 << 10
 
   /// Writes what is to be written and reads until the session has an event.
   func nextEvent(_ deadline: Deadline) async throws(IMAPError) -> IMAPSession.Event {

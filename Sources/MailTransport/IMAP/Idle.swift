@@ -14,13 +14,17 @@ extension IMAPClient {
   /// that would show it. So where the server said nothing for `probe.silence`, IDLE is ended, too: the
   /// server must say so within `probe.answer`, or the connection is broken. `heard` is called for
   /// whatever the server says, such as the `* OK Still here` of Dovecot.
+  ///
+  /// What happens is first offered to `goesOn`, at once: where it returns true it has been dealt with, and IDLE goes on
+  /// without the round trip that it takes to end it.
   package func idle(
     until deadline: Deadline,
     probe: IdleProbe? = nil,
-    heard: () -> Void = {}
+    heard: () -> Void = {},
+    goesOn: ([MailboxEvent]) -> Bool = { _ in false }
   ) async throws(IMAPError) -> [MailboxEvent] {
     while true {
-      switch try await idleStep(until: deadline, probe: probe, heard: heard) {
+      switch try await idleStep(until: deadline, probe: probe, heard: heard, goesOn: goesOn) {
       case .waiting(let instant): try await waitInIdle(until: instant)
       case .ended(let events): return events
       }
@@ -35,7 +39,8 @@ extension IMAPClient {
   package func idleStep(
     until deadline: Deadline,
     probe: IdleProbe? = nil,
-    heard: () -> Void = {}
+    heard: () -> Void = {},
+    goesOn: ([MailboxEvent]) -> Bool = { _ in false }
   ) async throws(IMAPError) -> IdleStep {
     guard capabilities.contains(.idle) else { throw .unsupported("IDLE") }
     if idle == nil {
@@ -51,12 +56,13 @@ extension IMAPClient {
       try resumeIdle()
     }
     defer { end() }
-    return try await readIdle(probe, heard)
+    return try await readIdle(probe, heard, goesOn)
   }
 
   private func readIdle(
     _ probe: IdleProbe?,
-    _ heard: () -> Void
+    _ heard: () -> Void,
+    _ goesOn: ([MailboxEvent]) -> Bool
   ) async throws(IMAPError) -> IdleStep {
     let answer = probe?.answer ?? timeouts.command
     while let idle {
@@ -76,7 +82,8 @@ extension IMAPClient {
         return .ended(idle.events + takeEvents())
       case .greeting, .literal, .wantsLiteral, .idling, .challenge: break
       }
-      self.idle?.events += takeEvents()
+      let told = takeEvents()
+      if told.isEmpty || !session.isIdling || !goesOn(told) { self.idle?.events += told }
       if self.idle?.events.isEmpty == false, !session.hasUnreadBytes { session.endIdle() }
     }
     return .ended([])

@@ -299,6 +299,27 @@ struct IMAPDovecotTests {
     }
   }
 
+  @Test func `IDLE goes on after what its caller deals with at once`() async throws {
+    try await dovecot.fill(user: user, count: 1)
+    try await fixture.run { [fixture, dovecot, user] in
+      let client = try await fixture.login(dovecot, user)
+      try await client.select(.inbox)
+      let other = try await fixture.login(dovecot, user)
+      let told = ToldEvents()
+      async let idling = client.idle(until: .after(.seconds(60))) {
+      } goesOn: { events in
+        told.events.withLock { $0 += events }
+        return events == [.exists(2)]
+      }
+      try await eventually("IDLE begins") { client.isIdling }
+      try await other.append(SampleMail.message(1), to: .inbox)
+      try await eventually("the first is told") { told.events.withLock { !$0.isEmpty } }
+      try await other.append(SampleMail.message(2), to: .inbox)
+      #expect(try await idling == [.exists(3)])
+      #expect(told.events.withLock { $0 } == [.exists(2), .exists(3)])
+    }
+  }
+
   @Test func `a session that is kicked says so, and stays broken`() async throws {
     try await fixture.run { [fixture, dovecot, user] in
       let client = try await fixture.login(dovecot, user)
@@ -364,4 +385,9 @@ struct IMAPPoorServerTests {
       #expect(try await client.status(.inbox, [.messages]).messages == 1)
     }
   }
+}
+
+/// What IDLE told its caller at once.
+private final class ToldEvents: Sendable {
+  let events = Mutex<[MailboxEvent]>([])
 }

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// Hands pieces of a body from a task on one loop to a task on another, one at a time.
+/// Hands pieces, of a body or of a sync, from a task on one loop to a task on another, one at a time.
 ///
 /// The producer waits until its piece was taken, so that a slow reader holds the server back and no
-/// more than one piece is in memory. Each side resumes on its own loop.
-final class PieceHandoff: Sendable {
+/// more than one piece waits. Each side resumes on its own loop.
+final class Handoff<Piece: Sendable>: Sendable {
   private struct State {
-    var piece: [UInt8]?
+    var piece: Piece?
     var isFinished = false
     var isCancelled = false
     var failure: (any Error)?
@@ -17,7 +17,7 @@ final class PieceHandoff: Sendable {
   private let state = Mutex(State())
 
   /// Gives `piece` to the reader and waits until it has it.
-  func send(_ piece: [UInt8]) async throws {
+  func send(_ piece: Piece) async throws {
     state.withLock { state in
       state.piece = piece
       defer { state.reader = nil }
@@ -59,7 +59,7 @@ final class PieceHandoff: Sendable {
   }
 
   /// The next piece; nil after the last one.
-  func next() async throws -> [UInt8]? {
+  func next() async throws -> Piece? {
     while true {
       let (piece, writer, isOver) = state.withLock { state in
         defer {
