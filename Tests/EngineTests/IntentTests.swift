@@ -130,8 +130,11 @@ struct IntentTests {
   }
 
   @Test func `what the server refuses is taken back, with its reason`() async throws {
-    let dovecot = try await MailServers.dovecot
-    let user = MailServers.user()
+    // Without NOTIFY: told that the mailbox is gone, a pass would remove it with its intents.
+    let dovecot = try await MailServers.own(
+      .init(capabilities: "IMAP4rev1 SASL-IR ENABLE IDLE UIDPLUS MOVE UNSELECT CONDSTORE QRESYNC")
+    )
+    let user = "alice"
     try await dovecot.fill(user: user, count: 2)
     try await TestService.with { service in
       let account = try await service.addSyncedAccount(dovecot, user)
@@ -153,6 +156,7 @@ struct IntentTests {
       try await service.engine.discardOperation(refused.id, of: account)
       #expect(try await service.store.operations(of: account, limit: 9).isEmpty)
     }
+    await dovecot.stop()
   }
 
   @Test func `an import is appended once, also when its answer was lost`() async throws {

@@ -125,6 +125,9 @@ struct ResyncTests {
       try await service.engine.syncNow(account)
       let counting: SQL = "select count(*) from placement where uid is not null"
       try await eventually("all are there") { try await service.number(counting) == 100 }
+      // What is written behind the last message is there too.
+      let open: SQL = "select count(*) from mailbox where synced_down_to is distinct from 1"
+      try await eventually("all are synced") { try await service.number(open) == 0 }
       await service.stop()
       let before = try await service.rowVersions()
       for _ in 1...2 {
