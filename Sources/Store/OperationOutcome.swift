@@ -209,12 +209,14 @@ extension Store {
     case "keywords":
       _ = try await connection.query(undoing(operation, account))
     case "move", "delete":
+      // Without a UID it may never have come there: a pass over the mailbox finds it, or takes it away.
+      let origin = operation.uid == nil ? PlacementOrigin.unmatched : .server
       _ = try await connection.query(
         """
-        insert into placement (account_id, mailbox_id, message_id, uid, keywords, is_seen,
+        insert into placement (account_id, mailbox_id, message_id, uid, origin, keywords, is_seen,
           received_at)
         select m.account_id, \(operation.mailbox.rawValue), m.id, \(operation.uid),
-          \(previous), '$seen' = any (\(previous)::text[]), m.received_at
+          \(origin.rawValue), \(previous), '$seen' = any (\(previous)::text[]), m.received_at
         from message m where m.account_id = \(account.rawValue) and m.id = \(message)
         on conflict do nothing
         """

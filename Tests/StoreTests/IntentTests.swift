@@ -95,6 +95,25 @@ import Testing
     }
   }
 
+  @Test func `what moves from where it never came is not left there`() async throws {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      try await fixture.merge([StoreFixture.mail(1)])
+      let id = try #require(try await fixture.ids()[1])
+      _ = try await store.changeMessages([id], of: account, patch(to: fixture.archive))
+      _ = try await store.changeMessages([id], of: account, patch(to: fixture.trash))
+      for move in try await store.dueOperations(of: account, limit: 9) {
+        try await store.refuseOperation(move, reason: "no", of: account)
+      }
+      #expect(try await fixture.ids() == [1: id])
+      // A pass over the mailbox does not find it.
+      try await store.holdUnmatched(from: fixture.archive)
+      try await fixture.removeHeld()
+      #expect(try await fixture.ids(in: fixture.archive).isEmpty)
+      #expect(try await fixture.ids(in: fixture.trash).isEmpty)
+    }
+  }
+
   @Test func `a deleted message is gone at once, and back where the server refuses`() async throws {
     try await StoreFixture.with { fixture in
       let (store, account) = (fixture.store, fixture.account)
