@@ -10,8 +10,9 @@ import Synchronization
 // third task stores those. Each works on the next batch as soon as it can, with one that waits between two of them, so
 // that none stands still for as long as another takes for a batch that is harder for it.
 //
-// A large mailbox may be read by two connections, that for commands and one of those for bodies: a server that has not read the messages before is bound by one core of its own for each. One that has is
-// faster than what follows here, and is not asked to do more at once.
+// A large mailbox may be read by two connections, that for commands and one of those for bodies: a server that has not
+// read the messages before is bound by one core of its own for each. One that has is faster than what follows here, and
+// is not asked to do more at once.
 
 extension MailboxSync {
   /// What the tasks of the pipeline share.
