@@ -139,6 +139,9 @@ struct IntentTests {
     try await TestService.with { service in
       let account = try await service.addSyncedAccount(dovecot, user)
       let target = try await service.addMailbox("Gone", dovecot, account, user)
+      // A pass that finds it gone when it would open it connects anew, and a list without it removes its intents.
+      let open: SQL = "select count(*) from mailbox where synced_down_to is distinct from 1"
+      try await eventually("it was opened") { try await service.number(open) == 0 }
       try await dovecot.doveadm([
         "mailbox", "delete", "-s", "-u", dovecot.address(of: user), "Gone",
       ])
