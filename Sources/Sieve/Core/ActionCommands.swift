@@ -50,7 +50,7 @@ extension ActionOptions {
 }
 
 /// `redirect` (RFC 5228 §4.2).
-private struct RedirectCommand: Statement {
+private final class RedirectCommand: Statement {
   let address: StringExpression
   let isList: Bool
   let modifiers: [ActionModifier]

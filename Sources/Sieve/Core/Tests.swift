@@ -72,14 +72,26 @@ extension Compiler {
 private final class HeaderTest: Test {
   private let fields: FieldSelection
   private let matcher: Matcher
+  /// The slots of the fields where all fields of the message's own header count.
+  private let slots: [Int]?
 
   init(_ arguments: Arguments, _ compiler: Compiler) throws(Fault) {
     fields = try FieldSelection(arguments, names: arguments.positional[0], compiler)
     matcher = try compiler.matcher(arguments, keys: arguments.positional[1])
+    slots = fields.wholeSlots
   }
 
   func evaluate(_ run: Run) throws(RunStop) -> Bool {
     try run.count()
+    if let slots, let keys = matcher.simpleKeys {
+      for slot in slots {
+        for value in run.message.values(ofSlot: slot)
+        where try matcher.method.matches(value, keys, run) {
+          return true
+        }
+      }
+      return false
+    }
     var matching = matcher.begin(run)
     if try fields.forEachValue(run, { value throws(RunStop) in try matching.offer(value) }) {
       return true
@@ -93,11 +105,14 @@ private final class AddressTest: Test {
   private let fields: FieldSelection
   private let matcher: Matcher
   private let part: AddressPartDefinition
+  /// The slots of the fields where all fields of the message's own header count.
+  private let slots: [Int]?
 
   init(_ arguments: Arguments, _ compiler: Compiler) throws(Fault) {
     fields = try FieldSelection(arguments, names: arguments.positional[0], compiler)
     matcher = try compiler.matcher(arguments, keys: arguments.positional[1])
     part = compiler.addressPart(arguments)
+    slots = fields.wholeSlots
     for literal in try compiler.literals(arguments.positional[0]) {
       guard let name = try compiler.expression(literal).constant?.lowercased.text,
         !Self.holdsAddresses(name)
@@ -118,8 +133,17 @@ private final class AddressTest: Test {
 
   func evaluate(_ run: Run) throws(RunStop) -> Bool {
     try run.count()
+    if let slots, let keys = matcher.simpleKeys {
+      for slot in slots {
+        for address in run.message.addresses(ofSlot: slot) {
+          guard let value = part.extract(address) else { continue }
+          if try matcher.method.matches(value, keys, run) { return true }
+        }
+      }
+      return false
+    }
     var matching = matcher.begin(run)
-    if case .slots(let slots) = fields.names, fields.isWhole {
+    if let slots {
       for slot in slots {
         for address in run.message.addresses(ofSlot: slot)
         where try matching.offer(part.extract(address)) {
@@ -158,7 +182,7 @@ private final class ExistsTest: Test {
 }
 
 /// `size` (RFC 5228 §5.9).
-private struct SizeTest: Test {
+private final class SizeTest: Test {
   let limit: UInt64
   let isOver: Bool
 

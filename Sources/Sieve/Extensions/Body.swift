@@ -19,7 +19,7 @@ extension ScriptExtension {
   }
 }
 
-private struct BodyTest: Test {
+private final class BodyTest: Test {
   enum Transform {
     case raw
     case content([StringExpression])

@@ -14,7 +14,7 @@ extension ScriptExtension {
   }
 }
 
-private struct DuplicateTest: Test {
+private final class DuplicateTest: Test {
   let handle: StringExpression
   let field: StringExpression
   let id: StringExpression?

@@ -53,7 +53,7 @@ private struct EditedFieldName: Sendable {
 }
 
 /// `deleteheader` (RFC 5293 §5).
-private struct DeleteHeaderCommand: Statement {
+private final class DeleteHeaderCommand: Statement {
   let name: EditedFieldName
   /// What the values must match; nil to delete them all.
   let matcher: Matcher?

@@ -31,7 +31,7 @@ struct EnvelopePart: Sendable {
   ]
 }
 
-private struct EnvelopeTest: Test {
+private final class EnvelopeTest: Test {
   let parts: [StringExpression]
   let matcher: Matcher
   let addressPart: AddressPartDefinition

@@ -23,7 +23,7 @@ extension ScriptExtension {
 }
 
 /// `:list`: the value is in one of the lists that the keys name.
-private struct ListMatch: MatchMethod {
+private final class ListMatch: MatchMethod {
   func matches(_ value: Text, _ keys: [Text], _ run: Run) throws(RunStop) -> Bool {
     for key in keys {
       let question = ScriptQuestion.isInList(

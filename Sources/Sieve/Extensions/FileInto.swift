@@ -13,7 +13,7 @@ extension ScriptExtension {
   }
 }
 
-private struct FileIntoCommand: Statement {
+private final class FileIntoCommand: Statement {
   let mailbox: StringExpression
   let modifiers: [ActionModifier]
   let offset: Int

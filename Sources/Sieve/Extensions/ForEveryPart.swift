@@ -38,8 +38,10 @@ extension ScriptExtension {
 }
 
 /// A loop over the parts of the message, or in another loop over those of the part it is at.
-private struct ForEveryPartCommand: Statement {
-  let body: Block
+private final class ForEveryPartCommand: Statement {
+  private let body: Block
+
+  init(body: Block) { self.body = body }
 
   func execute(_ run: Run) throws(RunStop) -> Flow {
     guard let message = run.parts.last?.message ?? run.wholeMessage else { return .next }

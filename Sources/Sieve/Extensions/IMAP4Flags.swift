@@ -69,7 +69,7 @@ private struct FlagVariable {
 }
 
 /// `hasflag` (RFC 5232 §4).
-private struct HasFlagTest: Test {
+private final class HasFlagTest: Test {
   let variables: [VariableReference]?
   let matcher: Matcher
 

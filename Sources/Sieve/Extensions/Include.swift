@@ -29,7 +29,7 @@ extension ScriptExtension {
 /// The included script is compiled together with the one that includes it. That it is missing is an
 /// error of the run, so that scripts can be stored in any order; that it is wrong, or includes itself, is
 /// told at once where its text is at hand.
-private struct IncludeCommand: Statement {
+private final class IncludeCommand: Statement {
   let script: IncludedScript
   /// Nil where it is missing, or where it is already being included.
   let program: Program?

@@ -63,7 +63,7 @@ extension ScriptExtension {
   }
 }
 
-private struct NotifyCommand: Statement {
+private final class NotifyCommand: Statement {
   let method: StringExpression
   let from: StringExpression?
   let importance: StringExpression?

@@ -48,10 +48,15 @@ extension ScriptExtension {
 }
 
 /// `:regex`: one of the expressions matches somewhere in the value.
-private struct RegexMatch: MatchMethod {
-  let comparator: Comparator
+private final class RegexMatch: MatchMethod {
+  private let comparator: Comparator
   /// The expressions that are known beforehand.
-  let patterns: [RegexPattern]?
+  private let patterns: [RegexPattern]?
+
+  init(comparator: Comparator, patterns: [RegexPattern]?) {
+    self.comparator = comparator
+    self.patterns = patterns
+  }
 
   func matches(_ value: Text, _ keys: [Text], _ run: Run) throws(RunStop) -> Bool {
     if let patterns {

@@ -21,7 +21,7 @@ extension ScriptExtension {
 }
 
 /// A relation between a value and a key, or between how many values there are and a key.
-private struct RelationMatch: MatchMethod {
+private final class RelationMatch: MatchMethod {
   enum Relation: String {
     case gt, ge, lt, le, eq, ne
   }

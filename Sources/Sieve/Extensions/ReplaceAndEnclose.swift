@@ -57,7 +57,7 @@ enum WrittenPart {
   }
 }
 
-private struct ReplaceCommand: Statement {
+private final class ReplaceCommand: Statement {
   let replacement: StringExpression
   let isMIME: Bool
   let subject: StringExpression?
@@ -121,7 +121,7 @@ private struct ReplaceCommand: Statement {
   }
 }
 
-private struct EncloseCommand: Statement {
+private final class EncloseCommand: Statement {
   let text: StringExpression
   let subject: StringExpression?
   let headers: [StringExpression]

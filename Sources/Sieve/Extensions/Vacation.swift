@@ -25,7 +25,7 @@ extension ScriptExtension {
   }
 }
 
-private struct VacationCommand: Statement {
+private final class VacationCommand: Statement {
   let reason: StringExpression
   let subject: StringExpression?
   let from: StringExpression?

@@ -167,8 +167,8 @@ final class Compiler {
     _ commands: [SyntaxNode],
     _ index: inout Int
   ) throws(Fault) -> any Statement {
-    var branches: [Conditional.Branch] = [try branch(commands[index - 1])]
-    var otherwise: Block?
+    var branches = [try branch(commands[index - 1])]
+    var otherwise: (any Statement)?
     while index < commands.count, commands[index].name == "elsif" {
       index += 1
       branches.append(try branch(commands[index - 1]))
@@ -181,10 +181,15 @@ final class Compiler {
       }
       otherwise = block(body)
     }
-    return Conditional(branches: branches, otherwise: otherwise)
+    for (condition, body) in branches.reversed() {
+      otherwise = Conditional(condition: condition, body: body, otherwise: otherwise)
+    }
+    return otherwise ?? Block([])
   }
 
-  private func branch(_ command: SyntaxNode) throws(Fault) -> Conditional.Branch {
+  private func branch(
+    _ command: SyntaxNode
+  ) throws(Fault) -> (condition: any Test, body: Block) {
     _ = try Arguments(
       command,
       parameters: [],
@@ -201,7 +206,7 @@ final class Compiler {
       _ = block(command.block ?? [])
       throw error
     }
-    return Conditional.Branch(condition: condition, body: block(command.block ?? []))
+    return (condition, block(command.block ?? []))
   }
 
   private func checkShape(

@@ -23,8 +23,10 @@ extension ScriptExtension {
 }
 
 /// `:is`: the value equals a key.
-private struct IsMatch: MatchMethod {
-  let comparator: Comparator
+private final class IsMatch: MatchMethod {
+  private let comparator: Comparator
+
+  init(comparator: Comparator) { self.comparator = comparator }
 
   func matches(_ value: Text, _ keys: [Text], _ run: Run) -> Bool {
     for key in keys where comparator.isEqual(value, key) { return true }

@@ -1,7 +1,7 @@
 import Bytes
 
 /// A way to hold a value against keys: a match type with its comparator (RFC 5228 §2.7.1).
-protocol MatchMethod: Sendable {
+protocol MatchMethod: AnyObject, Sendable {
   /// Whether how many values there are is what counts (RFC 5231 §4.2).
   var countsValues: Bool { get }
 
@@ -18,11 +18,19 @@ struct Matcher: Sendable {
   let method: any MatchMethod
   let keys: Keys
   let countsValues: Bool
+  /// The keys where they are known and each value is looked at by itself: then nothing need be kept
+  /// from one value to the next.
+  let simpleKeys: [Text]?
 
   init(method: any MatchMethod, keys: Keys) {
     self.method = method
     self.keys = keys
     countsValues = method.countsValues
+    if case .fixed(let texts) = keys, !method.countsValues {
+      simpleKeys = texts
+    } else {
+      simpleKeys = nil
+    }
   }
 
   /// Begins to hold values against the keys.

@@ -2,7 +2,7 @@ import Bytes
 import MIME
 
 /// An address of a message or an envelope, cut into what tests compare (RFC 5228 §2.7.4).
-struct AddressValue: Sendable {
+final class AddressValue: Sendable {
   /// The address without display name and comments.
   let all: Text
   /// What stands before the last `@`, its quotes resolved; nil where the address is not valid

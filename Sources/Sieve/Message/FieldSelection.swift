@@ -29,7 +29,7 @@ struct FieldSelection: Sendable {
     _ run: Run,
     _ body: (Text) throws(RunStop) -> Bool
   ) throws(RunStop) -> Bool {
-    guard case .slots(let slots) = names, isWhole else {
+    guard let slots = wholeSlots else {
       return try forEachValueSlowly(run, body)
     }
     for slot in slots {
@@ -68,8 +68,12 @@ struct FieldSelection: Sendable {
     }
   }
 
-  /// Whether all fields of the message's own header count, so that its cache serves.
-  var isWhole: Bool { index == nil && scope == .message }
+  /// The slots of the names where all fields of the message's own header count, so that its cache
+  /// serves.
+  var wholeSlots: [Int]? {
+    guard case .slots(let slots) = names, index == nil, scope == .message else { return nil }
+    return slots
+  }
 
   private func pick(_ fields: [HeaderField]) -> [HeaderField] {
     guard let index else { return fields }

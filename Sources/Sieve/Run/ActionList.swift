@@ -58,8 +58,8 @@ struct ActionList {
   /// Whether two addresses are one: domains know no case.
   private static func isSame(_ one: String, _ other: String) -> Bool {
     let (one, other) = (AddressValue(one), AddressValue(other))
-    return one.localPart == other.localPart && one.domain?.folded == other.domain?.folded
-      && (one.domain != nil || one.all == other.all)
+    guard let domain = one.domain else { return one.all.bytes == other.all.bytes }
+    return one.localPart?.bytes == other.localPart?.bytes && domain.folded == other.domain?.folded
   }
 
   private func checkConflicts(_ action: ScriptAction, at offset: Int) throws(RunStop) {

@@ -4,7 +4,7 @@ import Bytes
 ///
 /// The rarest byte is guessed by what English mail is made of; a bad guess costs time only. On text made
 /// to fool it the search costs the product of both lengths: hence the steps, which callers bound.
-struct ByteSearch: Sendable {
+final class ByteSearch: Sendable {
   let needle: [UInt8]
   private let rarest: Int
 
@@ -35,6 +35,7 @@ struct ByteSearch: Sendable {
 
   /// The same, for at most `steps` of some sixteen bytes that are looked at.
   func first(in text: Span<UInt8>, from start: Int = 0, steps: inout Int) -> Int? {
+    let needle = needle
     let count = needle.count
     guard count > 0 else { return start <= text.count ? start : nil }
     guard start >= 0, text.count - start >= count else { return nil }

@@ -1,11 +1,14 @@
 /// A compiled command.
-protocol Statement: Sendable {
+///
+/// Commands and tests are objects: a run only goes through them, and an object is held by one reference
+/// count where a value in a protocol's box is copied.
+protocol Statement: AnyObject, Sendable {
   /// Executes the command and says how the script goes on.
   func execute(_ run: Run) throws(RunStop) -> Flow
 }
 
 /// A compiled test.
-protocol Test: Sendable {
+protocol Test: AnyObject, Sendable {
   /// Whether the test holds.
   func evaluate(_ run: Run) throws(RunStop) -> Bool
 }
@@ -32,7 +35,7 @@ enum RunStop: Error {
 }
 
 /// Commands one after the other.
-struct Block: Statement {
+final class Block: Statement {
   private let statements: [any Statement]
 
   init(_ statements: [any Statement]) { self.statements = statements }
@@ -40,50 +43,63 @@ struct Block: Statement {
   func execute(_ run: Run) throws(RunStop) -> Flow {
     for statement in statements {
       try run.count()
-      let flow = try statement.execute(run)
-      if flow != .next { return flow }
+      switch try statement.execute(run) {
+      case .next: continue
+      case let flow: return flow
+      }
     }
     return .next
   }
 }
 
 /// `if`, `elsif` and `else` (RFC 5228 §3.1).
-struct Conditional: Statement {
-  struct Branch {
-    let condition: any Test
-    let body: Block
+final class Conditional: Statement {
+  private let condition: any Test
+  private let body: Block
+  /// What is tried where the condition does not hold: the next branch, or the block of `else`.
+  private let otherwise: (any Statement)?
+
+  init(condition: any Test, body: Block, otherwise: (any Statement)?) {
+    self.condition = condition
+    self.body = body
+    self.otherwise = otherwise
   }
 
-  let branches: [Branch]
-  let otherwise: Block?
-
   func execute(_ run: Run) throws(RunStop) -> Flow {
-    for branch in branches where try branch.condition.evaluate(run) {
-      return try branch.body.execute(run)
-    }
+    if try condition.evaluate(run) { return try body.execute(run) }
     return try otherwise?.execute(run) ?? .next
   }
 }
 
 /// A command of an extension that is not there; it fails only where it is reached (RFC 5463 §4).
-struct UnavailableCommand: Statement {
-  let message: String
-  let offset: Int
+final class UnavailableCommand: Statement {
+  private let message: String
+  private let offset: Int
+
+  init(message: String, offset: Int) {
+    self.message = message
+    self.offset = offset
+  }
 
   func execute(_ run: Run) throws(RunStop) -> Flow { throw RunStop(at: offset, message) }
 }
 
 /// A test of an extension that is not there.
-struct UnavailableTest: Test {
-  let message: String
-  let offset: Int
+final class UnavailableTest: Test {
+  private let message: String
+  private let offset: Int
+
+  init(message: String, offset: Int) {
+    self.message = message
+    self.offset = offset
+  }
 
   func evaluate(_ run: Run) throws(RunStop) -> Bool { throw RunStop(at: offset, message) }
 }
 
 /// A command that a closure executes, for those that need no type of their own.
-struct Command: Statement {
-  let body: @Sendable (Run) throws(RunStop) -> Flow
+final class Command: Statement {
+  private let body: @Sendable (Run) throws(RunStop) -> Flow
 
   init(_ body: @escaping @Sendable (Run) throws(RunStop) -> Flow) { self.body = body }
 
@@ -91,8 +107,8 @@ struct Command: Statement {
 }
 
 /// A test that a closure evaluates, for those that need no type of their own.
-struct Condition: Test {
-  let body: @Sendable (Run) throws(RunStop) -> Bool
+final class Condition: Test {
+  private let body: @Sendable (Run) throws(RunStop) -> Bool
 
   init(_ body: @escaping @Sendable (Run) throws(RunStop) -> Bool) { self.body = body }
 

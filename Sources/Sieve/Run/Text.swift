@@ -2,8 +2,9 @@ import Bytes
 
 /// A string of a script or of a message, in UTF-8, together with its form for comparing without case.
 ///
-/// Both are made once: a value of a header is compared with hundreds of keys.
-struct Text: Hashable, Sendable {
+/// Both are made once: a value of a header is compared with hundreds of keys. An object, so that to hand
+/// it on costs one reference count and not two.
+final class Text: Sendable {
   /// The bytes as they stand.
   let bytes: [UInt8]
   /// The bytes with ASCII letters in lower case; the same array where there is none in upper case.
@@ -20,13 +21,9 @@ struct Text: Hashable, Sendable {
     self.folded = folded
   }
 
-  init(_ text: String) { self.init([UInt8](text.utf8)) }
+  convenience init(_ text: String) { self.init([UInt8](text.utf8)) }
 
   static let empty = Text([])
-
-  static func == (one: Text, other: Text) -> Bool { one.bytes == other.bytes }
-
-  func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 
   /// The text as a string, ill-formed UTF-8 repaired.
   var string: String { String(decoding: bytes, as: UTF8.self) }

@@ -42,6 +42,30 @@ struct PigeonholeDifferences {
       ours: ["store none"]
     ),
     Difference(
+      name: "each ? between two stars is one character, be it the last",
+      section: "RFC 5228 §2.7.1",
+      script:
+        "if header :matches \"x\" \"*??*\" { fileinto \"match\"; } else { fileinto \"none\"; }",
+      message: "X: ab\r\n\r\n",
+      ours: ["store match"]
+    ),
+    Difference(
+      name: "what begins with no digit is infinite, and as large as any other such text",
+      section: "RFC 4790 §9.1.1",
+      script: """
+        if header :comparator "i;ascii-numeric" "x" "y" { fileinto "equal"; } else { discard; }
+        """,
+      message: "X:\r\n\r\n",
+      ours: ["store equal"]
+    ),
+    Difference(
+      name: "a test without a comparator ignores case",
+      section: "RFC 5228 §2.7.3",
+      script: "if string \"HELLO\" \"hello\" { fileinto \"equal\"; } else { discard; }",
+      message: "X: a\r\n\r\n",
+      ours: ["store equal"]
+    ),
+    Difference(
       name: "an index leaves one field to count",
       section: "RFC 5260 §6, RFC 5231 §4.2",
       script: """

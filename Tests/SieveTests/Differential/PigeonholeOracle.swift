@@ -9,6 +9,8 @@ struct PigeonholeOracle {
     var actions: [String] = []
     var isImplicitlyKept = false
     var hasFailed = false
+    /// Whether the program itself ended by an assertion, so that it says nothing.
+    var hasCrashed = false
     var output = ""
 
     static func == (one: Verdict, other: Verdict) -> Bool {
@@ -78,6 +80,7 @@ struct PigeonholeOracle {
   static func verdict(_ output: String) -> Verdict {
     var verdict = Verdict()
     verdict.output = output
+    verdict.hasCrashed = output.contains("Raw backtrace")
     guard let start = output.range(of: "Performed actions:") else {
       verdict.hasFailed = true
       verdict.isImplicitlyKept = true
@@ -112,13 +115,16 @@ struct PigeonholeOracle {
     return verdict
   }
 
+  /// A name as far as it prints it: long ones end with dots.
+  static func shortened(_ name: some StringProtocol) -> String { String(name.prefix(100)) }
+
   private static func action(_ line: String) -> String {
     for (prefix, name) in [
       ("store message in folder: ", "store "), ("redirect message to: ", "redirect "),
     ] where line.hasPrefix(prefix) {
       let target = line.dropFirst(prefix.count)
       return name
-        + (name == "redirect " ? target.filter { $0 != "<" && $0 != ">" } : String(target))
+        + (name == "redirect " ? target.filter { $0 != "<" && $0 != ">" } : shortened(target))
     }
     for (prefix, name) in [
       ("discard", "discard"), ("reject message", "reject"), ("send vacation", "vacation"),

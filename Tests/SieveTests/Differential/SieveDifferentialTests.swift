@@ -50,17 +50,23 @@ struct SieveDifferentialTests {
     _ script: (inout SeededRandom) -> String
   ) async throws {
     var random = SeededRandom(seed: seed)
-    var differences = 0
+    var (differences, crashes) = (0, 0)
     for _ in 0..<runs {
       let source = script(&random)
       let message = RandomMail.make(&random)
       let theirs = try await oracle.run(source, message)
       let ours = try Self.verdict(source, message)
+      // An assertion of its own (pool_get_exp_grown_size) that some long captures run into.
+      if theirs.hasCrashed {
+        crashes += 1
+        continue
+      }
       guard ours != theirs else { continue }
       Issue.record("seed \(seed)\n\(Self.explain(source, message, ours, theirs))")
       differences += 1
       guard differences < 20 else { return }
     }
+    #expect(crashes <= runs / 20, "\(crashes) of \(runs) runs say nothing")
   }
 
   /// What we make of a script on a message, in the oracle's words.
@@ -95,7 +101,8 @@ struct SieveDifferentialTests {
   private static func action(_ action: ScriptAction) -> String {
     switch action {
     case .keep(let delivery): "store INBOX\(flags(delivery))"
-    case .fileInto(let mailbox, let delivery): "store \(mailbox)\(flags(delivery))"
+    case .fileInto(let mailbox, let delivery):
+      "store \(PigeonholeOracle.shortened(mailbox))\(flags(delivery))"
     case .discard: "discard"
     case .redirect(let redirect): "redirect \(redirect.address)"
     case .reject: "reject"
