@@ -29,7 +29,7 @@ package struct SieveLimits: Hashable, Sendable {
   /// How many internal steps of PCRE2 one match of a regular expression may cost.
   package var regexSteps: UInt32 = 100_000
   /// How often one run may match a regular expression.
-  package var regexMatches = 2_000
+  package var regexMatches = 1_000
   /// How many bytes a regular expression is matched against; what is behind them is not looked at.
   package var regexSubjectBytes = 16 << 10
   /// How many bytes a string may have once variables are put in; what is too long is cut.

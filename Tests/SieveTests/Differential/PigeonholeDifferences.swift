@@ -66,6 +66,15 @@ struct PigeonholeDifferences {
       ours: ["store equal"]
     ),
     Difference(
+      name: "letters sort as capitals, before the brackets behind Z",
+      section: "RFC 4790 §9.2.1",
+      script: """
+        if header :value "lt" "x" "[" { fileinto "before"; } else { discard; }
+        """,
+      message: "X: a\r\n\r\n",
+      ours: ["store before"]
+    ),
+    Difference(
       name: "an index leaves one field to count",
       section: "RFC 5260 §6, RFC 5231 §4.2",
       script: """

@@ -3,7 +3,7 @@ struct RandomMail {
   static let words = [
     "hello", "World", "HELLO", "report", "list", "xy", "aa", "ab", "aab", "42", "042", "77",
     "project-1",
-    "done", "Ann", "news", "[tag]", "re:", "50%", "b.c", "q-r", "under_score", "100",
+    "done", "Ann", "news", "(tag)", "re:", "50%", "b.c", "q-r", "under-score", "100",
   ]
   static let locals = [
     "ann", "bob", "Ann", "user+tag", "user", "user+", "list+a+b", "x.y", "carol-1", "42",
