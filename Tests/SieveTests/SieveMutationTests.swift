@@ -118,6 +118,16 @@ import Testing
     }
   }
 
+  @Test func `thousands of branches, and of commands, are no depth`() throws {
+    var fixture = SieveFixture(
+      "if false { }" + String(repeating: "elsif false { }", count: 10_000) + "else { discard; }"
+        + String(repeating: "keep;", count: 10_000)
+    )
+    #expect(try fixture.outcome().summary == ["discard ", "fileinto INBOX"])
+    fixture.script = "if header \"a\" [" + String(repeating: "\"a\",", count: 50_000) + "\"b\"] { }"
+    #expect(try fixture.outcome().isImplicitlyKept)
+  }
+
   private static func run(_ script: Script, _ message: ScriptMessage) {
     let envelope = ScriptEnvelope(from: "sender@example.com", to: "user@example.org")
     let result = script.run(on: message, envelope: envelope, host: TestHost())

@@ -47,11 +47,12 @@ private final class ForEveryPartCommand: Statement {
     guard let message = run.parts.last?.message ?? run.wholeMessage else { return .next }
     try run.count(message.parts.count / 16)
     let generation = run.parts.last?.generation ?? run.message.generation
-    var ids = message.descendants(of: run.parts.last?.id ?? 0)
+    let all = message.descendants(of: run.parts.last?.id ?? 0)
     // The outer loop is at the part itself already.
-    if !run.parts.isEmpty { ids.removeFirst() }
-    for id in ids
+    for id in all.dropFirst(run.parts.isEmpty ? 0 : 1)
     where generation != run.message.generation || !run.message.isReplaced(id, in: message) {
+      // A message that was replaced as a whole has none of these parts any more.
+      if run.message.lastReplacement > generation { break }
       run.parts.append(PartPlace(message: message, id: id, generation: generation))
       defer { run.parts.removeLast() }
       try run.count()

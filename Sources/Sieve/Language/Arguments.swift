@@ -43,26 +43,35 @@ struct Arguments {
         let definition = ownTags.first(where: { $0.name == name })
           ?? compiler.language.tag(name, in: families)
       else { throw Self.unknown(name, argument.offset, node, families) }
-      if let other = tags.first(where: { $0.definition.group == definition.group }) {
-        throw Fault(
-          at: argument.offset,
-          other.definition.name == name
-            ? "':\(name)' stands twice"
-            : "':\(name)' can't stand together with ':\(other.definition.name)'"
-        )
-      }
-      var value: SyntaxNode.Argument?
-      if let kind = definition.value {
-        guard index < node.arguments.count else {
-          throw Fault(at: argument.offset, "':\(name)' needs \(kind.description) behind it")
-        }
-        value = node.arguments[index]
-        index += 1
-        try kind.check(value, at: argument.offset, "':\(name)'")
-      }
-      tags.append(TagArgument(definition: definition, offset: argument.offset, value: value))
+      let hasValue = definition.value != nil && index < node.arguments.count
+      try take(definition, at: argument.offset, value: hasValue ? node.arguments[index] : nil)
+      if hasValue { index += 1 }
     }
     try place(given, parameters, isFirstOptional, isLastOptional)
+  }
+
+  /// Takes a tag and what stands behind it.
+  private mutating func take(
+    _ definition: TagDefinition,
+    at offset: Int,
+    value: SyntaxNode.Argument?
+  ) throws(Fault) {
+    let name = definition.name
+    if let other = tags.first(where: { $0.definition.group == definition.group }) {
+      throw Fault(
+        at: offset,
+        other.definition.name == name
+          ? "':\(name)' stands twice"
+          : "':\(name)' can't stand together with ':\(other.definition.name)'"
+      )
+    }
+    if let kind = definition.value {
+      guard value != nil else {
+        throw Fault(at: offset, "':\(name)' needs \(kind.description) behind it")
+      }
+      try kind.check(value, at: offset, "':\(name)'")
+    }
+    tags.append(TagArgument(definition: definition, offset: offset, value: value))
   }
 
   private static func unknown(

@@ -62,6 +62,7 @@ package protocol ScriptSource {
 
 /// No script is there to be included.
 package struct NoScripts: ScriptSource {
+  /// A source of nothing.
   package init() {}
 
   /// Never any text.

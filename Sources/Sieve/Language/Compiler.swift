@@ -168,7 +168,7 @@ final class Compiler {
     _ index: inout Int
   ) throws(Fault) -> any Statement {
     var branches = [try branch(commands[index - 1])]
-    var otherwise: (any Statement)?
+    var otherwise: Block?
     while index < commands.count, commands[index].name == "elsif" {
       index += 1
       branches.append(try branch(commands[index - 1]))
@@ -181,10 +181,7 @@ final class Compiler {
       }
       otherwise = block(body)
     }
-    for (condition, body) in branches.reversed() {
-      otherwise = Conditional(condition: condition, body: body, otherwise: otherwise)
-    }
-    return otherwise ?? Block([])
+    return Conditional(branches, otherwise: otherwise)
   }
 
   private func branch(

@@ -99,7 +99,11 @@ enum PartScope: Sendable {
   func headers(_ run: Run) throws(RunStop) -> [HeaderFields] {
     switch self {
     case .message: return [run.message.header]
-    case .current: return [run.currentPart?.header ?? run.message.header]
+    case .current:
+      // The message's own header may have been edited since the loop began.
+      guard let place = run.parts.last, place.id != 0 || place.generation != run.message.generation
+      else { return [run.message.header] }
+      return [place.part.header]
     case .children:
       let parts = run.partsInScope
       try run.count(parts.count / 16)

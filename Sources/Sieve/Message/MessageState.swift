@@ -15,6 +15,8 @@ final class MessageState {
   private(set) var isEdited = false
   /// Rises with each new message, so that a loop over an old one is told from one over this.
   private(set) var generation = 0
+  /// The last generation that took the place of the whole message, not around it.
+  private(set) var lastReplacement = 0
   /// The message before it was enclosed, for `redirect` (RFC 5703 §6); nil where it was not changed.
   private var unenclosed: [UInt8]?
   private var isEnclosed = false
@@ -96,6 +98,11 @@ final class MessageState {
 
   /// Puts a whole other message in the place of the one that came.
   func replaceMessage(_ bytes: [UInt8]) {
+    adopt(bytes)
+    lastReplacement = generation
+  }
+
+  private func adopt(_ bytes: [UInt8]) {
     let message = MessageParser.parse(bytes)
     parsed = message
     header = message.header
@@ -108,7 +115,7 @@ final class MessageState {
   func enclose(in bytes: [UInt8]) {
     if !isEnclosed { unenclosed = edited }
     isEnclosed = true
-    replaceMessage(bytes)
+    adopt(bytes)
   }
 
   /// Puts other bytes, header and all, in the place of a part.
@@ -119,7 +126,7 @@ final class MessageState {
 
   /// Takes the message apart anew where parts of it were replaced.
   func adoptReplacements() {
-    if !replacements.isEmpty { replaceMessage(whole) }
+    if !replacements.isEmpty { adopt(whole) }
   }
 
   private func forget() {

@@ -54,19 +54,22 @@ final class Block: Statement {
 
 /// `if`, `elsif` and `else` (RFC 5228 §3.1).
 final class Conditional: Statement {
-  private let condition: any Test
-  private let body: Block
-  /// What is tried where the condition does not hold: the next branch, or the block of `else`.
-  private let otherwise: (any Statement)?
+  private let conditions: [any Test]
+  /// The block of each condition.
+  private let bodies: [Block]
+  private let otherwise: Block?
 
-  init(condition: any Test, body: Block, otherwise: (any Statement)?) {
-    self.condition = condition
-    self.body = body
+  /// Branches that are tried in turn; not one in the other, for there may be thousands.
+  init(_ branches: [(condition: any Test, body: Block)], otherwise: Block?) {
+    conditions = branches.map(\.condition)
+    bodies = branches.map(\.body)
     self.otherwise = otherwise
   }
 
   func execute(_ run: Run) throws(RunStop) -> Flow {
-    if try condition.evaluate(run) { return try body.execute(run) }
+    for index in conditions.indices where try conditions[index].evaluate(run) {
+      return try bodies[index].execute(run)
+    }
     return try otherwise?.execute(run) ?? .next
   }
 }

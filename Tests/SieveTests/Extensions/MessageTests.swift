@@ -213,6 +213,18 @@ import Testing
     #expect(changed.part(at: "4")?.decodedContent().content == Array("PDF".utf8))
   }
 
+  @Test func `a loop ends with the message that it goes over`() throws {
+    let outcome = try run(
+      """
+      foreverypart {
+        if header :mime :contenttype :matches "content-type" "*" { fileinto "p ${1}"; }
+        replace "all of it";
+      }
+      """
+    )
+    #expect(outcome.mailboxes == ["p multipart/mixed"])
+  }
+
   @Test func `replace of a whole message keeps its other fields`() throws {
     let outcome = try run(
       "replace :subject \"néw\" :from \"b@example.org\" \"text\"; fileinto \"A\";"
