@@ -6,13 +6,15 @@
 #   make test    builds and runs all tests                    (ARGS="--filter IMAP")
 #   make lint    formatting, layers, doc comments
 #   make bench   the figures of docs/benchmarks.md, as ratios in one run
-#   make soak    10,000 random operations a kind of server (OPERATIONS=10000), then the demo under mixed use
-#                for MINUTES=60; fails on a difference, an error or growing memory
+#   make soak    100,000 random Sieve cases against Pigeonhole (CASES=100000), 10,000 random operations a kind
+#                of server (OPERATIONS=10000), then the demo under mixed use for MINUTES=60; fails on a
+#                difference, an error or growing memory
 #   make fuzz    the mutation tests of every parser, with SECONDS=60 each
 
 SWIFT ?= swift
 MINUTES ?= 60
 OPERATIONS ?= 10000
+CASES ?= 100000
 SECONDS ?= 60
 ARGS ?=
 export SWIFT
@@ -42,6 +44,7 @@ bench:
 
 soak:
 	@.ci/install test
+	@RESTANTE_SIEVE_CASES=$(CASES) TEST_LIMIT=10800 .ci/test --filter SieveDifferential
 	@RESTANTE_OPERATIONS=$(OPERATIONS) TEST_LIMIT=10800 .ci/test --filter SyncProperty
 	@Benchmarks/soak.sh $(MINUTES)
 
