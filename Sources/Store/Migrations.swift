@@ -65,6 +65,11 @@ package enum Migrations {
         name: "local",
         sql: String(decoding: PackageResources._012_local_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 13,
+        name: "addresses",
+        sql: String(decoding: PackageResources._013_addresses_sql, as: UTF8.self)
+      ),
     ]
   }
 }
