@@ -2,17 +2,21 @@
 # missing is installed by apt (.ci/install says what).
 #
 #   make demo    a mail server, an SMTP server and Restante before them, with lines to paste
-#   make run     Restante alone, on its own PostgreSQL        (ARGS="--listen HOST:PORT …")
+#   make run     Restante alone, with a mailbox of its own, and lines to paste   (ARGS="--listen HOST:PORT …")
 #   make test    builds and runs all tests                    (ARGS="--filter IMAP")
 #   make lint    formatting, layers, doc comments
 #   make bench   the figures of docs/benchmarks.md, as ratios in one run
-#   make soak    10,000 random operations a kind of server (OPERATIONS=10000), then the demo under mixed use
-#                for MINUTES=60; fails on a difference, an error or growing memory
+#   make soak    100,000 random Sieve cases against Pigeonhole (CASES=100000), 10,000 random operations a kind
+#                of server (OPERATIONS=10000), 10,000 messages brought while the service is killed
+#                (DELIVERIES=10000), then the demo under mixed use for MINUTES=60; fails on a difference, a loss,
+#                an error or growing memory
 #   make fuzz    the mutation tests of every parser, with SECONDS=60 each
 
 SWIFT ?= swift
 MINUTES ?= 60
 OPERATIONS ?= 10000
+CASES ?= 100000
+DELIVERIES ?= 10000
 SECONDS ?= 60
 ARGS ?=
 export SWIFT
@@ -26,7 +30,7 @@ demo:
 run:
 	@.ci/install test
 	timeout -k 10 1500 $(SWIFT) build -c release --static-swift-stdlib --product restante
-	exec .build/release/restante serve $(ARGS)
+	exec .build/release/restante serve --welcome --smtp-listen 127.0.0.1:2525 $(ARGS)
 
 test:
 	@.ci/install test
@@ -42,7 +46,9 @@ bench:
 
 soak:
 	@.ci/install test
+	@RESTANTE_SIEVE_CASES=$(CASES) TEST_LIMIT=10800 .ci/test --filter SieveDifferential
 	@RESTANTE_OPERATIONS=$(OPERATIONS) TEST_LIMIT=10800 .ci/test --filter SyncProperty
+	@RESTANTE_DELIVERIES=$(DELIVERIES) TEST_LIMIT=3600 .ci/test --filter MailListenerTests
 	@Benchmarks/soak.sh $(MINUTES)
 
 # Not coverage-guided: random mutations of good inputs, from a seed that a failure prints. The same

@@ -38,6 +38,7 @@ let package = Package(
     .systemLibrary(name: "CKerberos", providers: [.apt(["libkrb5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
     // Pure targets: bytes in, values or events out; no I/O, no clock.
@@ -45,6 +46,7 @@ let package = Package(
     .target(name: "Crypto", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "MIME", dependencies: ["Bytes", "CIconv"], swiftSettings: strict),
+    .target(name: "Sieve", dependencies: ["Bytes", "MIME", "CPCRE2"], swiftSettings: strict),
     .target(
       name: "MailProtocols",
       dependencies: ["Bytes", "Crypto", "CGSASL"],
@@ -98,7 +100,7 @@ let package = Package(
       name: "restante",
       dependencies: [
         "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
-        "MailProtocols", "Net", "MIME", "Crypto", "Bytes",
+        "MailProtocols", "Net", "Sieve", "MIME", "Crypto", "Bytes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -113,6 +115,14 @@ let package = Package(
       swiftSettings: strict
     ),
 
+    // What `make bench` measures of scripts.
+    .executableTarget(
+      name: "sieveruns",
+      dependencies: ["Sieve", "MIME"],
+      path: "Benchmarks/SieveRuns",
+      swiftSettings: strict
+    ),
+
     .target(name: "AllocationCounter", path: "Benchmarks/AllocationCounter"),
 
     // Tests.
@@ -124,6 +134,11 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/TestSupport",
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "SieveTests",
+      dependencies: ["Sieve", "MIME", "Bytes", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "LayerTests", dependencies: ["Bytes", "TestSupport"], swiftSettings: strict),

@@ -4,7 +4,7 @@
 #   Benchmarks/bench.sh [GROUP…]     the groups named, or all of them
 #
 # GROUP is a file of Benchmarks/figures: memory sync list stream allocations events unchanged sync100k
-# accounts search pages.
+# accounts delivery search pages sieve.
 #
 # BENCH_ROUNDS=3 rounds each, of which the best and the range are printed; BENCH_LISTEN=127.0.0.1:18081;
 # BENCH_PROGRAMS is a folder that holds the programs, built already.
@@ -14,7 +14,7 @@ swift=${SWIFT:-swift}
 
 programs=${BENCH_PROGRAMS:-$PWD/.build/release}
 if [ -z "${BENCH_PROGRAMS:-}" ]; then
-  for product in restante backends AllocationCounter; do
+  for product in restante backends sieveruns AllocationCounter; do
     timeout -k 10 1500 "$swift" build -c release --static-swift-stdlib --product $product
   done
 fi

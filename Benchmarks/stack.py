@@ -36,14 +36,14 @@ class Stack:
             self.mails[name] = Mail(self.programs, f"{self.folder}/{name}", *arguments)
         return self.mails[name]
 
-    def serve(self, mail, prefix=()):
+    def serve(self, mail, prefix=(), arguments=()):
         """A service on an empty database, in place of the one before."""
         self.stop_service()
         self.data = f"{self.folder}/service"
         shutil.rmtree(self.data, ignore_errors=True)
         self.command = [f"{self.programs}/restante", "serve", "--ca-file", mail.ca_file,
                         "--data", self.data, "--listen", self.listen,
-                        "--allow-network", "127.0.0.0/8"]
+                        "--allow-network", "127.0.0.0/8", *arguments]
         return self.start_service(prefix)
 
     def start_service(self, prefix=()):

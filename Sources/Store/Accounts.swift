@@ -28,6 +28,16 @@ extension Store {
     }
   }
 
+  /// The accounts for which `condition` holds, by id, at most a hundred.
+  func accounts(where condition: SQL) async throws(ServiceError) -> [Account] {
+    try await attempt {
+      let rows = try await pool.query(
+        Self.accountColumns + " where " + condition + " order by id limit 100"
+      )
+      return try (0..<rows.count).map { try account(rows, $0) }
+    }
+  }
+
   /// One account; nil where there is none.
   package func account(_ id: ID<Account>) async throws(ServiceError) -> Account? {
     try await attempt {

@@ -67,8 +67,13 @@ package enum Migrations {
       ),
       Migration(
         number: 13,
+        name: "addresses",
+        sql: String(decoding: PackageResources._013_addresses_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 14,
         name: "speed",
-        sql: String(decoding: PackageResources._013_speed_sql, as: UTF8.self)
+        sql: String(decoding: PackageResources._014_speed_sql, as: UTF8.self)
       ),
     ]
   }

@@ -8,6 +8,7 @@ struct Restante: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       ServeCommand.self, TokenCommand.self, MigrateCommand.self, MessageCommand.self,
+      SieveCommand.self,
       VersionCommand.self,
     ]
   )

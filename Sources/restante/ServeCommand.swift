@@ -26,6 +26,11 @@ struct ServeCommand: AsyncParsableCommand {
   )
   var allowNetwork: [String] = []
 
+  @OptionGroup var mail: MailListenerOptions
+
+  @Flag(help: "Makes an account with a few messages where there is none, and prints what to try.")
+  var welcome = false
+
   @Option(help: "PEM certificates to trust in place of the system's (RESTANTE_CA_FILE).")
   var caFile: String?
 
@@ -34,10 +39,10 @@ struct ServeCommand: AsyncParsableCommand {
     settings.listen = listen ?? settings.listen
     settings.caFile = caFile ?? settings.caFile
     settings.allowedNetworks += allowNetwork
-    guard let address = settings.listenAddress else {
-      throw ValidationError("\(settings.listen) is no address; write HOST:PORT with a literal IP.")
-    }
-    _ = try settings.networks()
+    mail.apply(to: &settings)
+    let address = try settings.address(settings.listen)
+    _ = try Settings.networks(settings.allowedNetworks)
+    let mailPlan = try MailListeners.Plan(settings)
     try Self.checkAuthorities(settings.caFile)
     var logger = Logger(label: "restante") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .info
@@ -50,7 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
     defer { withExtendedLifetime(turn) {} }
     let wiring = try await Wiring(settings, logger: logger)
     do {
-      try await serve(wiring, at: address, signals)
+      try await serve(wiring, at: address, mailPlan, signals)
     } catch {
       await wiring.close()
       throw error
@@ -71,6 +76,7 @@ struct ServeCommand: AsyncParsableCommand {
   private func serve(
     _ wiring: Wiring,
     at address: SocketAddress,
+    _ mailPlan: MailListeners.Plan,
     _ signals: StopSignals
   ) async throws {
     let applied = try await wiring.migrate()
@@ -78,7 +84,10 @@ struct ServeCommand: AsyncParsableCommand {
       wiring.logger.info("schema brought up to date", metadata: ["steps": "\(applied)"])
     }
     let engine = try wiring.engine()
-    let server = try await listen(at: address, wiring.group, wiring.handler(engine))
+    let server = try await Self.listening(at: address) {
+      try await HTTPServer(listener: address, group: wiring.group, handler: wiring.handler(engine))
+    }
+    let mail = try await MailListeners(mailPlan, engine, wiring.group)
     let tokenPath = wiring.settings.dataDirectory + "/admin.token"
     let store = wiring.store
     let loop = wiring.group.next()
@@ -98,7 +107,19 @@ struct ServeCommand: AsyncParsableCommand {
     }
     if isNew { print("The administrator's token is in \(tokenPath).") }
     async let serving: Void = server.run()
+    async let receiving: Void = mail.run()
     print("Restante \(Version.text) answers at \(server.localAddress).")
+    for line in mail.lines { print(line) }
+    if welcome {
+      _ = try await Task(executorPreference: loop) { try await Welcome.prepare(engine, store) }
+        .value
+      let lines = Welcome.lines(
+        listening: "\(server.localAddress)",
+        tokenFile: tokenPath,
+        smtp: mail.smtpAddress
+      )
+      for line in lines { print(line) }
+    }
     fflush(nil)
     let accounts = Task(executorPreference: loop) { try await startAccounts(engine, wiring.logger) }
     let cluster = wiring.cluster
@@ -109,7 +130,9 @@ struct ServeCommand: AsyncParsableCommand {
     // Supervisors kill after ten seconds: requests and messages under way share five of them.
     let deadline = Deadline.after(.seconds(5))
     async let sent: Void = engine.finishSending(until: deadline)
+    async let received: Void = mail.shutdown(deadline: deadline)
     await server.shutdown(deadline: deadline)
+    await received
     await sent
     accounts.cancel()
     _ = await accounts.result
@@ -118,6 +141,7 @@ struct ServeCommand: AsyncParsableCommand {
     await keeping.value
     await supervision.value
     try await serving
+    try await receiving
   }
 
   /// Starts the accounts' workers once the first callers have been answered; a database that is away is
@@ -139,13 +163,13 @@ struct ServeCommand: AsyncParsableCommand {
   /// How long callers have the service for themselves.
   private static let headStart: Duration = .milliseconds(300)
 
-  private func listen(
+  /// Runs `open`, and says at which address it is that nobody can listen.
+  static func listening<Server>(
     at address: SocketAddress,
-    _ group: EventLoopGroup,
-    _ handler: some HTTPHandler
-  ) async throws -> HTTPServer {
+    _ open: () async throws -> Server
+  ) async throws -> Server {
     do {
-      return try await HTTPServer(listener: address, group: group, handler: handler)
+      return try await open()
     } catch NetError.system(_, let number) {
       let reason = unsafe String(cString: strerror(number))
       throw StartError("Nothing can listen at \(address): \(reason).")

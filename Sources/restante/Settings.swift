@@ -16,6 +16,20 @@ struct Settings {
   var caFile: String?
   /// Networks that back ends may be in though the outbound policy refuses them.
   var allowedNetworks: [String] = []
+  /// Where mail is taken by SMTP and by LMTP; nil takes none.
+  var smtpListen: String?
+  var lmtpListen: String?
+  /// PEM files with the certificate that the SMTP listener shows, and its key; without them there is no signing in.
+  var tlsCertificate: String?
+  var tlsKey: String?
+  /// What the listeners call themselves; nil is the machine's name.
+  var mailHost: String?
+  /// Networks that may send by SMTP without signing in.
+  var relayNetworks: [String] = []
+  /// Milliseconds for which the SMTP greeting waits for those who speak before it.
+  var greetDelayMilliseconds: Int?
+  /// How many SMTP connections one address may have.
+  var smtpConnectionsPerAddress: Int?
   /// Seconds between two looks at mailboxes that nobody watches.
   var pollSeconds: Int?
   /// Seconds that a server may be silent on a watched connection before it is asked whether it is there.
@@ -32,9 +46,9 @@ struct Settings {
     return NSHomeDirectory() + "/.local/share/restante"
   }
 
-  /// The networks of `allowedNetworks`.
-  func networks() throws -> [CIDR] {
-    try allowedNetworks.map { text in
+  /// The networks that `texts` write.
+  static func networks(_ texts: [String]) throws -> [CIDR] {
+    try texts.map { text in
       guard let network = CIDR(text) else {
         throw ValidationError("\(text) is no network; write it as 192.0.2.0/24.")
       }
@@ -42,8 +56,8 @@ struct Settings {
     }
   }
 
-  /// The listening address; nil where `listen` is none.
-  var listenAddress: SocketAddress? {
+  /// The address that `listen` writes, `HOST:PORT` or `unix:PATH`; nil where it is none.
+  static func address(_ listen: String) -> SocketAddress? {
     if listen.hasPrefix("unix:") { return .unix(path: String(listen.dropFirst(5))) }
     guard let colon = listen.lastIndex(of: ":"),
       let port = UInt16(listen[listen.index(after: colon)...])
@@ -53,6 +67,16 @@ struct Settings {
     if host == "*" || host.isEmpty { host = "0.0.0.0" }
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
     return SocketAddress(ip: host, port: port)
+  }
+}
+
+extension Settings {
+  /// The address that `text` writes.
+  func address(_ text: String) throws -> SocketAddress {
+    guard let address = Self.address(text) else {
+      throw ValidationError("\(text) is no address; write HOST:PORT with a literal IP.")
+    }
+    return address
   }
 }
 
@@ -75,15 +99,22 @@ struct SettingsOptions: ParsableArguments {
     settings.databaseURL = environment["DATABASE_URL"] ?? settings.databaseURL
     settings.keyFile = environment["RESTANTE_KEY_FILE"] ?? settings.keyFile
     settings.caFile = environment["RESTANTE_CA_FILE"] ?? settings.caFile
-    if let networks = environment["RESTANTE_ALLOW_NETWORK"] {
-      settings.allowedNetworks += networks.split(separator: ",").map {
-        $0.trimmingCharacters(in: .whitespaces)
-      }
-    }
+    settings.smtpListen = environment["RESTANTE_SMTP_LISTEN"] ?? settings.smtpListen
+    settings.lmtpListen = environment["RESTANTE_LMTP_LISTEN"] ?? settings.lmtpListen
+    settings.tlsCertificate = environment["RESTANTE_TLS_CERTIFICATE"] ?? settings.tlsCertificate
+    settings.tlsKey = environment["RESTANTE_TLS_KEY"] ?? settings.tlsKey
+    settings.mailHost = environment["RESTANTE_MAIL_HOST"] ?? settings.mailHost
+    settings.allowedNetworks += Self.list(environment["RESTANTE_ALLOW_NETWORK"])
+    settings.relayNetworks += Self.list(environment["RESTANTE_RELAY_NETWORK"])
     settings.dataDirectory = dataDirectory ?? settings.dataDirectory
     settings.dataDirectory = URL(fileURLWithPath: settings.dataDirectory).path
     if settings.databaseURL?.isEmpty == true { settings.databaseURL = nil }
     return settings
+  }
+
+  /// What stands between the commas of a variable.
+  private static func list(_ variable: String?) -> [String] {
+    (variable ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
   }
 }
 
@@ -117,8 +148,23 @@ extension Settings {
       }
       return Int(number)
     }
+    func networks() throws -> [String] {
+      let values = member.value.arrayValue
+      guard let networks = values?.compactMap(\.stringValue), networks.count == values?.count else {
+        throw ValidationError("\(file): \(member.name) must be an array of networks.")
+      }
+      return networks
+    }
     switch member.name {
     case "listen": listen = try text()
+    case "smtpListen": smtpListen = try text()
+    case "lmtpListen": lmtpListen = try text()
+    case "tlsCertificate": tlsCertificate = try text()
+    case "tlsKey": tlsKey = try text()
+    case "mailHost": mailHost = try text()
+    case "greetDelayMilliseconds": greetDelayMilliseconds = try positive()
+    case "smtpConnectionsPerAddress": smtpConnectionsPerAddress = try positive()
+    case "relayNetwork": relayNetworks += try networks()
     case "data": dataDirectory = try text()
     case "databaseUrl": databaseURL = try text()
     case "keyFile": keyFile = try text()
@@ -135,12 +181,7 @@ extension Settings {
     case "connectionsPerAccount": connections.perAccount = try positive()
     case "loginsAtOnce": connections.loginsAtOnce = try positive()
     case "loginsPerSecond": connections.loginsPerSecond = try positive()
-    case "allowNetwork":
-      let values = member.value.arrayValue
-      guard let networks = values?.compactMap(\.stringValue), networks.count == values?.count else {
-        throw ValidationError("\(file): allowNetwork must be an array of networks.")
-      }
-      allowedNetworks += networks
+    case "allowNetwork": allowedNetworks += try networks()
     default: throw ValidationError("\(file): there is no setting called \(member.name).")
     }
   }

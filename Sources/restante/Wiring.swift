@@ -75,7 +75,7 @@ struct Wiring {
     if let days = settings.feedRetentionDays {
       configuration.feed.retention = days == 0 ? nil : .seconds(days * 24 * 3600)
     }
-    let policy = OutboundPolicy(allowed: try settings.networks())
+    let policy = OutboundPolicy(allowed: try Settings.networks(settings.allowedNetworks))
     let connector = Connector(policy: policy, group: group)
     let backends = try BackendConnector(connector: connector, configuration: configuration)
     return Engine(

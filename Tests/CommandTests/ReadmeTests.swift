@@ -5,13 +5,39 @@ import Testing
 
 /// What the README shows is run as it stands there.
 @Suite("README", .timeLimit(.minutes(3))) struct ReadmeTests {
-  /// The lines between the marker and the end of the fenced block behind it.
-  private static func session() throws -> String {
+  /// The lines between a marker and the end of the fenced block behind it.
+  private static func session(_ name: String = "session") throws -> String {
     let readme = try String(contentsOfFile: RepositoryRoot.file("README.md"), encoding: .utf8)
     let lines = readme.split(separator: "\n", omittingEmptySubsequences: false)
-    let marker = try #require(lines.firstIndex(of: "<!-- session -->"))
+    let marker = try #require(lines.firstIndex { $0 == "<!-- \(name) -->" })
     try #require(lines[marker + 1] == "```sh")
     return lines[(marker + 2)...].prefix { $0 != "```" }.joined(separator: "\n")
+  }
+
+  @Test
+  func `make run has a mailbox, and what it prints is the README's first session, which runs`()
+    async throws
+  {
+    let port = try FreePort.next()
+    let service = try Service(
+      database: try await PrivatePostgres.shared.database(),
+      arguments: ["--welcome", "--smtp-listen", "127.0.0.1:\(port)"]
+    )
+    try await service.whileRunning {
+      let session = try Self.session("run")
+      let output = try await eventuallyFind("what to try") {
+        let text = try service.output()
+        return text.contains("receivedAt") ? text : nil
+      }
+      #expect(output.contains(session))
+      let variables = try #require(output.split(separator: "\n").first { $0.hasPrefix("R=http") })
+      let directory = try TemporaryDirectory("run")
+      try directory.write("set -euo pipefail\n\(variables)\n\(session)\n", to: "session.sh")
+      let shown = try await Command.run(["bash", directory.file("session.sh")])
+      for text in ["Grüße aus Zürich – 今日は", "Issue 42", "invoice", "Lunch", "It works."] {
+        #expect(shown.contains(text), "\(text)")
+      }
+    }
   }
 
   @Test func `the session adds an account, flags and moves a message, and sends one`() async throws

@@ -105,12 +105,13 @@ struct MailboxRenames {
     {
       return found
     }
-    guard appeared.status.uidValidity != nil else { return nil }
-    let candidates = missing.filter { mailbox in
-      mailbox.uidValidity == appeared.status.uidValidity.map { Int64($0.value) }
+    guard let uidValidity = appeared.status.uidValidity.map({ Int64($0.value) }) else { return nil }
+    let possible = missing.filter { mailbox in
+      mailbox.uidValidity == uidValidity
         && (mailbox.objectID == nil || appeared.status.mailboxID == nil)
-        && (appeared.status.uidNext.map { Int64($0.value) } ?? .max) >= (mailbox.uidNext ?? 1)
     }
+    let uidNext = appeared.status.uidNext.map { Int64($0.value) } ?? .max
+    let candidates = possible.filter { uidNext >= ($0.uidNext ?? 1) }
     for mailbox in candidates {
       do {
         if try await holds(appeared, mailbox, isOnlyOne: candidates.count == 1) { return mailbox }
@@ -120,6 +121,8 @@ struct MailboxRenames {
         throw OutdatedList()
       }
     }
+    // Whose UIDVALIDITY says that it is one of these, and what it holds does not, may have been told of two moments.
+    guard believes || possible.isEmpty || uidValidity < Self.firstTime else { throw OutdatedList() }
     return nil
   }
 

@@ -136,3 +136,15 @@ private struct HeaderWord {
     return true
   }
 }
+
+/// A whole field of unstructured text with its line end, folded and encoded (RFC 2047) where it must be.
+///
+/// Controls become spaces, so that no text ends the field early.
+package func formatField(_ name: String, text: String) -> [UInt8] {
+  let safe = text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
+  var line = HeaderLine(name)
+  line.append(unstructured: String(String.UnicodeScalarView(safe)))
+  var output: [UInt8] = []
+  line.end(into: &output)
+  return output
+}

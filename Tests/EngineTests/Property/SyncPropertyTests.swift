@@ -58,7 +58,7 @@ struct SyncPropertyTests {
         try await run.perform(operations)
       } catch {
         Issue.record(
-          "\(error)\nseed \(seed), \(server.name):\n\(use.log.suffix(60).joined(separator: "\n"))"
+          "\(error)\nseed \(seed), \(server.name):\n\(use.log.suffix(300).joined(separator: "\n"))"
         )
       }
       use.finish()
