@@ -9,8 +9,6 @@ import TestSupport
 
 /// One run of the property test.
 struct PropertyRun {
-  /// Whether mailboxes have to keep their ids as well.
-  var checksMailboxIDs = true
   private let use: RandomMailUse
   private let own: OwnMailUse
   private let account: ID<Account>
@@ -104,8 +102,7 @@ struct PropertyRun {
     try await watch()
     own.forgetDestroyed()
     let mailboxes = try await service.store.mailboxes(of: account).mailboxes
-    let wrong =
-      checksMailboxIDs ? ids.look(at: mailboxes, use.mailboxes, except: use.unknowable) : []
+    let wrong = ids.look(at: mailboxes, use.mailboxes, except: use.unknowable)
     guard wrong.isEmpty else { throw TestSupportError.failed("\(place): other ids: \(wrong)") }
     use.forgetMailboxes()
   }

@@ -55,8 +55,6 @@ struct SyncPropertyTests {
       }
       do {
         var run = try await PropertyRun(use, seed, dovecot, service)
-        // Known to fail on it every few thousand operations, see docs/testing.md: not checked in `make test`.
-        run.checksMailboxIDs = count != nil || server.name != "bare"
         try await run.perform(operations)
       } catch {
         Issue.record(
