@@ -29,7 +29,7 @@ struct LostConnectionTests {
   ]
   /// A session that opened both mailboxes, and then opens one no more that it still lists.
   private static let stale =
-    ScriptedInbox.login + list(gone: 0) + opened + opened + ScriptedInbox.noop + list(gone: 0)
+    ScriptedInbox.login + list(gone: 0) + opened + opened + ScriptedInbox.leave + list(gone: 1)
     + refused + [.hang]
   /// Of a connection that finds no IDLE.
   private static let watch = ScriptedInbox.login + [.hang]

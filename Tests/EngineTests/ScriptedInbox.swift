@@ -9,8 +9,11 @@ enum ScriptedInbox {
     .send("{tag} OK [CAPABILITY IMAP4rev1] logged in\r\n"),
   ]
 
-  /// The answer to the NOOP by which a selected mailbox is left where there is no UNSELECT.
-  static let noop: [Step] = [.expect("NOOP"), .send("{tag} OK x\r\n")]
+  /// The answers by which a mailbox is left where there is no UNSELECT.
+  static let leave: [Step] = [
+    .expect("EXAMINE"), .send("* 0 EXISTS\r\n{tag} OK [READ-ONLY] x\r\n"),
+    .expect("CLOSE"), .send("{tag} OK x\r\n"),
+  ]
 
   /// The answers to LIST, LSUB and STATUS.
   static func list(exists: Int, uidNext: Int) -> [Step] {

@@ -50,9 +50,9 @@ struct SyncRepairTests {
     script += ScriptedInbox.select(exists: 2, uidNext: 3) + ScriptedInbox.search("1 2")
     script += ScriptedInbox.fetch(2) + ScriptedInbox.fetch(1)
     // The second pass: one message fewer, says EXISTS; SEARCH tells something else.
-    script += ScriptedInbox.noop + ScriptedInbox.list(exists: 1, uidNext: 3)
+    script += ScriptedInbox.leave + ScriptedInbox.list(exists: 1, uidNext: 3)
     script += ScriptedInbox.select(exists: 1, uidNext: 3) + ScriptedInbox.flags + search
-    script += (results == nil ? [] : search) + ScriptedInbox.noop
+    script += (results == nil ? [] : search) + ScriptedInbox.leave
     script += ScriptedInbox.list(exists: 1, uidNext: 3) + [.hang]
     let server = try ScriptedServer(scripts: [script, [.hang]])
     defer { server.stop() }

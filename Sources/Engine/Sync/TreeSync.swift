@@ -14,7 +14,7 @@ struct TreeSync {
   struct Tree {
     var mailboxes: [Mailbox] = []
     var statuses: [MailboxName: MailboxStatus] = [:]
-    /// The mailbox that a server without UNSELECT keeps selected: its STATUS says nothing.
+    /// The mailbox that an odd server keeps selected: its STATUS says nothing.
     var stale: MailboxName?
   }
 
@@ -104,15 +104,16 @@ struct TreeSync {
   ///
   /// RFC 3501 §6.3.10 says not to ask so; Dovecot answers from the session's view, in which nothing
   /// arrives and nothing goes until another command lets it.
+  /// A session also goes on telling of its mailbox under the name that it was opened by, though another
+  /// may have the name by now.
   ///
-  /// - Returns: The mailbox that a server without UNSELECT keeps selected.
-  private func leaveSelected() async throws -> MailboxName? {
-    guard let selected = client.selected else { return nil }
-    if client.capabilities.contains(.unselect) {
+  /// - Returns: The mailbox that an odd server keeps selected.
+  private func leaveSelected() async throws(IMAPError) -> MailboxName? {
+    do {
       try await client.unselect()
-      return nil
+    } catch  where !error.hasBrokenConnection {
+      // Either it is gone, and nothing is selected, or it is opened for writing whatever is asked for.
     }
-    try await client.noop()
-    return selected.name
+    return client.selected?.name
   }
 }
