@@ -37,7 +37,7 @@ extension Store {
     try await attempt {
       let account = mailbox.accountID
       return try await mailTransaction(mailbox.accountID) { connection in
-        let merged = try await mergeFlags(flags, in: mailbox, on: connection)
+        let merged = try await mergeFlags(flags, in: mailbox.id, of: account, on: connection)
         let moved = try await changePlaces(ofHidden: merged.hidden, in: mailbox, on: connection)
         let changed = Set(merged.changed + moved).sorted()
         try await touch(changed, of: account, on: connection)
@@ -55,10 +55,11 @@ extension Store {
   /// Lays the server's flags over the stored ones; the caller does what else follows from it.
   func mergeFlags(
     _ flags: [ServerFlags],
-    in mailbox: Mailbox,
+    in mailbox: ID<Mailbox>,
+    of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> MergedFlags {
-    let rows = try await connection.query(flagStatement(flags, mailbox))
+    let rows = try await connection.query(flagStatement(flags, mailbox, account))
     var merged = MergedFlags()
     for row in 0..<rows.count {
       let (wasDeleted, isDeleted) = (try rows.bool(row, 2), try rows.bool(row, 4))
@@ -72,7 +73,11 @@ extension Store {
 
   /// What the server told, with the intents on their way laid over it: a keyword that one of them adds
   /// or removes is as the last of them wants it, all others are as the server has them.
-  private func flagStatement(_ flags: [ServerFlags], _ mailbox: Mailbox) -> SQL {
+  private func flagStatement(
+    _ flags: [ServerFlags],
+    _ mailbox: ID<Mailbox>,
+    _ account: ID<Account>
+  ) -> SQL {
     """
     with told as (
       select uid, coalesce(string_to_array(nullif(keywords, ''), ' '), '{}') as keywords, is_deleted
@@ -84,8 +89,8 @@ extension Store {
       from operation o cross join lateral (
         select unnest(o.add_keywords), true union all select unnest(o.remove_keywords), false
       ) as word (keyword, is_added)
-      where o.account_id = \(mailbox.accountID.rawValue)
-        and o.mailbox_id = \(mailbox.id.rawValue) and o.kind = 'keywords'
+      where o.account_id = \(account.rawValue)
+        and o.mailbox_id = \(mailbox.rawValue) and o.kind = 'keywords'
         and o.state in ('pending', 'running')
       order by o.message_id, word.keyword, o.ordinal desc
     ), merged as (
@@ -100,7 +105,7 @@ extension Store {
           ) as laid_over (keyword) order by keyword collate "C"
         ) end as keywords
       from placement p join told on told.uid = p.uid
-      where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+      where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.rawValue)
       for update of p
     ), old as (
       select * from merged where keywords <> before or is_deleted <> deletes
@@ -108,7 +113,7 @@ extension Store {
     update placement p set keywords = old.keywords, is_deleted = old.deletes,
       is_seen = '$seen' = any (old.keywords)
     from old
-    where p.account_id = \(mailbox.accountID.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
+    where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.rawValue)
       and p.message_id = old.message_id
     returning p.message_id, old.is_seen, old.is_deleted, p.is_seen, p.is_deleted
     """

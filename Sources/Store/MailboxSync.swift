@@ -116,7 +116,7 @@ extension Store {
         try await store(plan.sources, of: account, on: connection)
         let told = plan.toldFlags
         if !told.isEmpty {
-          let merged = try await mergeFlags(told, in: mailbox, on: connection)
+          let merged = try await mergeFlags(told, in: mailbox.id, of: account, on: connection)
           plan.note(changed: merged.changed, merged.counters)
           try await touch(merged.changed, of: account, on: connection)
         }

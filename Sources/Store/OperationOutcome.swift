@@ -86,17 +86,26 @@ extension Store {
     on connection: PostgresConnection
   ) async throws {
     let message = operation.message
-    // A sync that came first may have stored the copy as a message of its own: ours keeps its id.
+    // A sync that came first may have stored the copy as a message of its own: ours keeps its id, and
+    // gets the flags that the server told of it, which nobody tells again.
+    var told: [ServerFlags] = []
     if let uid {
       let doubles = try await connection.query(
         """
         delete from placement where account_id = \(account.rawValue)
           and mailbox_id = \(mailbox.rawValue) and uid = \(uid)
           and message_id <> \(message.rawValue)
-        returning message_id, is_seen, is_deleted
+        returning message_id, is_seen, is_deleted, keywords
         """
       )
       if !doubles.isEmpty {
+        told = [
+          ServerFlags(
+            uid: uid,
+            keywords: try doubles.stringArray(0, 3),
+            isDeleted: try doubles.bool(0, 2)
+          )
+        ]
         var counters = CounterChange()
         counters.count(
           isSeen: try doubles.bool(0, 1),
@@ -141,6 +150,10 @@ extension Store {
             and next.target_mailbox_id = \(mailbox.rawValue)), 9223372036854775807)
       """,
     ])
+    guard !told.isEmpty else { return }
+    let merged = try await mergeFlags(told, in: mailbox, of: account, on: connection)
+    try await store([mailbox.rawValue: merged.counters], of: account, on: connection)
+    try await append(counterEntries(mailbox, merged.counters), to: account, on: connection)
   }
 
   /// The server refused: what was shown is taken back, and the intent stays with the reason until it is discarded.

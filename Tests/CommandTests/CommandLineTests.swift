@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The commands that end by themselves.
-@Suite("restante, the command line", .timeLimit(.minutes(3))) struct CommandLineTests {
+@Suite("restante, the command line", .timeLimit(.minutes(6))) struct CommandLineTests {
   @Test func `version prints the name and the version`() async throws {
     let result = try await Program.run(["version"])
     #expect(result.status == 0)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The service as a process, since tickets are found by the environment.
-@Suite("Kerberos tickets of the service (RFC 4752)", .timeLimit(.minutes(3)))
+@Suite("Kerberos tickets of the service (RFC 4752)", .timeLimit(.minutes(6)))
 struct KerberosTests {
   /// Adds an account of `user` that logs in by a ticket; its path.
   private static func add(

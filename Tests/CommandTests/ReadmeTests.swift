@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What the README shows is run as it stands there.
-@Suite("README", .timeLimit(.minutes(3))) struct ReadmeTests {
+@Suite("README", .timeLimit(.minutes(6))) struct ReadmeTests {
   /// The lines between a marker and the end of the fenced block behind it.
   private static func session(_ name: String = "session") throws -> String {
     let readme = try String(contentsOfFile: RepositoryRoot.file("README.md"), encoding: .utf8)

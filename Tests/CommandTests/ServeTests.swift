@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// How the service starts and ends, each time as a process.
-@Suite("restante serve", .timeLimit(.minutes(3))) struct ServeTests {
+@Suite("restante serve", .timeLimit(.minutes(6))) struct ServeTests {
   @Test func `the first start makes a token, and SIGTERM ends it and its PostgreSQL with 0`()
     async throws
   {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `restante sieve`, as a process.
-@Suite("restante sieve", .timeLimit(.minutes(3))) struct SieveCommandTests {
+@Suite("restante sieve", .timeLimit(.minutes(6))) struct SieveCommandTests {
   @Test func `check says nothing of a script that is right`() async throws {
     let directory = try TemporaryDirectory("sieve-check")
     let script = try directory.write("require \"fileinto\"; fileinto \"A\";", to: "a.sieve")

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("Bodies", .serialized, .timeLimit(.minutes(2)))
+@Suite("Bodies", .serialized, .timeLimit(.minutes(6)))
 struct BodyTests {
   @Test func `raw bytes are those that were delivered`() async throws {
     let dovecot = try await MailServers.dovecot

@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Limits of servers", .serialized, .timeLimit(.minutes(2)))
+@Suite("Limits of servers", .serialized, .timeLimit(.minutes(6)))
 struct ConnectionLimitTests {
   private func options(_ change: (inout EngineConfiguration) -> Void = { _ in })
     -> TestService.Options

@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Connections cut in every state", .serialized, .timeLimit(.minutes(2)))
+@Suite("Connections cut in every state", .serialized, .timeLimit(.minutes(6)))
 struct CutConnectionTests {
   @Test(arguments: [1, 2, 3]) func `nothing is lost or doubled, and intents are carried out`(
     _ variant: Int

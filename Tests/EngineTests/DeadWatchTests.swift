@@ -6,7 +6,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Connections that a network lost without a word", .serialized, .timeLimit(.minutes(2)))
+@Suite("Connections that a network lost without a word", .serialized, .timeLimit(.minutes(6)))
 struct DeadWatchTests {
   private static var options: TestService.Options {
     var options = TestService.Options()

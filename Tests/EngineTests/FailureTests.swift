@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// What the engine does when a step of its own fails: the database is away, a job cannot be done.
-@Suite("Failures of a step", .serialized, .timeLimit(.minutes(2)))
+@Suite("Failures of a step", .serialized, .timeLimit(.minutes(6)))
 struct FailureTests {
   private func draft(to recipient: String) -> SubmissionDraft {
     var message = ComposedMessage()

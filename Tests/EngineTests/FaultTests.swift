@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Faults", .serialized, .timeLimit(.minutes(2)))
+@Suite("Faults", .serialized, .timeLimit(.minutes(6)))
 struct FaultTests {
   /// The state and the error code that an account comes to show.
   private func failure(

@@ -4,7 +4,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("First passes after a start", .timeLimit(.minutes(1)))
+@Suite("First passes after a start", .timeLimit(.minutes(6)))
 struct FirstPassesTests {
   private static func settings(_ host: String) -> BackendSettings {
     TestService.imap(port: 993, host: host)

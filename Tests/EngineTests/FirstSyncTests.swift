@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("The first sync and the next", .serialized, .timeLimit(.minutes(2)))
+@Suite("The first sync and the next", .serialized, .timeLimit(.minutes(6)))
 struct FirstSyncTests {
   @Test func `every mailbox has what the server counts`() async throws {
     let dovecot = try await MailServers.dovecot

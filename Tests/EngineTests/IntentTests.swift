@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("What we change reaches the server", .serialized, .timeLimit(.minutes(2)))
+@Suite("What we change reaches the server", .serialized, .timeLimit(.minutes(6)))
 struct IntentTests {
   private func moving(to mailbox: Mailbox) -> MessagePatch {
     var patch = MessagePatch()

@@ -6,7 +6,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Connections that are of no more use", .serialized, .timeLimit(.minutes(2)))
+@Suite("Connections that are of no more use", .serialized, .timeLimit(.minutes(6)))
 struct LostConnectionTests {
   /// The answers to LIST, LSUB and STATUS of an inbox without a message, and another mailbox with `count`.
   private static func list(gone count: Int?) -> [ScriptedServer.Step] {

@@ -7,7 +7,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Intents that overtake one another", .serialized, .timeLimit(.minutes(2)))
+@Suite("Intents that overtake one another", .serialized, .timeLimit(.minutes(6)))
 struct MoveStormTests {
   private func moving(to mailboxes: Mailbox...) -> MessagePatch {
     var patch = MessagePatch()

@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("One connection watches all mailboxes", .serialized, .timeLimit(.minutes(2)))
+@Suite("One connection watches all mailboxes", .serialized, .timeLimit(.minutes(6)))
 struct NotifyWatchTests {
   @Test func `with NOTIFY changes in any mailbox arrive, and no poll looks for them`()
     async throws

@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("What the server knows of a message", .serialized, .timeLimit(.minutes(2)))
+@Suite("What the server knows of a message", .serialized, .timeLimit(.minutes(6)))
 struct ObjectIDTests {
   /// A message that names nothing, so that only the server's word can put it into a thread.
   private static func message(_ number: Int, answering: Int? = nil) -> [UInt8] {

@@ -7,7 +7,7 @@ import Model
 import TestSupport
 import Testing
 
-@Suite("What other clients do", .serialized, .timeLimit(.minutes(2)))
+@Suite("What other clients do", .serialized, .timeLimit(.minutes(6)))
 struct OtherClientTests {
   @Test func `IDLE alone brings a delivered message in`() async throws {
     let dovecot = try await MailServers.dovecot

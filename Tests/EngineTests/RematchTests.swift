@@ -7,7 +7,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Messages that other clients move keep their ids", .serialized, .timeLimit(.minutes(2)))
+@Suite("Messages that other clients move keep their ids", .serialized, .timeLimit(.minutes(6)))
 struct RematchTests {
   private static let servers = [
     nil, "IMAP4rev1 ENABLE CONDSTORE UIDPLUS MOVE IDLE LIST-STATUS LIST-EXTENDED", "IMAP4rev1",

@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Intents replayed after the world changed", .serialized, .timeLimit(.minutes(2)))
+@Suite("Intents replayed after the world changed", .serialized, .timeLimit(.minutes(6)))
 struct ReplayTests {
   /// What stands in a mailbox that was made anew while an intent waited.
   enum Successor: CaseIterable {

@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("What differs is all that is asked for", .serialized, .timeLimit(.minutes(2)))
+@Suite("What differs is all that is asked for", .serialized, .timeLimit(.minutes(6)))
 struct ResyncTests {
   private static let listing = "IMAP4rev1 ENABLE UNSELECT ESEARCH LIST-EXTENDED LIST-STATUS"
 

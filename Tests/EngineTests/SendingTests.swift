@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Sending", .serialized, .timeLimit(.minutes(2)))
+@Suite("Sending", .serialized, .timeLimit(.minutes(6)))
 struct SendingTests {
   private func draft(to recipient: String, _ subject: String) -> SubmissionDraft {
     var message = ComposedMessage()

@@ -8,7 +8,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Searches that servers answer", .timeLimit(.minutes(3))) struct ServerSearchTests {
+@Suite("Searches that servers answer", .timeLimit(.minutes(6))) struct ServerSearchTests {
   private static func message(_ number: Int, _ header: String = "", _ text: String) -> [UInt8] {
     Array(
       """

@@ -7,7 +7,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("How an account signs in and what it learns", .serialized, .timeLimit(.minutes(2)))
+@Suite("How an account signs in and what it learns", .serialized, .timeLimit(.minutes(6)))
 struct SignInTests {
   @Test func `an access token opens the account, and a new one takes the place of an old one`()
     async throws

@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Servers that refuse an intent", .serialized, .timeLimit(.minutes(2)))
+@Suite("Servers that refuse an intent", .serialized, .timeLimit(.minutes(6)))
 struct StubbornServerTests {
   /// An inbox with one message, synced for the first time.
   private static let firstSync =

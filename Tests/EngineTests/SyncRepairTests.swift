@@ -11,7 +11,7 @@ import Testing
 @Suite(
   "What a sync left out or misread is mended by the next",
   .serialized,
-  .timeLimit(.minutes(2))
+  .timeLimit(.minutes(6))
 )
 struct SyncRepairTests {
   @Test(arguments: [nil, "IMAP4rev1"])

@@ -4,7 +4,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("Trying settings out", .serialized, .timeLimit(.minutes(2)))
+@Suite("Trying settings out", .serialized, .timeLimit(.minutes(6)))
 struct VerifyTests {
   private static func draft(
     _ incoming: BackendSettings,

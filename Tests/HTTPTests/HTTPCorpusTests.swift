@@ -9,7 +9,7 @@ import Testing
 /// - reject: it must not be processed; waiting for more, and then closing, will do.
 /// - either: RFC 9112 leaves the choice.
 /// - wait: it is not whole, so it must not be processed.
-@Suite("HTTP corpus", .enabled(if: HTTPCorpus.exists), .timeLimit(.minutes(1)))
+@Suite("HTTP corpus", .enabled(if: HTTPCorpus.exists), .timeLimit(.minutes(6)))
 struct HTTPCorpusTests {
   @Test(arguments: HTTPCorpus.cases)
   func `a case comes to what its manifest says`(entry: HTTPCorpus.Case) throws {

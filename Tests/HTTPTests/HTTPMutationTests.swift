@@ -1,7 +1,7 @@
 import HTTP
 import Testing
 
-@Suite("HTTP/1.1 requests, mutilated", .timeLimit(.minutes(1)))
+@Suite("HTTP/1.1 requests, mutilated", .timeLimit(.minutes(6)))
 struct HTTPMutationTests {
   /// A linear congruential generator, so that every run makes the same bytes.
   private struct Generator: RandomNumberGenerator {

@@ -1,7 +1,7 @@
 import HTTP
 import Testing
 
-@Suite("HTTP/1.1 requests (RFC 9112)", .timeLimit(.minutes(1)))
+@Suite("HTTP/1.1 requests (RFC 9112)", .timeLimit(.minutes(6)))
 struct HTTPServerConnectionTests {
   @Test(arguments: RequestFixture.all)
   func `a request is read, or refused, as its fixture says`(fixture: RequestFixture) {
@@ -59,7 +59,7 @@ struct HTTPServerConnectionTests {
   }
 }
 
-@Suite("HTTP limits", .timeLimit(.minutes(1)))
+@Suite("HTTP limits", .timeLimit(.minutes(6)))
 struct HTTPLimitsTests {
   private var limits: HTTPLimits {
     var limits = HTTPLimits()

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("HTTP server: request bodies", .timeLimit(.minutes(1)))
+@Suite("HTTP server: request bodies", .timeLimit(.minutes(6)))
 struct HTTPRequestBodyTests {
   /// Answers with the body, or with the error that reading it was.
   private static let echo: @Sendable (HTTPRequest) async -> HTTPResponse = { request in
@@ -179,7 +179,7 @@ struct HTTPRequestBodyTests {
   }
 }
 
-@Suite("HTTP server: streamed replies", .timeLimit(.minutes(1)))
+@Suite("HTTP server: streamed replies", .timeLimit(.minutes(6)))
 struct HTTPStreamTests {
   @Test func `a stream of unknown length goes out in chunks`() async throws {
     let answer: @Sendable (HTTPRequest) async -> HTTPResponse = { _ in

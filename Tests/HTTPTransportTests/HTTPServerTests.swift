@@ -4,7 +4,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("HTTP server: requests and replies", .timeLimit(.minutes(1)))
+@Suite("HTTP server: requests and replies", .timeLimit(.minutes(6)))
 struct HTTPServerTests {
   @Test func `a connection serves one request after another`() async throws {
     try await withServer({ .text($0.path) }) { running in

@@ -4,7 +4,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("HTTP server: slow clients", .timeLimit(.minutes(1)))
+@Suite("HTTP server: slow clients", .timeLimit(.minutes(6)))
 struct HTTPTimeoutTests {
   private func limits(_ change: (inout HTTPLimits) -> Void) -> HTTPLimits {
     var limits = HTTPLimits()
@@ -71,7 +71,7 @@ struct HTTPTimeoutTests {
   }
 }
 
-@Suite("HTTP server: shutting down", .timeLimit(.minutes(1)))
+@Suite("HTTP server: shutting down", .timeLimit(.minutes(6)))
 struct HTTPShutdownTests {
   @Test func `an idle connection is closed at once and a new one refused`() async throws {
     try await withServer({ _ in .text("x") }) { running in

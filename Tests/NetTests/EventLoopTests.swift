@@ -3,7 +3,7 @@ import Net
 import Synchronization
 import Testing
 
-@Suite("Event loops", .timeLimit(.minutes(1)))
+@Suite("Event loops", .timeLimit(.minutes(6)))
 struct EventLoopTests {
   @Test func `a task stays on its loop across every structured await`() async throws {
     try await Fixture().run { loop in
@@ -186,7 +186,7 @@ struct EventLoopTests {
   }
 }
 
-@Suite("The blocking pool", .timeLimit(.minutes(1)))
+@Suite("The blocking pool", .timeLimit(.minutes(6)))
 struct BlockingPoolTests {
   @Test func `work runs off the loop, its result and its error come back`() async throws {
     try await Fixture().run { loop in

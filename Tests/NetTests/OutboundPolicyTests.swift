@@ -1,7 +1,7 @@
 import Net
 import Testing
 
-@Suite("Addresses and the outbound policy", .timeLimit(.minutes(1)))
+@Suite("Addresses and the outbound policy", .timeLimit(.minutes(6)))
 struct OutboundPolicyTests {
   @Test(arguments: [
     "0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1",
@@ -64,7 +64,7 @@ struct OutboundPolicyTests {
   }
 }
 
-@Suite("Connecting by name", .timeLimit(.minutes(1)))
+@Suite("Connecting by name", .timeLimit(.minutes(6)))
 struct ConnectorTests {
   @Test(arguments: ["localhost", "127.0.0.1"])
   func `a loopback host is refused unless it is named, and nothing is sent`(

@@ -2,7 +2,7 @@ import Foundation
 import Net
 import Testing
 
-@Suite("Sockets on a loop", .timeLimit(.minutes(1)))
+@Suite("Sockets on a loop", .timeLimit(.minutes(6)))
 struct SocketStreamTests {
   @Test(arguments: ["tcp4", "tcp6", "unix"])
   func `bytes go both ways`(kind: String) async throws {

@@ -2,7 +2,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("TLS sessions that are resumed (RFC 8446 §2.2)", .timeLimit(.minutes(1)))
+@Suite("TLS sessions that are resumed (RFC 8446 §2.2)", .timeLimit(.minutes(6)))
 struct TLSResumptionTests {
   /// Connects to each of `servers` in turn, exchanges a byte, and says of each whether it was resumed.
   ///

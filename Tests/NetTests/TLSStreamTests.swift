@@ -3,7 +3,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("TLS over sockets", .timeLimit(.minutes(1)))
+@Suite("TLS over sockets", .timeLimit(.minutes(6)))
 struct TLSStreamTests {
   /// A handshake: what the server shows, whom the client expects, and how it must end.
   struct Case: Sendable, CustomTestStringConvertible {

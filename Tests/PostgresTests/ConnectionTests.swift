@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("Calls on a connection", .timeLimit(.minutes(2))) struct ConnectionTests {
+@Suite("Calls on a connection", .timeLimit(.minutes(6))) struct ConnectionTests {
   let server = PrivatePostgres.shared
 
   @Test func `a pipeline answers each statement, and is one transaction`() async throws {

@@ -4,7 +4,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("The embedded cluster", .timeLimit(.minutes(2))) struct EmbeddedClusterTests {
+@Suite("The embedded cluster", .timeLimit(.minutes(6))) struct EmbeddedClusterTests {
   private func cluster(
     _ name: String = "data",
     in directory: TemporaryDirectory,

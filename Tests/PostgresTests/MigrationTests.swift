@@ -2,7 +2,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("Migrations", .timeLimit(.minutes(2))) struct MigrationTests {
+@Suite("Migrations", .timeLimit(.minutes(6))) struct MigrationTests {
   private let steps = [
     Migration(number: 1, name: "first", sql: "create table a (n int); create table b (n int);"),
     Migration(number: 2, name: "second", sql: "insert into a values (1); insert into b values (2)"),

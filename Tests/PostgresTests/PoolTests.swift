@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("The pool", .timeLimit(.minutes(2))) struct PoolTests {
+@Suite("The pool", .timeLimit(.minutes(6))) struct PoolTests {
   let server = PrivatePostgres.shared
 
   /// A pool with one connection on one loop, and that loop's group.
@@ -144,7 +144,7 @@ import Testing
   }
 }
 
-@Suite("Notifications", .timeLimit(.minutes(2))) struct NotificationTests {
+@Suite("Notifications", .timeLimit(.minutes(6))) struct NotificationTests {
   @Test func `payloads arrive in order, also after the connection broke`() async throws {
     try await PrivatePostgres.shared.withDatabase { (pool) async throws in
       var heard = pool.listen(channel: "odd \"name\"").makeAsyncIterator()

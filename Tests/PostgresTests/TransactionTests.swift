@@ -2,7 +2,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("Transactions", .timeLimit(.minutes(2))) struct TransactionTests {
+@Suite("Transactions", .timeLimit(.minutes(6))) struct TransactionTests {
   struct Refusal: Error {}
 
   @Test func `what returns is committed and what throws is rolled back`() async throws {

@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("Values both ways", .timeLimit(.minutes(2))) struct ValueTests {
+@Suite("Values both ways", .timeLimit(.minutes(6))) struct ValueTests {
   let server = PrivatePostgres.shared
 
   @Test func `whole values come back as they went`() async throws {

@@ -4,7 +4,7 @@ import Postgres
 import Store
 import Testing
 
-@Suite("Deliveries and local mailboxes", .timeLimit(.minutes(2))) struct DeliveryTests {
+@Suite("Deliveries and local mailboxes", .timeLimit(.minutes(6))) struct DeliveryTests {
   private static func raw(_ name: String, size: Int = 100) -> [UInt8] {
     let header = [UInt8]("Subject: \(name)\r\n\r\n".utf8)
     return header + [UInt8](repeating: 0x61, count: max(size - header.count, 0))

@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("The feed of all accounts", .timeLimit(.minutes(2))) struct FeedReadingTests {
+@Suite("The feed of all accounts", .timeLimit(.minutes(6))) struct FeedReadingTests {
   /// Reads on from `position` until nothing is left; transactions of other databases may hold it up.
   private func read(
     _ fixture: StoreFixture,

@@ -3,7 +3,7 @@ import Postgres
 import Store
 import Testing
 
-@Suite("Intents", .timeLimit(.minutes(2))) struct IntentTests {
+@Suite("Intents", .timeLimit(.minutes(6))) struct IntentTests {
   private func patch(
     add: [String] = [],
     remove: [String] = [],

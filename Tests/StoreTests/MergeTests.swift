@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Merging what a sync fetched", .timeLimit(.minutes(2))) struct MergeTests {
+@Suite("Merging what a sync fetched", .timeLimit(.minutes(6))) struct MergeTests {
   @Test func `migrations apply once`() async throws {
     try await PrivatePostgres.shared.withDatabase { pool in
       let first = try await Migrator().run(Migrations.all, on: pool)

@@ -3,7 +3,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Lists of messages", .timeLimit(.minutes(2))) struct PagingTests {
+@Suite("Lists of messages", .timeLimit(.minutes(6))) struct PagingTests {
   /// Sixty messages of which many share a date, a subject, a sender or a size.
   private func fill(_ fixture: StoreFixture) async throws {
     try await fixture.merge(

@@ -5,7 +5,7 @@ import Postgres
 import Store
 import Testing
 
-@Suite("Queues and claims", .timeLimit(.minutes(2))) struct QueueTests {
+@Suite("Queues and claims", .timeLimit(.minutes(6))) struct QueueTests {
   private let now = Timestamp(seconds: 4_000_000_000)
   private let later = Timestamp(seconds: 4_000_000_900)
 

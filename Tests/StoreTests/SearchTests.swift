@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Search", .timeLimit(.minutes(2))) struct SearchTests {
+@Suite("Search", .timeLimit(.minutes(6))) struct SearchTests {
   /// Six messages of the inbox, newest last, with what the operators look into.
   private static func samples() -> [NewMessage] {
     [

@@ -3,7 +3,7 @@ import Postgres
 import Store
 import Testing
 
-@Suite("Secrets and idempotency keys", .timeLimit(.minutes(2))) struct SecretTests {
+@Suite("Secrets and idempotency keys", .timeLimit(.minutes(6))) struct SecretTests {
   @Test func `a sealed secret opens for its own account and column alone`() async throws {
     try await StoreFixture.with { fixture in
       let (store, pool) = (fixture.store, fixture.pool)

@@ -3,7 +3,7 @@ import Model
 import Store
 import Testing
 
-@Suite("Submissions", .timeLimit(.minutes(2))) struct SubmissionTests {
+@Suite("Submissions", .timeLimit(.minutes(6))) struct SubmissionTests {
   private func submit(_ fixture: StoreFixture) async throws -> SubmissionRecord {
     try await fixture.store.insertSubmission(
       NewSubmission(

@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Threads", .timeLimit(.minutes(2))) struct ThreadTests {
+@Suite("Threads", .timeLimit(.minutes(6))) struct ThreadTests {
   private static func mail(
     _ uid: Int64,
     _ id: String?,

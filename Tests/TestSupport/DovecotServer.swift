@@ -202,6 +202,12 @@ package final class DovecotServer: Sendable {
     _ = try await Command.status(["doveadm", "-c", configurationFile, "kick", address(of: user)])
   }
 
+  /// How many sessions `user` has, also those whose client is gone already.
+  package func sessions(of user: String) async throws -> Int {
+    let lines = try await doveadm(["-f", "tab", "who", "-1", address(of: user)])
+    return lines.split(separator: "\n").count - 1
+  }
+
   /// The server's log so far.
   package func log() throws -> String {
     try String(contentsOfFile: logFile, encoding: .utf8)

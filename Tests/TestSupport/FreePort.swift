@@ -1,21 +1,33 @@
 import Foundation
-import Synchronization
 
 /// Ports for the servers that tests start.
 package enum FreePort {
-  private static let taken = Mutex<Set<UInt16>>([])
-
-  /// A port on which nobody listens and which no other call in this process returned.
+  /// A port on which nobody listens and which no other call returned, in this process or another that runs.
   ///
   /// It lies below the kernel's ephemeral range (32768 and up), so that no outgoing connection takes
   /// it between this check and the server's `bind`.
   package static func next() throws -> UInt16 {
     for _ in 0..<1000 {
       let port = UInt16.random(in: 20_000..<32_000)
-      let isNew = taken.withLock { $0.insert(port).inserted }
-      if isNew, canBind(port) { return port }
+      if lock(port), canBind(port) { return port }
     }
     throw TestSupportError.failed("no free port between 20000 and 31999")
+  }
+
+  /// Locks a file of the port's for as long as this process runs.
+  ///
+  /// - Returns: Whether nobody else has it.
+  private static func lock(_ port: UInt16) -> Bool {
+    let folder = "/tmp/restante-test-ports"
+    if unsafe mkdir(folder, 0o777) == 0 { unsafe chmod(folder, 0o1777) }
+    let descriptor = unsafe open("\(folder)/\(port)", O_CREAT | O_RDWR | O_CLOEXEC, 0o666)
+    // Another user's.
+    guard descriptor >= 0 else { return false }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      return false
+    }
+    return true
   }
 
   private static func canBind(_ port: UInt16) -> Bool {

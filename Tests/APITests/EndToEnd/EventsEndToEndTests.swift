@@ -8,7 +8,7 @@ import Testing
 
 @testable import API
 
-@Suite("The API over HTTP: events", .tags(.database), .timeLimit(.minutes(3)))
+@Suite("The API over HTTP: events", .tags(.database), .timeLimit(.minutes(6)))
 struct EventsEndToEndTests {
   private static func with(
     _ change: (inout TestService.Options) -> Void = { _ in },

@@ -5,7 +5,7 @@ import Testing
 
 @testable import API
 
-@Suite("The API over HTTP: search", .tags(.database), .timeLimit(.minutes(3)))
+@Suite("The API over HTTP: search", .tags(.database), .timeLimit(.minutes(6)))
 struct SearchEndToEndTests {
   private func escaped(_ text: String) -> String {
     text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""

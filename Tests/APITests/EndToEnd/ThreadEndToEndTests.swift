@@ -4,7 +4,7 @@ import Testing
 
 @testable import API
 
-@Suite("The API over HTTP: threads", .tags(.database), .timeLimit(.minutes(3)))
+@Suite("The API over HTTP: threads", .tags(.database), .timeLimit(.minutes(6)))
 struct ThreadEndToEndTests {
   private func mail(_ id: String, _ subject: String, naming references: String? = nil) -> [UInt8] {
     let field = references.map { "References: \($0)\r\n" } ?? ""

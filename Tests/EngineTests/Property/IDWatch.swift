@@ -18,6 +18,7 @@ struct IDWatch {
     _ service: TestService,
     except exempt: Set<String>
   ) async throws -> [String] {
+    let story = Story(service: service, account: account)
     let rows = try await service.query(
       """
       select m.subject, m.id from placement p
@@ -35,6 +36,7 @@ struct IDWatch {
         before.intersection(ids).count < min(before.count, ids.count)
       {
         wrong.append("\(subject): \(before.sorted()) became \(ids.sorted())")
+        wrong += try await story.messages(before.union(ids).sorted())
       }
       messages[subject] = ids
     }
@@ -45,8 +47,9 @@ struct IDWatch {
   mutating func look(
     at known: [Mailbox],
     _ numbers: [String: Int],
-    except unknowable: Set<Int>
-  ) -> [String] {
+    except unknowable: Set<Int>,
+    _ story: Story
+  ) async throws -> [String] {
     var wrong: [String] = []
     for mailbox in known {
       guard let number = numbers[mailbox.path] else { continue }
@@ -54,6 +57,7 @@ struct IDWatch {
         !unknowable.contains(number)
       {
         wrong.append("mailbox \(mailbox.path): \(before) became \(mailbox.id.rawValue)")
+        wrong += try await story.mailboxes([before, mailbox.id.rawValue])
       }
       mailboxes[number] = mailbox.id.rawValue
     }

@@ -67,7 +67,9 @@ struct PropertyRun {
 
   private mutating func watch() async throws {
     let wrong = try await ids.look(account, service, except: own.destroyed)
-    guard wrong.isEmpty else { throw TestSupportError.failed("other ids: \(wrong)") }
+    guard wrong.isEmpty else {
+      throw TestSupportError.failed("other ids: \(wrong.joined(separator: "\n"))")
+    }
   }
 
   /// Waits for the quiet point, and compares.
@@ -75,7 +77,7 @@ struct PropertyRun {
     use.note("quiet point")
     let client = try await service.otherClient(dovecot, "alice")
     defer { client.close() }
-    var (truth, found): ([String], [String]) = ([], [])
+    var (truth, found): ([String], [String: Int64]) = ([], [:])
     do {
       try await eventually("no intent is on its way") {
         try await service.number(
@@ -86,14 +88,19 @@ struct PropertyRun {
       try await eventually("the server's state") {
         try await service.engine.syncNow(account)
         found = try await ownState()
-        return found == truth
+        return found.keys.sorted() == truth
       }
     } catch {
-      let missing = Set(truth).subtracting(found).sorted()
-      let wrong = Set(found).subtracting(truth).sorted()
+      let missing = Set(truth).subtracting(found.keys).sorted()
+      let wrong = Set(found.keys).subtracting(truth).sorted()
       let waiting = try await placementsWithoutUID()
+      let story = try await Story(service: service, account: account)
+        .messages(wrong.compactMap { found[$0] })
       throw TestSupportError.failed(
-        "\(place): \(error); missing \(missing), wrong \(wrong), without UID \(waiting)"
+        """
+        \(place): \(error); missing \(missing), wrong \(wrong), without UID \(waiting)
+        \(story.joined(separator: "\n"))
+        """
       )
     }
     let health = try await service.health(of: account)
@@ -102,8 +109,15 @@ struct PropertyRun {
     try await watch()
     own.forgetDestroyed()
     let mailboxes = try await service.store.mailboxes(of: account).mailboxes
-    let wrong = ids.look(at: mailboxes, use.mailboxes, except: use.unknowable)
-    guard wrong.isEmpty else { throw TestSupportError.failed("\(place): other ids: \(wrong)") }
+    let wrong = try await ids.look(
+      at: mailboxes,
+      use.mailboxes,
+      except: use.unknowable,
+      Story(service: service, account: account)
+    )
+    guard wrong.isEmpty else {
+      throw TestSupportError.failed("\(place): other ids: \(wrong.joined(separator: "\n"))")
+    }
     use.forgetMailboxes()
   }
 
@@ -141,24 +155,27 @@ struct PropertyRun {
     return state.sorted()
   }
 
-  /// The same of what is stored.
-  private func ownState() async throws -> [String] {
+  /// The same of what is stored, and which message each is.
+  private func ownState() async throws -> [String: Int64] {
     let rows = try await service.query(
       """
-      select b.path, b.uid_validity, coalesce(p.uid, 0), p.keywords, p.is_deleted
+      select b.path, b.uid_validity, coalesce(p.uid, 0), p.keywords, p.is_deleted, p.message_id
       from placement p join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
       where p.account_id = \(account.rawValue)
       """
     )
-    return try (0..<rows.count).map { row in
-      line(
+    var state: [String: Int64] = [:]
+    for row in 0..<rows.count {
+      let text = line(
         try rows.string(row, 0),
         try rows.int64(row, 1),
         try rows.int64(row, 2),
         try rows.stringArray(row, 3),
         try rows.bool(row, 4)
       )
-    }.sorted()
+      state[text] = try rows.int64(row, 5)
+    }
+    return state
   }
 
   /// What is stored without a UID, for the words of a failure.

@@ -1,4 +1,5 @@
 import Bytes
+import Foundation
 import MailProtocols
 import MailTransport
 import TestSupport
@@ -99,7 +100,12 @@ final class RandomMailUse {
     betweenHalves = {}
   }
 
-  func note(_ text: String) { log.append("\(count). \(text)") }
+  func note(_ text: String) {
+    let second = Date.now.timeIntervalSince1970.truncatingRemainder(dividingBy: 10_000)
+    log.append(
+      "\(count). \(second.formatted(.number.precision(.fractionLength(3)).grouping(.never))) \(text)"
+    )
+  }
 
   private func pick() -> Operation {
     var roll = Int.random(in: 0..<100, using: &random)

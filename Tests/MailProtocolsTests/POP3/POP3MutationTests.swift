@@ -3,7 +3,7 @@ import Testing
 
 @testable import MailProtocols
 
-@Suite("POP3 answers, mutilated", .timeLimit(.minutes(2)))
+@Suite("POP3 answers, mutilated", .timeLimit(.minutes(6)))
 struct POP3MutationTests {
   private static let answers: [[UInt8]] = [
     "+OK 3 9\r\n+OK\r\n1 a\r\n2 b c\r\n3\r\n.\r\n+OK\r\nSubject: x\r\n\r\n..\r\n.\r\n+OK\r\n.\r\n",

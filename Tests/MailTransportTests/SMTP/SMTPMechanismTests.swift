@@ -4,7 +4,7 @@ import Net
 import TestSupport
 import Testing
 
-@Suite("SMTP AUTH against Postfix with Dovecot's SASL", .serialized, .timeLimit(.minutes(2)))
+@Suite("SMTP AUTH against Postfix with Dovecot's SASL", .serialized, .timeLimit(.minutes(6)))
 struct SMTPMechanismTests {
   /// Logs in with `credentials` at a server that offers `mechanisms`, over TLS; the mechanism it used.
   private func mechanism(

@@ -43,7 +43,7 @@ private final class KeepingHandler: SMTPServerHandler {
   }
 }
 
-@Suite("SMTP server", .timeLimit(.minutes(3))) struct SMTPServerTests {
+@Suite("SMTP server", .timeLimit(.minutes(6))) struct SMTPServerTests {
   /// Runs `body` with a listener on loopback.
   private static func withServer(
     _ kind: SMTPServerSession.Kind = .smtp,
