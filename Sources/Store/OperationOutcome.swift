@@ -236,13 +236,23 @@ extension Store {
       )
     default: break
     }
+    // What other clients did to its flags meanwhile was told while the message was not here, or under the
+    // intent: the next pass asks for all of them.
+    _ = try await connection.query(
+      """
+      update mailbox set highest_mod_seq = null where account_id = \(account.rawValue)
+        and id = \(operation.mailbox.rawValue) and highest_mod_seq is not null
+      """
+    )
     return [operation.mailbox.rawValue] + (operation.newPlace.map { [$0.rawValue] } ?? [])
   }
 
   /// Takes back what one intent added and removed, but for what a later one of the message decides.
   private func undoing(_ operation: OperationRecord, _ account: ID<Account>) -> SQL {
     """
-    with later as (
+    with previous as (
+      select unnest(\(operation.previousKeywords)::text[])
+    ), later as (
       select unnest(o.add_keywords || o.remove_keywords) as keyword from operation o
       where o.account_id = \(account.rawValue) and o.message_id = \(operation.message.rawValue)
         and o.mailbox_id = \(operation.mailbox.rawValue) and o.kind = 'keywords'
@@ -252,8 +262,9 @@ extension Store {
         select keyword from (
           select keyword from (
             select unnest(p.keywords)
-            except select unnest(\(operation.addKeywords)::text[])
-            union select unnest(\(operation.removeKeywords)::text[])
+            except (select unnest(\(operation.addKeywords)::text[]) except select * from previous)
+            union (select unnest(\(operation.removeKeywords)::text[])
+              intersect select * from previous)
           ) as before (keyword) where keyword not in (select keyword from later)
           union
           select keyword from unnest(p.keywords) as now (keyword)

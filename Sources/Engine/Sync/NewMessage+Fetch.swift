@@ -6,11 +6,12 @@ import Model
 import Store
 
 extension FetchedMessage {
-  /// Whether nothing was told of what the message is.
+  /// Whether the server may have told what it had left of a message that another client expunged meanwhile.
   ///
-  /// Leniency `nilMessage`: Dovecot tells an ENVELOPE of NIL, and the size or 0, of a message that another
-  /// client expunged meanwhile. A message may have no header, too: only another look tells the two apart.
+  /// Leniency `nilMessage`: Dovecot then tells for each item that it has not cached an ENVELOPE of NIL, a size
+  /// of 0, a date of 1970. A message may truly be so, too: only another look tells the two apart.
   var isHollow: Bool {
+    guard size != 0, internalDate?.secondsSince1970 != 0 else { return true }
     guard let envelope else { return !malformedItems.contains(.envelope) }
     return envelope == Envelope()
   }

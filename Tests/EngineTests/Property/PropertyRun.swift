@@ -100,6 +100,7 @@ struct PropertyRun {
         """
         \(place): \(error); missing \(missing), wrong \(wrong), without UID \(waiting)
         \(story.joined(separator: "\n"))
+        \(try dovecot.log().split(separator: "\n").suffix(20).joined(separator: "\n"))
         """
       )
     }
