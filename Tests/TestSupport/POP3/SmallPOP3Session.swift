@@ -55,6 +55,7 @@ struct SmallPOP3Session {
   private var capabilities: [String] {
     (has(.noUniqueIDs) ? [] : ["UIDL"]) + (has(.noTop) ? [] : ["TOP"])
       + (has(.pipelining) ? ["PIPELINING"] : []) + ["RESP-CODES"]
+      + (server.loginDelay.map { ["LOGIN-DELAY \($0.components.seconds)"] } ?? [])
   }
 
   private mutating func logIn(_ verb: String, _ proof: String) {
@@ -134,12 +135,18 @@ struct SmallPOP3Session {
       return err("one message a session")
     }
     retrieved += 1
-    text(bytes)
+    let count = server.countRetrieval()
+    if has(.statusFields) {
+      return text(Array("Status: \(count == 0 ? "N" : "RO")\r\nX-UID: \(count)\r\n".utf8) + bytes)
+    }
+    guard has(.cutSecondMessage), retrieved == 2 else { return text(bytes) }
+    text(Array(bytes.prefix(bytes.count / 2)), isCut: true)
   }
 
   private mutating func quit() {
-    ok("bye")
     isOver = true
+    if has(.brokenQuit) { return }
+    if !has(.lostQuit) { ok("bye") }
     guard let messages else { return }
     server.close(deleting: Set(deleted.map { messages[$0].uniqueID }))
     self.messages = nil
@@ -172,13 +179,17 @@ struct SmallPOP3Session {
     if !isListing || !has(.noListingDots) { output += Array(".\r\n".utf8) }
   }
 
-  private mutating func text(_ bytes: [UInt8]) {
+  private mutating func text(_ bytes: [UInt8], isCut: Bool = false) {
     ok("here")
     var isAtLineStart = true
     for byte in bytes {
       if isAtLineStart, byte == 0x2E { output.append(0x2E) }
       output.append(byte)
       isAtLineStart = byte == 0x0A
+    }
+    if isCut {
+      isOver = true
+      return
     }
     if !isAtLineStart { output += [0x0D, 0x0A] }
     guard has(.noTextDots) else { return output += Array(".\r\n".utf8) }
