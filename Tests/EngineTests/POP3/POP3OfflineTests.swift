@@ -157,6 +157,37 @@ struct POP3OfflineTests {
     }
   }
 
+  @Test func `EXPIRE 0: what could not be kept is not lost by QUIT`() async throws {
+    let server = try server([.expiresAtOnce, .pipelining])
+    defer { server.stop() }
+    try await TestService.with { service in
+      var draft = AccountDraft(
+        name: nil,
+        email: "alice@test.invalid",
+        mode: .disconnected,
+        incoming: TestService.pop3(port: server.port),
+        incomingSecret: Secret("secret"),
+        outgoing: nil,
+        outgoingSecret: nil,
+        identities: []
+      )
+      draft.quotaBytes = 250
+      let account = try await service.engine.createAccount(draft).id
+      try await eventually("it is told") {
+        try await service.store.account(account)?.lastError?.code == .overQuota
+      }
+      #expect(try await service.count(account) == 2)
+      #expect(left(server) == Self.names)
+      var patch = AccountPatch()
+      patch.quotaBytes = .some(nil)
+      _ = try await service.engine.updateAccount(account, patch, ifVersion: nil)
+      try await service.engine.syncNow(account)
+      try await eventually("the rest") { try await service.count(account) == 4 }
+      // The server deletes what it handed out in the session that ended well.
+      try await eventually("the session is over") { left(server) == ["a", "b"] }
+    }
+  }
+
   @Test func `a message whose bytes are not here is not deleted there`() async throws {
     let server = try server()
     defer { server.stop() }

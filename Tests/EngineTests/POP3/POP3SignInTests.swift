@@ -64,6 +64,17 @@ struct POP3SignInTests {
     #expect(!server.commands.contains { $0.hasPrefix("PASS") })
   }
 
+  @Test func `a Kerberos ticket opens it by GSSAPI`() async throws {
+    var options = DovecotServer.Options()
+    options.realm = try await KerberosRealm.shared
+    let dovecot = try await MailServers.own(options)
+    try await dovecot.deliver(letter("one"), to: "alice")
+    let settings = TestService.pop3(port: dovecot.pop3Port, host: "localhost", auth: .gssapi)
+    #expect(try await reads(settings, nil))
+    #expect(try dovecot.log().contains("method=GSSAPI"))
+    await dovecot.stop()
+  }
+
   @Test func `KPOP is spoken where it is asked for by name`() async throws {
     let realm = try await KerberosRealm.shared
     let server = try SmallPOP3Server(login: .kpop(realm), messages: [letter("one")])

@@ -45,6 +45,8 @@ package final class SmallPOP3Server: Sendable {
     case pipelining
     /// The connection ends in the middle of a session's second message.
     case cutSecondMessage
+    /// QUIT deletes what was retrieved, as `EXPIRE 0` says (RFC 2449 §6.7).
+    case expiresAtOnce
     /// QUIT is not answered, though it deletes what was marked.
     case lostQuit
     /// QUIT is not answered, and deletes nothing.

@@ -12,6 +12,8 @@ struct SmallPOP3Session {
   private var username: String?
   private var messages: [SmallPOP3Server.Message]?
   private var deleted: Set<Int> = []
+  /// What was retrieved, where that deletes.
+  private var expired: Set<Int> = []
   private var retrieved = 0
   private var isOver = false
 
@@ -55,6 +57,7 @@ struct SmallPOP3Session {
   private var capabilities: [String] {
     (has(.noUniqueIDs) ? [] : ["UIDL"]) + (has(.noTop) ? [] : ["TOP"])
       + (has(.pipelining) ? ["PIPELINING"] : []) + ["RESP-CODES"]
+      + (has(.expiresAtOnce) ? ["EXPIRE 0"] : [])
       + (server.loginDelay.map { ["LOGIN-DELAY \($0.components.seconds)"] } ?? [])
   }
 
@@ -105,7 +108,9 @@ struct SmallPOP3Session {
     case ("UIDL", let number?) where !has(.noUniqueIDs): ok("\(number + 1) \(uniqueID(number))")
     case ("UIDL", nil) where !has(.noUniqueIDs):
       list(present.map { "\($0 + 1) \(uniqueID($0))" }, isListing: true)
-    case ("RETR", let number?): retrieve(messages[number].bytes)
+    case ("RETR", let number?):
+      if has(.expiresAtOnce) { expired.insert(number) }
+      retrieve(messages[number].bytes)
     case ("TOP", let number?) where !has(.noTop):
       text(Self.top(messages[number].bytes, lines: arguments.dropFirst().first.flatMap(Int.init)))
     case ("DELE", let number?):
@@ -148,7 +153,7 @@ struct SmallPOP3Session {
     if has(.brokenQuit) { return }
     if !has(.lostQuit) { ok("bye") }
     guard let messages else { return }
-    server.close(deleting: Set(deleted.map { messages[$0].uniqueID }))
+    server.close(deleting: Set(deleted.union(expired).map { messages[$0].uniqueID }))
     self.messages = nil
   }
 
