@@ -6,6 +6,11 @@ package struct EngineConfiguration: Sendable {
   package var connectTimeout: Duration = .seconds(20)
   /// Between two looks at the mailboxes that nobody watches; nil looks only when told to.
   package var pollInterval: Duration? = .seconds(60)
+  /// The least time between two looks at a POP3 server, which lets nobody else in meanwhile.
+  package var pop3Interval: Duration = .seconds(300)
+  /// How many messages, and how many bytes of them, are taken from a POP3 server in one transaction.
+  package var pop3Batch = 500
+  package var pop3BatchBytes = 8 << 20
   /// Between two comparisons of every flag where the server has no CONDSTORE to tell that one changed.
   package var flagInterval: Duration = .seconds(600)
   /// How long one IDLE lasts; servers may drop whoever is silent for 30 minutes.

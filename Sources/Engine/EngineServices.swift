@@ -57,6 +57,7 @@ package struct EngineServices: Sendable {
     switch error {
     case let error as ServiceError: error
     case let error as IMAPError: ServiceError(error, host: host(of: account))
+    case let error as POP3Error: ServiceError(error, host: host(of: account))
     case is CancellationError:
       ServiceError(.unavailable, "The request was cancelled.", isRetryable: true)
     default: ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
@@ -67,6 +68,7 @@ package struct EngineServices: Sendable {
   func backend(for account: Account, on loop: EventLoop) -> any MailBackend {
     switch account.incoming.kind {
     case .local: LocalBackend(account.id, on: loop, self)
+    case .pop3: POP3Backend(account, on: loop, self)
     case .imap, .smtp: IMAPBackend(account, on: loop, self)
     }
   }

@@ -104,11 +104,13 @@ package struct BackendSettings: Sendable, Equatable {
   /// The protocol of a back end.
   package enum Kind: String, Sendable, CaseIterable {
     case imap, smtp
+    /// Fills an inbox that is kept here from a server's.
+    case pop3
     /// No back end: the mailboxes are kept here.
     case local
 
     /// Whether the mailboxes of an account that receives by it are kept here.
-    package var hasLocalMailboxes: Bool { self == .local }
+    package var hasLocalMailboxes: Bool { self == .local || self == .pop3 }
   }
 
   /// How a connection is protected.
@@ -123,6 +125,10 @@ package struct BackendSettings: Sendable, Equatable {
     case oauth2
     /// By the Kerberos tickets that the service itself has (RFC 4752).
     case gssapi
+    /// By POP3's RPOP (RFC 1225): the server trusts this machine to say who its users are.
+    case rpop
+    /// By KPOP, Kerberos before POP3, with the tickets that the service itself has.
+    case kpop
     case none
 
     /// Whether one signs in by a secret that the account has.
@@ -132,7 +138,8 @@ package struct BackendSettings: Sendable, Equatable {
       switch self {
       case .password, .none: "the user name or password"
       case .oauth2: "the access token"
-      case .gssapi: "the Kerberos ticket"
+      case .gssapi, .kpop: "the Kerberos ticket"
+      case .rpop: "the user name"
       }
     }
     /// The member of `auth` that the secret comes by.
@@ -149,6 +156,10 @@ package struct BackendSettings: Sendable, Equatable {
   package var allowCleartext: Bool
   /// The SHA-256, in hex, of the one certificate that is accepted though it does not verify.
   package var certificateSHA256: String?
+  /// How long what was downloaded by POP3 stays on its server, as the user says; see `retention(in:)`.
+  package var leaveOnServer: ServerRetention.Time?
+  /// Whether what is deleted here is deleted on its POP3 server, as the user says.
+  package var deleteWhenRemoved = false
 
   package init(
     kind: Kind,
@@ -170,6 +181,15 @@ package struct BackendSettings: Sendable, Equatable {
     self.certificateSHA256 = certificateSHA256
   }
 
+  /// What becomes of mail on its server in `mode`: it is deleted in none but `offline`, and there at once if nothing else is said.
+  package func retention(in mode: AccountMode) -> ServerRetention {
+    guard mode == .offline else { return ServerRetention(time: .forever, endsWhenRemoved: false) }
+    return ServerRetention(
+      time: leaveOnServer ?? (deleteWhenRemoved ? .forever : .notAtAll),
+      endsWhenRemoved: deleteWhenRemoved
+    )
+  }
+
   /// The settings of an account without a back end.
   package static let local = BackendSettings(
     kind: .local,
@@ -187,6 +207,28 @@ package struct BackendSettings: Sendable, Equatable {
       || certificateSHA256 != other.certificateSHA256
       || (allowCleartext && !other.allowCleartext)
   }
+}
+
+/// How long mail stays on a POP3 server after it was downloaded.
+package struct ServerRetention: Sendable, Equatable {
+  /// A time that may be none, or without end.
+  package enum Time: Sendable, Equatable {
+    case notAtAll
+    case days(Int)
+    case forever
+  }
+
+  package var time: Time
+  /// Whether it ends when the message is deleted here.
+  package var endsWhenRemoved: Bool
+
+  package init(time: Time, endsWhenRemoved: Bool) {
+    self.time = time
+    self.endsWhenRemoved = endsWhenRemoved
+  }
+
+  /// Whether anything is ever deleted.
+  package var deletes: Bool { time != .forever || endsWhenRemoved }
 }
 
 /// A password or an access token, which nothing prints.

@@ -151,6 +151,7 @@ extension Store {
           "delete from thread_answer where account_id = \(id.rawValue)",
           "delete from thread_alias where account_id = \(id.rawValue)",
           "delete from dead_thread where account_id = \(id.rawValue)",
+          "delete from uidl where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
         ])
         return results[results.count - 1].affected > 0

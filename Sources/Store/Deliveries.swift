@@ -10,6 +10,8 @@ package struct Delivery: Sendable {
   package var claim: IdempotencyClaim?
   /// Whether it is refused where the account would keep more than it may.
   package var isLimited = true
+  /// What it is known by at the POP3 server that it comes from: recorded with it, so that it comes once.
+  package var source: ServerMessage?
 
   package init(_ message: NewMessage, _ blob: RawBlob, into mailbox: ID<Mailbox>) {
     self.mailbox = mailbox
@@ -154,7 +156,7 @@ extension Store {
     try await insertBlobs(plan.blobs, of: account, on: connection)
     let threadEntries = try await threads.finish(
       plan.ids,
-      after: [messages, placements],
+      after: [messages, placements, ServerMessage.rows(plan.sources, of: account)],
       of: account,
       on: connection
     )
@@ -190,6 +192,7 @@ private struct DeliveryPlan {
   private(set) var blobs: [(id: Int64, blob: RawBlob)] = []
   private(set) var counters: [Int64: CounterChange] = [:]
   private(set) var intents: [(id: Int64, operation: PlannedOperation)] = []
+  private(set) var sources: [(id: Int64, source: ServerMessage)] = []
 
   init(mailboxes: PostgresRows, account: PostgresRows, quota: Int64?) throws {
     for row in 0..<mailboxes.count {
@@ -236,6 +239,7 @@ private struct DeliveryPlan {
     messages.append(message)
     placed.append(Place(id: id, mailbox: delivery.mailbox, isLocal: isLocal))
     blobs.append((blob, delivery.blob))
+    if let source = delivery.source { sources.append((id, source)) }
     addedBytes += delivery.blob.size
     counters[delivery.mailbox.rawValue, default: CounterChange()].count(
       isSeen: message.isSeen,

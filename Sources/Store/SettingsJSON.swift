@@ -46,6 +46,16 @@ extension BackendSettings {
     if let certificateSHA256 {
       members.append(.init(name: "certificateSHA256", value: .string(certificateSHA256)))
     }
+    switch leaveOnServer {
+    case nil: break
+    case .notAtAll: members.append(.init(name: "daysOnServer", value: .int(0)))
+    case .days(let days):
+      members.append(.init(name: "daysOnServer", value: .int(Int64(days))))
+    case .forever: members.append(.init(name: "daysOnServer", value: .int(-1)))
+    }
+    if deleteWhenRemoved {
+      members.append(.init(name: "deleteWhenRemoved", value: .bool(true)))
+    }
     return JSONValue.object(members).text
   }
 
@@ -61,6 +71,10 @@ extension BackendSettings {
       allowCleartext: value["allowCleartext"]?.boolValue ?? false,
       certificateSHA256: value["certificateSHA256"]?.stringValue
     )
+    leaveOnServer = value["daysOnServer"]?.intValue.map { days in
+      days < 0 ? .forever : days == 0 ? .notAtAll : .days(Int(days))
+    }
+    deleteWhenRemoved = value["deleteWhenRemoved"]?.boolValue ?? false
   }
 }
 

@@ -44,7 +44,7 @@ import Testing
       #"{"email":"a@b.c","incoming":{"host":"h","port":0}}"#, "/incoming/port", "invalid_request"
     ),
     (
-      #"{"email":"a@b.c","incoming":{"host":"h","protocol":"pop3"}}"#, "/incoming/protocol",
+      #"{"email":"a@b.c","incoming":{"host":"h","protocol":"nntp"}}"#, "/incoming/protocol",
       "unprocessable"
     ),
     (

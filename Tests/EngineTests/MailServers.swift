@@ -67,7 +67,7 @@ extension TestService {
   /// A digest of which version of each row there is where, in all tables: any write changes it.
   func rowVersions() async throws -> [String] {
     var digests: [String] = []
-    for table in ["account", "mailbox", "message", "placement", "operation", "change"] {
+    for table in ["account", "mailbox", "message", "placement", "operation", "change", "uidl"] {
       let rows = try await query(
         SQL(
           unsafeSQL: """

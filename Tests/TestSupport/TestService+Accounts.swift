@@ -28,6 +28,25 @@ extension TestService {
     )
   }
 
+  /// POP3 settings for a port of this machine.
+  package static func pop3(
+    port: UInt16,
+    _ user: String = "alice",
+    host: String = "127.0.0.1",
+    security: BackendSettings.Security = .none,
+    auth: BackendSettings.AuthType = .password
+  ) -> BackendSettings {
+    BackendSettings(
+      kind: .pop3,
+      host: host,
+      port: port,
+      security: security,
+      authType: auth,
+      username: user,
+      allowCleartext: true
+    )
+  }
+
   /// The settings of submission by STARTTLS.
   package static func smtp(_ postfix: PostfixServer, _ user: String) -> BackendSettings {
     BackendSettings(
@@ -43,19 +62,20 @@ extension TestService {
   /// Adds an account without waiting for anything.
   package func addAccount(
     _ incoming: BackendSettings,
-    password: String = "secret",
-    outgoing: BackendSettings? = nil
+    password: String? = "secret",
+    outgoing: BackendSettings? = nil,
+    mode: AccountMode = .online
   ) async throws -> ID<Account> {
     let user = incoming.username ?? "alice"
     return try await engine.createAccount(
       AccountDraft(
         name: nil,
         email: "\(user)@\(DovecotServer.domain)",
-        mode: .online,
+        mode: mode,
         incoming: incoming,
-        incomingSecret: Secret(password),
+        incomingSecret: password.map { Secret($0) },
         outgoing: outgoing,
-        outgoingSecret: outgoing == nil ? nil : Secret(password),
+        outgoingSecret: outgoing == nil ? nil : password.map { Secret($0) },
         identities: []
       )
     ).id

@@ -75,7 +75,9 @@ enum AccountJSON {
     json.member("firstSyncedAt", fields) { $0.time(account.firstSyncedAt) }
     json.member("capabilities", fields) { json in
       json.object { json in
-        json.member("imap") { $0.strings(account.capabilities) }
+        let isPOP3 = account.incoming.kind == .pop3
+        json.member("imap") { $0.strings(isPOP3 ? [] : account.capabilities) }
+        json.member("pop3") { $0.strings(isPOP3 ? account.capabilities : []) }
       }
     }
   }
@@ -127,6 +129,7 @@ enum AccountJSON {
       json.member("tls") { $0.string(settings.security.rawValue) }
       json.member("allowCleartext") { $0.bool(settings.allowCleartext) }
       json.member("certificateSHA256") { $0.string(settings.certificateSHA256) }
+      if settings.kind == .pop3 { writeRetention(settings, to: &json) }
       json.member("auth") { json in
         json.object { json in
           json.member("type") { $0.string(settings.authType.rawValue) }
@@ -136,6 +139,19 @@ enum AccountJSON {
         }
       }
     }
+  }
+
+  /// As it was set; null is what the mode says.
+  private static func writeRetention(_ settings: BackendSettings, to json: inout JSONWriter) {
+    json.member("leaveOnServer") { json in
+      switch settings.leaveOnServer {
+      case nil: json.null()
+      case .forever: json.bool(true)
+      case .notAtAll: json.bool(false)
+      case .days(let days): json.object { json in json.member("days") { $0.int(days) } }
+      }
+    }
+    json.member("deleteWhenRemoved") { $0.bool(settings.deleteWhenRemoved) }
   }
 
   private static func write(_ identity: Identity, to json: inout JSONWriter) {

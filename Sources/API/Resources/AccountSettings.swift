@@ -19,12 +19,14 @@ enum AccountSettings {
     let identities = identities(&object)
     let quotaBytes = object.int("quotaBytes", in: 0...quotaLimit)
     object.finish()
+    let effective = mode ?? defaultMode(incoming?.settings)
+    if let incoming { check(effective, incoming, faults) }
     try faults.check()
     guard let incoming, let email else { throw missingIncoming(wantsDiscovery) }
     var draft = AccountDraft(
       name: name,
       email: email,
-      mode: mode ?? .online,
+      mode: effective,
       incoming: incoming.settings,
       incomingSecret: incoming.secret,
       outgoing: outgoing?.settings,
@@ -111,6 +113,7 @@ enum AccountSettings {
     case .set(let bytes): patch.quotaBytes = bytes
     }
     object.finish()
+    checkMode(of: patch, account, faults)
     try faults.check()
     return patch
   }
@@ -126,17 +129,19 @@ extension AccountSettings {
     /// The protocols that are spoken, the usual one first, and those that a caller may know of but that are not.
     var protocols: (spoken: [BackendSettings.Kind], planned: [String]) {
       switch self {
-      case .incoming: ([.imap, .local], ["pop3", "nntp"])
+      case .incoming: ([.imap, .pop3, .local], ["nntp"])
       case .outgoing: ([.smtp], ["direct"])
       }
     }
 
-    func port(_ security: BackendSettings.Security) -> UInt16 {
-      switch (self, security) {
-      case (.incoming, .implicit): 993
-      case (.incoming, _): 143
-      case (.outgoing, .implicit): 465
-      case (.outgoing, _): 587
+    /// The port that `settings` mean where they name none.
+    func port(_ settings: BackendSettings) -> UInt16 {
+      let isImplicit = settings.security == .implicit
+      return switch (self, settings.kind) {
+      case (.incoming, .pop3) where settings.authType == .kpop: 1109
+      case (.incoming, .pop3): isImplicit ? 995 : 110
+      case (.incoming, _): isImplicit ? 993 : 143
+      case (.outgoing, _): isImplicit ? 465 : 587
       }
     }
   }
@@ -168,21 +173,21 @@ extension AccountSettings {
     let port = object.int("port", in: 1...65535).map { UInt16($0) } ?? old?.port
     let allowCleartext = object.bool("allowCleartext") ?? old?.allowCleartext ?? false
     let pin = certificate(&object, old)
-    let auth = auth(&object, role, old)
-    object.finish()
-    guard let host = host ?? old?.host else { return nil }
-    let effective = security ?? .implicit
-    let settings = BackendSettings(
+    let auth = auth(&object, role, kind, old)
+    var settings = BackendSettings(
       kind: kind,
-      host: host,
-      port: port ?? role.port(effective),
-      security: effective,
+      host: host ?? old?.host ?? "",
+      port: port ?? 0,
+      security: security ?? .implicit,
       authType: auth.type,
       username: auth.username,
       allowCleartext: allowCleartext,
       certificateSHA256: pin
     )
-    return Side(settings: settings, secret: auth.secret)
+    if port == nil { settings.port = role.port(settings) }
+    if kind == .pop3 { readRetention(&object, old, into: &settings) }
+    object.finish()
+    return settings.host.isEmpty ? nil : Side(settings: settings, secret: auth.secret)
   }
 
   /// The protocol of one side, which stays what it was: another would leave the account's mail behind.
@@ -244,6 +249,21 @@ extension AccountSettings {
   private static func auth(
     _ object: inout ObjectDecoder,
     _ role: Role,
+    _ kind: BackendSettings.Kind,
+    _ old: BackendSettings?
+  ) -> Auth {
+    let auth = auth(&object, role, of: kind, old)
+    if kind == .pop3, auth.type == .none, object.faults.isEmpty {
+      // A mailbox is somebody's: nobody reads by POP3 without a name.
+      object.faults.add(object.pointer(to: "auth"), .required, "POP3 needs a login.")
+    }
+    return auth
+  }
+
+  private static func auth(
+    _ object: inout ObjectDecoder,
+    _ role: Role,
+    of kind: BackendSettings.Kind,
     _ old: BackendSettings?
   ) -> Auth {
     switch object.change("auth", { $0.object("auth") }) {
@@ -252,7 +272,7 @@ extension AccountSettings {
     case .cleared:
       return Auth(type: .none)
     case .set(var auth):
-      let named = authType(&auth, role)
+      let named = authType(&auth, role, kind)
       let type =
         auth.has("type") ? named : old.map { $0.authType == .none ? .password : $0.authType }
       let username = auth.string("username", length: 1...512) ?? old?.username
@@ -292,20 +312,28 @@ extension AccountSettings {
 
   private static func authType(
     _ auth: inout ObjectDecoder,
-    _ role: Role
+    _ role: Role,
+    _ kind: BackendSettings.Kind
   ) -> BackendSettings.AuthType? {
     guard let name = auth.string("type") else { return nil }
-    let type = BackendSettings.AuthType(rawValue: name)
-    // Submission speaks neither yet.
-    let isSpoken = role == .incoming || type != .oauth2 && type != .gssapi
-    if let type, isSpoken { return type }
     let pointer = auth.pointer(to: "type")
-    if type != nil {
-      auth.faults.addValue(pointer, .unsupported, "\(name) is not supported here yet.")
-    } else {
-      auth.faults.add(pointer, .format, "password, oauth2, gssapi or none is wanted.")
+    guard let type = BackendSettings.AuthType(rawValue: name) else {
+      let names = "password, oauth2, gssapi, rpop, kpop or none"
+      auth.faults.add(pointer, .format, "\(names) is wanted.")
+      return nil
     }
-    return nil
+    let isSpoken =
+      switch type {
+      // Submission speaks neither yet.
+      case .oauth2, .gssapi: role == .incoming
+      case .rpop, .kpop: kind == .pop3
+      case .password, .none: true
+      }
+    guard isSpoken else {
+      auth.faults.addValue(pointer, .unsupported, "\(name) is not supported here yet.")
+      return nil
+    }
+    return type
   }
 
   /// The identities that replace those `known`, whose ids they may keep; others get ids of their own.

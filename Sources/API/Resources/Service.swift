@@ -63,7 +63,7 @@ extension Endpoints {
     return .json { json in
       json.object { json in
         json.member("version") { $0.string(configuration.version) }
-        json.member("incoming") { $0.strings(["imap", "local"]) }
+        json.member("incoming") { $0.strings(["imap", "pop3", "local"]) }
         json.member("outgoing") { $0.strings(["smtp"]) }
         json.member("auth") { $0.strings(BackendSettings.AuthType.allCases.map(\.rawValue)) }
         json.member("modes") { $0.strings(AccountMode.allCases.map(\.rawValue)) }

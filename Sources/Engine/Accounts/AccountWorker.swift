@@ -193,7 +193,7 @@ final class AccountWorker: Sendable {
 
 extension AccountState {
   /// The state of an account that waits for its turn to connect.
-  fileprivate var whileWaiting: AccountState {
+  var whileWaiting: AccountState {
     switch self {
     case .authenticationFailed, .unreachable: .connecting
     case .connecting, .syncing, .ready: self

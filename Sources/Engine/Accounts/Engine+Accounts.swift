@@ -138,7 +138,9 @@ extension Engine {
       erasesOutgoingSecret: account.outgoing?.authType != .password,
       ifVersion: ifVersion
     )
-    if account.incoming != old.incoming || patch.incomingSecret != nil {
+    // Of a POP3 account the mode says what becomes of the mail on the server.
+    let hasOtherMode = account.incoming.kind == .pop3 && account.mode != old.mode
+    if account.incoming != old.incoming || patch.incomingSecret != nil || hasOtherMode {
       await stopWorker(id)
       try await store.setState(.connecting, failure: nil, of: id)
       (updated.state, updated.lastError) = (.connecting, nil)

@@ -19,9 +19,12 @@ package struct VerifyStep: Sendable {
 extension Engine {
   /// Tries settings without storing them: each step that was reached, in order; the last one may have failed.
   package func verify(_ draft: AccountDraft) async throws(ServiceError) -> [VerifyStep] {
-    var steps =
-      draft.incoming.kind == .local
-      ? [] : await verifyIncoming(draft.incoming, draft.incomingSecret)
+    var steps: [VerifyStep] =
+      switch draft.incoming.kind {
+      case .local: []
+      case .pop3: await verifyPOP3(draft.incoming, draft.incomingSecret)
+      case .imap, .smtp: await verifyIncoming(draft.incoming, draft.incomingSecret)
+      }
     if let outgoing = draft.outgoing {
       steps += await verifyOutgoing(outgoing, draft.outgoingSecret)
     }
@@ -42,6 +45,31 @@ extension Engine {
       _ = try await client.list()
       ladder.pass(through: "capability")
     } catch let error as IMAPError {
+      ladder.fail(ServiceError(error, host: settings.host))
+    } catch let error as ServiceError {
+      ladder.fail(error)
+    } catch {
+      ladder.fail(
+        ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
+      )
+    }
+    return ladder.steps
+  }
+
+  private func verifyPOP3(_ settings: BackendSettings, _ secret: Secret?) async -> [VerifyStep] {
+    var ladder = VerifyLadder(backend: "incoming", hasTLS: settings.security != .none)
+    do {
+      let (client, lease) = try await services.backends.greetedPOP3(settings)
+      defer { client.close() }
+      ladder.pass(through: "greeting")
+      try await services.backends.authenticate(client, settings, secret: secret)
+      lease.establish()
+      ladder.pass(through: "auth")
+      _ = try await client.status()
+      ladder.pass(through: "capability")
+      // Nothing was asked for that a server could delete for it, and the mailbox is free at once.
+      _ = await client.quit()
+    } catch let error as POP3Error {
       ladder.fail(ServiceError(error, host: settings.host))
     } catch let error as ServiceError {
       ladder.fail(error)

@@ -212,9 +212,11 @@ extension IMAPError {
 
 extension BackendSettings {
   /// What one logs in with; nil where the secret for it is missing.
-  fileprivate func credentials(_ username: String, _ secret: Secret?) -> SASLCredentials? {
+  func credentials(_ username: String, _ secret: Secret?) -> SASLCredentials? {
     switch authType {
-    case .gssapi: .kerberos(username: username)
+    case .gssapi, .kpop: .kerberos(username: username)
+    // No password goes with it.
+    case .rpop: .password(username: username, password: "")
     case .oauth2: secret.map { .token(username: username, token: $0.value) }
     case .password, .none: secret.map { .password(username: username, password: $0.value) }
     }

@@ -71,7 +71,11 @@ final class DeliveryLine: Sendable {
     }
   }
 
-  private func deliver(_ batch: [Delivery], to account: ID<Account>) async -> [Outcome] {
+  /// Keeps messages that came together, one transaction for all unless one of them is not taken.
+  func deliver(
+    _ batch: [Delivery],
+    to account: ID<Account>
+  ) async -> [Result<ID<Message>, ServiceError>] {
     do throws(ServiceError) {
       return try await store.deliver(batch, to: account, quota: configuration.quotaBytes)
     } catch {

@@ -101,9 +101,12 @@ extension NewMessage {
   }
 
   /// The row for a raw message that is kept here and on its way to the server.
-  init(raw: [UInt8], keywords: [String], receivedAt: Timestamp) {
+  ///
+  /// With `readsTrace` it came when its topmost Received field says, unless that lies after `receivedAt`.
+  init(raw: [UInt8], keywords: [String], receivedAt: Timestamp, readsTrace: Bool = false) {
     let message = MessageParser.parse(raw)
     let header = message.header
+    let receivedAt = readsTrace ? min(header.traceTime ?? receivedAt, receivedAt) : receivedAt
     let references = header.messageIDs("References") ?? []
     let inReplyTo = header.messageIDs("In-Reply-To") ?? []
     let messageIDs = header.messageIDs("Message-ID") ?? []
@@ -137,6 +140,19 @@ extension NewMessage {
     columns.write(structure, views)
     leafRanges = structure.leaves.compactMap(\.range)
     columns.text(.preview, message.preview().withoutNUL)
+  }
+}
+
+extension HeaderFields {
+  /// When the last server took the message (RFC 5321 §4.4); of a message that no server passed on, its Date.
+  fileprivate var traceTime: Timestamp? {
+    guard let field = first("Received") else {
+      return date("Date").map { Timestamp(seconds: $0.seconds) }
+    }
+    let body = bytes.span.extracting(field.body)
+    guard let semicolon = body.array.lastIndex(of: 0x3B) else { return nil }
+    let date = MIMEDate.parse(body.extracting((semicolon + 1)..<body.count))
+    return date.map { Timestamp(seconds: $0.seconds) }
   }
 }
 

@@ -43,6 +43,16 @@ package final class SmallPOP3Server: Sendable {
     case noTextDots
     /// Commands sent ahead of answers are offered.
     case pipelining
+    /// The connection ends in the middle of a session's second message.
+    case cutSecondMessage
+    /// QUIT deletes what was retrieved, as `EXPIRE 0` says (RFC 2449 §6.7).
+    case expiresAtOnce
+    /// QUIT is not answered, though it deletes what was marked.
+    case lostQuit
+    /// QUIT is not answered, and deletes nothing.
+    case brokenQuit
+    /// A message's header has the field Status, which changes with each RETR.
+    case statusFields
   }
 
   /// The name of the one user.
@@ -51,6 +61,8 @@ package final class SmallPOP3Server: Sendable {
   package let port: UInt16
   let login: Login
   let quirks: Set<Quirk>
+  /// The least time between two logins, which CAPA tells and which is kept.
+  let loginDelay: Duration?
   private let listener: Int32
   private let state = Mutex(State())
 
@@ -58,7 +70,10 @@ package final class SmallPOP3Server: Sendable {
     var messages: [Message] = []
     var isLocked = false
     var refusal: String?
+    var lastLogin: ContinuousClock.Instant?
+    var retrievals = 0
     var sessions = 0
+    var ended = 0
     var commands: [String] = []
     var descriptors: Set<Int32> = []
     var isStopped = false
@@ -70,8 +85,10 @@ package final class SmallPOP3Server: Sendable {
     password: String = "secret",
     login: Login = .password,
     quirks: Set<Quirk> = [],
+    loginDelay: Duration? = nil,
     messages: [[UInt8]] = []
   ) throws {
+    self.loginDelay = loginDelay
     self.user = user
     self.password = password
     self.login = login
@@ -104,6 +121,8 @@ package final class SmallPOP3Server: Sendable {
   package var messages: [Message] { state.withLock { $0.messages } }
   /// How many sessions were let in.
   package var sessionCount: Int { state.withLock { $0.sessions } }
+  /// How many sessions that were let in are over.
+  package var ended: Int { state.withLock { $0.ended } }
   /// Every command of every session, secrets included, in the order of their coming.
   package var commands: [String] { state.withLock { $0.commands } }
 
@@ -111,6 +130,13 @@ package final class SmallPOP3Server: Sendable {
   package func add(_ bytes: [UInt8], uniqueID: String? = nil) {
     let id = uniqueID ?? "id\(UInt64.random(in: .min ... .max))"
     state.withLock { $0.messages.append(Message(bytes: bytes, uniqueID: id)) }
+  }
+
+  /// Removes all mail, or that of one unique id, as another client would.
+  package func remove(uniqueID: String? = nil) {
+    state.withLock { state in
+      state.messages.removeAll { uniqueID == nil || $0.uniqueID == uniqueID }
+    }
   }
 
   /// From now on answers PASS, RPOP by `-ERR` and this text; nil ends that.
@@ -152,10 +178,14 @@ extension SmallPOP3Server {
   func open() -> Result<[Message], Refusal> {
     state.withLock { state in
       if let refusal = state.refusal { return .failure(Refusal(text: refusal)) }
+      if let loginDelay, let last = state.lastLogin, .now - last < loginDelay {
+        return .failure(Refusal(text: "[LOGIN-DELAY] too soon"))
+      }
       guard !state.isLocked else {
         return .failure(Refusal(text: "[IN-USE] maildrop already locked"))
       }
       state.isLocked = true
+      state.lastLogin = .now
       state.sessions += 1
       return .success(state.messages)
     }
@@ -167,7 +197,16 @@ extension SmallPOP3Server {
   func close(deleting: Set<String>) {
     state.withLock { state in
       state.isLocked = false
+      state.ended += 1
       state.messages.removeAll { deleting.contains($0.uniqueID) }
+    }
+  }
+
+  /// How many messages were retrieved before this one.
+  func countRetrieval() -> Int {
+    state.withLock { state in
+      defer { state.retrievals += 1 }
+      return state.retrievals
     }
   }
 

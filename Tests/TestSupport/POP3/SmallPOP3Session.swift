@@ -12,6 +12,8 @@ struct SmallPOP3Session {
   private var username: String?
   private var messages: [SmallPOP3Server.Message]?
   private var deleted: Set<Int> = []
+  /// What was retrieved, where that deletes.
+  private var expired: Set<Int> = []
   private var retrieved = 0
   private var isOver = false
 
@@ -55,6 +57,8 @@ struct SmallPOP3Session {
   private var capabilities: [String] {
     (has(.noUniqueIDs) ? [] : ["UIDL"]) + (has(.noTop) ? [] : ["TOP"])
       + (has(.pipelining) ? ["PIPELINING"] : []) + ["RESP-CODES"]
+      + (has(.expiresAtOnce) ? ["EXPIRE 0"] : [])
+      + (server.loginDelay.map { ["LOGIN-DELAY \($0.components.seconds)"] } ?? [])
   }
 
   private mutating func logIn(_ verb: String, _ proof: String) {
@@ -104,7 +108,9 @@ struct SmallPOP3Session {
     case ("UIDL", let number?) where !has(.noUniqueIDs): ok("\(number + 1) \(uniqueID(number))")
     case ("UIDL", nil) where !has(.noUniqueIDs):
       list(present.map { "\($0 + 1) \(uniqueID($0))" }, isListing: true)
-    case ("RETR", let number?): retrieve(messages[number].bytes)
+    case ("RETR", let number?):
+      if has(.expiresAtOnce) { expired.insert(number) }
+      retrieve(messages[number].bytes)
     case ("TOP", let number?) where !has(.noTop):
       text(Self.top(messages[number].bytes, lines: arguments.dropFirst().first.flatMap(Int.init)))
     case ("DELE", let number?):
@@ -134,14 +140,20 @@ struct SmallPOP3Session {
       return err("one message a session")
     }
     retrieved += 1
-    text(bytes)
+    let count = server.countRetrieval()
+    if has(.statusFields) {
+      return text(Array("Status: \(count == 0 ? "N" : "RO")\r\nX-UID: \(count)\r\n".utf8) + bytes)
+    }
+    guard has(.cutSecondMessage), retrieved == 2 else { return text(bytes) }
+    text(Array(bytes.prefix(bytes.count / 2)), isCut: true)
   }
 
   private mutating func quit() {
-    ok("bye")
     isOver = true
+    if has(.brokenQuit) { return }
+    if !has(.lostQuit) { ok("bye") }
     guard let messages else { return }
-    server.close(deleting: Set(deleted.map { messages[$0].uniqueID }))
+    server.close(deleting: Set(deleted.union(expired).map { messages[$0].uniqueID }))
     self.messages = nil
   }
 
@@ -172,13 +184,17 @@ struct SmallPOP3Session {
     if !isListing || !has(.noListingDots) { output += Array(".\r\n".utf8) }
   }
 
-  private mutating func text(_ bytes: [UInt8]) {
+  private mutating func text(_ bytes: [UInt8], isCut: Bool = false) {
     ok("here")
     var isAtLineStart = true
     for byte in bytes {
       if isAtLineStart, byte == 0x2E { output.append(0x2E) }
       output.append(byte)
       isAtLineStart = byte == 0x0A
+    }
+    if isCut {
+      isOver = true
+      return
     }
     if !isAtLineStart { output += [0x0D, 0x0A] }
     guard has(.noTextDots) else { return output += Array(".\r\n".utf8) }
