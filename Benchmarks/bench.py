@@ -17,7 +17,7 @@ from stack import Stack
 
 # In this order: those that leave much in the kernel's caches come last.
 GROUPS = ("memory", "sync", "list", "stream", "allocations", "events", "unchanged", "sync100k",
-          "accounts", "delivery", "search", "pages", "sieve")
+          "accounts", "delivery", "archive", "search", "pages", "sieve")
 
 
 def main():
