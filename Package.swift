@@ -46,6 +46,7 @@ let package = Package(
     .target(name: "Crypto", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "MIME", dependencies: ["Bytes", "CIconv"], swiftSettings: strict),
+    .target(name: "Archives", dependencies: ["Bytes", "MIME"], swiftSettings: strict),
     .target(name: "Sieve", dependencies: ["Bytes", "MIME", "CPCRE2"], swiftSettings: strict),
     .target(
       name: "MailProtocols",
@@ -82,7 +83,8 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Model", "Store", "MIME", "MailProtocols", "MailTransport", "Net", "Crypto", "Bytes",
+        "Model", "Store", "MIME", "Archives", "MailProtocols", "MailTransport", "Net", "Crypto",
+        "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -90,7 +92,8 @@ let package = Package(
     .target(
       name: "API",
       dependencies: [
-        "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
+        "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Archives", "Crypto",
+        "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
       resources: [.embedInCode("openapi.yaml")],
@@ -100,7 +103,7 @@ let package = Package(
       name: "restante",
       dependencies: [
         "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
-        "MailProtocols", "Net", "Sieve", "MIME", "Crypto", "Bytes",
+        "MailProtocols", "Net", "Sieve", "MIME", "Archives", "Crypto", "Bytes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -130,7 +133,7 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "API", "Engine", "Store", "Model", "Postgres", "HTTPTransport", "HTTP", "MailTransport",
-        "MailProtocols", "Net", "MIME", "Crypto", "Bytes", "CKerberos",
+        "MailProtocols", "Net", "MIME", "Archives", "Crypto", "Bytes", "CKerberos",
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/TestSupport",
@@ -149,7 +152,8 @@ let package = Package(
     ),
   ]
     + [
-      "Bytes", "Crypto", "HTTP", "MIME", "MailProtocols", "Net", "Postgres", "HTTPTransport",
+      "Bytes", "Crypto", "HTTP", "MIME", "Archives", "MailProtocols", "Net", "Postgres",
+      "HTTPTransport",
       "MailTransport", "Model", "Store", "Engine", "API",
     ].map { name in
       .testTarget(

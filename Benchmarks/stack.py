@@ -37,12 +37,13 @@ class Stack:
         return self.mails[name]
 
     def serve(self, mail, prefix=(), arguments=()):
-        """A service on an empty database, in place of the one before."""
+        """A service on an empty database, in place of the one before; without `mail` it connects to no server."""
         self.stop_service()
         self.data = f"{self.folder}/service"
         shutil.rmtree(self.data, ignore_errors=True)
-        self.command = [f"{self.programs}/restante", "serve", "--ca-file", mail.ca_file,
-                        "--data", self.data, "--listen", self.listen,
+        authorities = ["--ca-file", mail.ca_file] if mail else []
+        self.command = [f"{self.programs}/restante", "serve", *authorities, "--data", self.data,
+                        "--listen", self.listen,
                         "--allow-network", "127.0.0.0/8", *arguments]
         return self.start_service(prefix)
 

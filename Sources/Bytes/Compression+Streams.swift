@@ -63,6 +63,14 @@ import CZlib
 
 /// Inflates a stream as it is read, never more of it at a time than is asked for.
 @safe package final class Inflater {
+  /// How a stream is framed.
+  package enum Format: Sendable {
+    /// Not at all (RFC 1951).
+    case raw
+    /// As gzip does it (RFC 1952): one member, whose sum is checked.
+    case gzip
+  }
+
   private let stream: UnsafeMutablePointer<z_stream>  // zlib keeps its address.
   private var input: [UInt8] = []
   private var position = 0
@@ -70,11 +78,12 @@ import CZlib
   package private(set) var isAtEnd = false
 
   /// A stream of which nothing was read.
-  package init() throws(CompressionError) {
+  package init(_ format: Format = .raw) throws(CompressionError) {
     let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     unsafe stream.initialize(to: z_stream())
     let size = unsafe Int32(MemoryLayout<z_stream>.size)
-    guard unsafe inflateInit2_(stream, -15, ZLIB_VERSION, size) == Z_OK else {
+    let window: Int32 = format == .gzip ? 15 + 16 : -15
+    guard unsafe inflateInit2_(stream, window, ZLIB_VERSION, size) == Z_OK else {
       unsafe stream.deallocate()
       throw .outOfMemory
     }
@@ -95,6 +104,15 @@ import CZlib
       input.append(contentsOf: bytes)
     }
     position = 0
+  }
+
+  /// What was received and not read; after the end, what follows the stream.
+  package func takeUnread() -> [UInt8] {
+    defer {
+      input = []
+      position = 0
+    }
+    return Array(input[position...])
   }
 
   /// The next bytes, at most `limit`; empty where more must be received first, or at the end.

@@ -103,6 +103,16 @@ package struct EngineConfiguration: Sendable {
   package var deliveryBytes: Int64 = 16 << 20
   /// From how many bytes on a message is parsed and deflated beside the loops.
   package var parsedAside = 128 * 1024
+  /// How many messages of an archive, and how many bytes of them, one transaction of an import takes.
+  package var importBatch = 1000
+  package var importBytes = 16 << 20
+  /// How many lines the report of an import has.
+  package var importErrors = 1000
+  /// How many messages, and how many bytes of them, an export reads in one go.
+  package var exportBatch = 250
+  package var exportBytes: Int64 = 8 << 20
+  /// How many messages one export holds.
+  package var exportMessages = 1_000_000
   /// How many messages one batch job changes in a transaction.
   package var jobBatch = 500
   /// Of the feed and its subscribers.

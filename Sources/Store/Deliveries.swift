@@ -76,11 +76,14 @@ extension Store {
   }
 
   /// The rows of a batch, with three fresh ids a message: its own, of its blob, of an intent.
-  private func deliver(
+  ///
+  /// The feed says `entries` besides.
+  func deliver(
     _ batch: [Delivery],
     _ fresh: [Int64],
     to account: ID<Account>,
     quota: Int64?,
+    telling entries: [FeedEntry] = [],
     on connection: PostgresConnection
   ) async throws -> [Result<ID<Message>, ServiceError>] {
     let found = try await connection.pipeline([
@@ -109,7 +112,8 @@ extension Store {
         outcomes.append(.failure(error))
       }
     }
-    try await store(plan, ThreadPlan(known: found[2]), of: account, on: connection)
+    let threads = try ThreadPlan(known: found[2])
+    try await store(plan, threads, telling: entries, of: account, on: connection)
     return outcomes
   }
 
@@ -132,6 +136,7 @@ extension Store {
   private func store(
     _ plan: DeliveryPlan,
     _ threads: ThreadPlan,
+    telling entries: [FeedEntry],
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
@@ -165,7 +170,7 @@ extension Store {
     }
     try await store(plan.counters, of: account, on: connection)
     try await append(
-      threadEntries + plan.entries,
+      threadEntries + plan.entries + entries,
       to: account,
       keptBytes: plan.addedBytes,
       on: connection

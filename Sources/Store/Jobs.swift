@@ -12,6 +12,9 @@ package struct JobRecord: Sendable {
   package var done: Int64
   package var total: Int64?
   package var errors: [String]
+  /// Of an import: how many bytes of the archive are done with, and how many of its messages were left out.
+  package var position: Int64 = 0
+  package var skipped: Int64 = 0
   /// What was asked for, as JSON; for the worker alone, and empty for everybody else.
   package var request: String
   package var createdAt: Timestamp
@@ -20,11 +23,15 @@ package struct JobRecord: Sendable {
 extension Store {
   /// Without the request: that of a large job lists up to a million messages.
   private static let jobColumns: SQL = """
-    select id, account_id, kind, state, done, total, errors, '' as request, created_at from job
+    select id, account_id, kind, state, done, total, errors, '' as request, created_at,
+      position, skipped
+    from job
     """
 
   private static let jobColumnsWithRequest: SQL = """
-    select id, account_id, kind, state, done, total, errors, request::text, created_at from job
+    select id, account_id, kind, state, done, total, errors, request::text, created_at,
+      position, skipped
+    from job
     """
 
   /// Queues a job.
@@ -77,13 +84,14 @@ extension Store {
     }
   }
 
-  /// Jobs of the account that a restart has to go on with, oldest first.
+  /// Jobs of the account that a restart has to go on with, oldest first; an import waits for whoever sends the archive.
   package func unfinishedJobs(of account: ID<Account>) async throws(ServiceError) -> [JobRecord] {
     try await attempt {
       let rows = try await pool.query(
         Self.jobColumnsWithRequest
           + """
            where account_id = \(account.rawValue) and state in ('queued', 'running')
+             and kind <> \(Self.importKind)
            order by id
           """
       )
@@ -121,8 +129,8 @@ extension Store {
     }
   }
 
-  private func job(_ rows: PostgresRows, _ row: Int) throws -> JobRecord {
-    JobRecord(
+  func job(_ rows: PostgresRows, _ row: Int) throws -> JobRecord {
+    var job = JobRecord(
       id: ID(try rows.int64(row, 0)),
       accountID: try rows.optionalInt64(row, 1).map { ID($0) },
       kind: try rows.string(row, 2),
@@ -133,5 +141,8 @@ extension Store {
       request: try rows.string(row, 7),
       createdAt: try rows.timestamp(row, 8)
     )
+    job.position = try rows.int64(row, 9)
+    job.skipped = try rows.int64(row, 10)
+    return job
   }
 }

@@ -80,6 +80,11 @@ package enum Migrations {
         name: "uidl",
         sql: String(decoding: PackageResources._015_uidl_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 16,
+        name: "imports",
+        sql: String(decoding: PackageResources._016_imports_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -8,7 +8,7 @@ struct Restante: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       ServeCommand.self, TokenCommand.self, MigrateCommand.self, MessageCommand.self,
-      SieveCommand.self,
+      SieveCommand.self, ImportCommand.self, ExportCommand.self,
       VersionCommand.self,
     ]
   )

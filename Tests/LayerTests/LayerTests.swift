@@ -14,6 +14,7 @@ import Testing
     "Crypto": ["Bytes", "COpenSSL"],
     "HTTP": ["Bytes"],
     "MIME": ["Bytes", "CIconv"],
+    "Archives": ["Bytes", "MIME"],
     "Sieve": ["Bytes", "MIME", "CPCRE2"],
     "MailProtocols": ["Bytes", "Crypto", "CGSASL"],
     "Net": ["Bytes", "CLinux", "COpenSSL"],
@@ -23,11 +24,12 @@ import Testing
     "Model": ["Bytes", "MIME"],
     "Store": ["Model", "Postgres", "Crypto", "Bytes"],
     "Engine": product.union([
-      "Model", "Store", "MIME", "MailProtocols", "MailTransport", "HTTP", "HTTPTransport", "Net",
-      "Crypto", "Bytes",
+      "Model", "Store", "MIME", "Archives", "MailProtocols", "MailTransport", "HTTP",
+      "HTTPTransport", "Net", "Crypto", "Bytes",
     ]),
     "API": product.union([
-      "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
+      "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Archives", "Crypto",
+      "Bytes",
     ]),
   ]
 

@@ -127,11 +127,12 @@ enum OpenAPI {
 /// The shape of a job.
 enum JobJSON {
   static let members = [
-    "id", "accountId", "kind", "state", "done", "total", "errors", "createdAt",
+    "id", "accountId", "kind", "state", "done", "total", "skipped", "position", "errors",
+    "createdAt",
   ]
 
   static func tag(_ job: JobRecord) -> ETag {
-    ETag("\(job.state)-\(job.done)-\(job.errors.count)")
+    ETag("\(job.state)-\(job.done)-\(job.skipped)-\(job.position)-\(job.errors.count)")
   }
 
   static func write(
@@ -146,6 +147,8 @@ enum JobJSON {
       json.member("state", fields) { $0.string(job.state) }
       json.member("done", fields) { $0.int(job.done) }
       json.member("total", fields) { $0.int(job.total) }
+      json.member("skipped", fields) { $0.int(job.skipped) }
+      json.member("position", fields) { $0.int(job.position) }
       json.member("errors", fields) { $0.strings(job.errors) }
       json.member("createdAt", fields) { $0.time(job.createdAt) }
     }

@@ -3,7 +3,7 @@ import HTTP
 /// Every route of the API; a test holds the table against `openapi.yaml`.
 extension Route {
   static let all: [Route] =
-    accounts + mailboxes + messages + threads + submissions + changes + service
+    accounts + mailboxes + messages + archives + threads + submissions + changes + service
 
   /// The methods that some path knows, as `OPTIONS *` lists them (RFC 9110 §9.3.7).
   static let methods: [HTTPMethod] = [.delete, .get, .head, .options, .patch, .post]
@@ -66,6 +66,18 @@ extension Route {
       "/v1/accounts/{accountId}/messages/{messageId}/parts/{partId}",
       .read,
       Endpoints.showMessagePart
+    ),
+  ]
+
+  private static let archives: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/messages:export", .read, Endpoints.exportMessages),
+    Route(.post, "/v1/accounts/{accountId}/imports", .write, Endpoints.createImport),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/imports/{jobId}:upload",
+      .write,
+      idempotency: Idempotency.none,
+      Endpoints.uploadArchive
     ),
   ]
 

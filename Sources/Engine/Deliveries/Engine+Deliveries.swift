@@ -85,7 +85,8 @@ extension EngineServices {
 }
 
 extension Delivery {
-  fileprivate init(
+  /// A raw message, parsed and deflated; its line ends become CRLF.
+  init(
     _ raw: [UInt8],
     _ keywords: [String],
     _ receivedAt: Timestamp,

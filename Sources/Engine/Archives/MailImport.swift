@@ -1,0 +1,270 @@
+import Archives
+import Bytes
+import Logging
+import MailProtocols
+import MIME
+package import Model
+import Net
+package import Store
+
+extension Engine {
+  /// Queues an import, which waits for its archive.
+  package func createImport(
+    _ request: ImportRequest,
+    of account: ID<Account>,
+    claim: IdempotencyClaim? = nil
+  ) async throws(ServiceError) -> JobRecord {
+    guard let mailbox = try await store.mailbox(request.mailbox, of: account) else {
+      throw .notFound("mailbox")
+    }
+    if request.skipsDuplicates, !mailbox.isLocal {
+      throw ServiceError(
+        .unprocessable,
+        "Duplicates can only be told in a mailbox whose messages are kept here."
+      )
+    }
+    return try await store.insertJob(
+      kind: Store.importKind,
+      of: account,
+      request: request.json,
+      claim: claim
+    )
+  }
+
+  /// Stores the messages of an archive that comes in piece by piece from the byte `offset` on, up to its end.
+  ///
+  /// What was stored stays where this throws, and `position` of the job says from where on the rest is wanted: nothing is stored twice,
+  /// whatever stopped it. A failure that would come again ends the job.
+  package func receiveArchive(
+    of id: ID<Job>,
+    of account: ID<Account>,
+    from offset: Int64,
+    _ next: @escaping () async throws -> [UInt8]?
+  ) async throws -> JobRecord {
+    let claim = try await store.claimImport(id, of: account, from: offset)
+    let lane = ImportLane(claim, account, self)
+    do {
+      let run = try await MailImport(claim, account, self, lane)
+      try await run.receive(next)
+    } catch {
+      await lane.end()
+      let isFinal = (error as? ServiceError).map { !$0.isRetryable && $0.code != .conflict }
+      // Where the database is away, the next who claims it finds it as it was.
+      try? await store.releaseImport(
+        id,
+        of: account,
+        after: lane.steps,
+        failure: isFinal == true ? (error as? ServiceError)?.message : nil
+      )
+      throw error
+    }
+    guard let job = try await store.job(id) else { throw ServiceError.notFound("import") }
+    return job
+  }
+}
+
+/// Stores the batches of one import in their order, one while the next is read and parsed.
+private final class ImportLane: @unchecked Sendable {  // Stays on its request's loop.
+  private let job: ID<Job>
+  private let account: ID<Account>
+  private let engine: Engine
+  private var storing: Task<Void, any Error>?
+  /// How many steps the job has taken.
+  private(set) var steps: Int64
+
+  init(_ claim: ImportClaim, _ account: ID<Account>, _ engine: Engine) {
+    job = claim.job.id
+    steps = claim.steps
+    self.account = account
+    self.engine = engine
+  }
+
+  /// Waits until the batch before is stored, and begins to store this one.
+  func store(_ batch: [Delivery], _ step: ImportStep) async throws {
+    try await wait()
+    var step = step
+    step.number = steps
+    let (job, account, engine) = (job, account, engine)
+    storing = Task(executorPreference: EventLoop.current) { [step] in
+      try await engine.store.store(
+        batch,
+        of: job,
+        step,
+        to: account,
+        quota: engine.services.configuration.quotaBytes
+      )
+      engine.wake(account, .operations)
+    }
+  }
+
+  /// Waits until everything is stored.
+  func wait() async throws {
+    guard let storing else { return }
+    defer { self.storing = nil }
+    try await storing.value
+    steps += 1
+  }
+
+  /// Waits for what is under way, however it ends.
+  func end() async {
+    if case .success? = await storing?.result { steps += 1 }
+    storing = nil
+  }
+}
+
+/// One archive on its way into mailboxes.
+private final class MailImport {
+  private let account: ID<Account>
+  private let engine: Engine
+  private let lane: ImportLane
+  private let request: ImportRequest
+  private let configuration: EngineConfiguration
+  private let target: Mailbox
+  private var reader: ArchiveReader
+  private var mailboxes: [[String]: ID<Mailbox>] = [:]
+  /// What the mailbox holds; nil where that does not matter.
+  private var known: Set<ContentIdentity>?
+  /// How many lines the report has.
+  private var reported: Int
+  private var batch: [ArchivedMessage] = []
+  private var bytes = 0
+  private var step = ImportStep(number: 0, position: 0, place: "{}")
+
+  init(
+    _ claim: ImportClaim,
+    _ account: ID<Account>,
+    _ engine: Engine,
+    _ lane: ImportLane
+  ) async throws {
+    guard let request = ImportRequest(json: claim.job.request) else {
+      throw ServiceError(.internalError, "The import's request cannot be read.")
+    }
+    guard let target = try await engine.store.mailbox(request.mailbox, of: account) else {
+      throw ServiceError.notFound("mailbox")
+    }
+    let configuration = engine.services.configuration
+    var limits = ArchiveLimits()
+    limits.messageBytes = configuration.messageBytes
+    let place = claim.place.flatMap { ArchivePlace(json: $0) } ?? ArchivePlace()
+    reader = ArchiveReader(request.format, from: place, limits)
+    known =
+      request.skipsDuplicates
+      ? try await engine.store.contentIdentities(in: request.mailbox, of: account) : nil
+    reported = claim.job.errors.count
+    (self.account, self.engine, self.lane, self.request, self.target) =
+      (account, engine, lane, request, target)
+    self.configuration = configuration
+  }
+
+  /// Reads and stores all that `next` gives.
+  func receive(_ next: () async throws -> [UInt8]?) async throws {
+    while let piece = try await next() {
+      reader.receive(piece)
+      try await take()
+    }
+    reader.finish()
+    try await take()
+    step.isLast = true
+    try await store()
+    try await lane.wait()
+  }
+
+  private func take() async throws {
+    while let event = reader.next() {
+      switch event {
+      case .defect(let defect): report(defect.words)
+      case .message(let message) where message.isDeleted: step.skipped += 1
+      case .message(let message):
+        batch.append(message)
+        bytes += message.raw.count
+        if batch.count >= configuration.importBatch || bytes >= configuration.importBytes {
+          try await store()
+        }
+      }
+    }
+  }
+
+  private func report(_ words: String) {
+    reported += 1
+    if reported < configuration.importErrors {
+      step.errors.append(words)
+    } else if reported == configuration.importErrors {
+      step.errors.append("There is more that is not as it should be, of which nothing is said.")
+    }
+  }
+
+  /// Has the batch stored, and with it how far the archive is read.
+  private func store() async throws {
+    let place = reader.place
+    step.position = place.offset
+    step.place = place.json
+    let messages = batch
+    batch = []
+    bytes = 0
+    let deliveries = fresh(try await prepare(messages))
+    try await lane.store(deliveries, step)
+    step = ImportStep(number: 0, position: 0, place: "{}")
+  }
+
+  /// Without those that the mailbox has.
+  private func fresh(_ deliveries: [Delivery]) -> [Delivery] {
+    guard known != nil else { return deliveries }
+    return deliveries.filter { delivery in
+      let isNew = known?.insert(ContentIdentity(delivery.message.identity)).inserted ?? true
+      if !isNew { step.skipped += 1 }
+      return isNew
+    }
+  }
+
+  /// The messages parsed and deflated, beside the loop and on two threads.
+  private func prepare(_ messages: [ArchivedMessage]) async throws -> [Delivery] {
+    guard !messages.isEmpty else { return [] }
+    var targets: [ID<Mailbox>] = []
+    for message in messages { targets.append(try await mailbox(message.mailbox)) }
+    let blocking = engine.services.group.blocking
+    let now = engine.services.now()
+    let work = Array(zip(messages, targets))
+    let middle = work.count / 2
+    async let first = blocking.run { try Self.deliveries(work[..<middle], now) }
+    async let second = blocking.run { try Self.deliveries(work[middle...], now) }
+    return try await first + second
+  }
+
+  private static func deliveries(
+    _ work: ArraySlice<(ArchivedMessage, ID<Mailbox>)>,
+    _ now: Timestamp
+  ) throws -> [Delivery] {
+    try work.map { message, mailbox in
+      try Delivery(
+        message.raw,
+        message.keywords,
+        message.receivedAt.map { Timestamp(seconds: $0) } ?? now,
+        into: mailbox
+      )
+    }
+  }
+
+  /// The mailbox that a folder of the archive stands for, made where there is none: below that of the import, or at the top beside
+  /// the inbox.
+  private func mailbox(_ folder: [String]) async throws -> ID<Mailbox> {
+    guard let name = folder.last else { return request.mailbox }
+    if let known = mailboxes[folder] { return known }
+    let parent: ID<Mailbox>?
+    if folder.count > 1 {
+      parent = try await mailbox(folder.dropLast())
+    } else {
+      parent = target.role == "inbox" ? nil : target.id
+    }
+    let decoded = MailboxName(encoded: Array(name.utf8)).decoded
+    let all = try await engine.store.mailboxes(of: account).mailboxes
+    let found = all.first { $0.parentID == parent && $0.name == decoded }?.id
+    let id: ID<Mailbox>
+    if let found {
+      id = found
+    } else {
+      id = try await engine.createMailbox(account, name: decoded, parent: parent).id
+    }
+    mailboxes[folder] = id
+    return id
+  }
+}
