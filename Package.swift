@@ -74,6 +74,11 @@ let package = Package(
     // The product.
     .target(name: "Model", dependencies: ["Bytes", "MIME"], swiftSettings: strict),
     .target(
+      name: "Rules",
+      dependencies: ["Model", "Sieve", "MIME", "Bytes"],
+      swiftSettings: strict
+    ),
+    .target(
       name: "Store",
       dependencies: ["Model", "Postgres", "Crypto", "Bytes"],
       resources: [.embedInCode("Migrations")],
@@ -82,7 +87,8 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Model", "Store", "MIME", "MailProtocols", "MailTransport", "Net", "Crypto", "Bytes",
+        "Model", "Rules", "Store", "Sieve", "MIME", "MailProtocols", "MailTransport", "Net",
+        "Crypto", "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -90,7 +96,8 @@ let package = Package(
     .target(
       name: "API",
       dependencies: [
-        "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
+        "Model", "Rules", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto",
+        "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
       resources: [.embedInCode("openapi.yaml")],
@@ -139,6 +146,11 @@ let package = Package(
     .testTarget(
       name: "SieveTests",
       dependencies: ["Sieve", "MIME", "Bytes", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "RulesTests",
+      dependencies: ["Rules", "Model", "Sieve", "MIME", "Bytes", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "LayerTests", dependencies: ["Bytes", "TestSupport"], swiftSettings: strict),

@@ -10,11 +10,25 @@ package struct Delivery: Sendable {
   package var claim: IdempotencyClaim?
   /// Whether it is refused where the account would keep more than it may.
   package var isLimited = true
+  /// The envelope of new mail, at which rules look; nil for what is imported, filed or drafted here.
+  package var envelope: DeliveryEnvelope?
 
   package init(_ message: NewMessage, _ blob: RawBlob, into mailbox: ID<Mailbox>) {
     self.mailbox = mailbox
     self.message = message
     self.blob = blob
+  }
+}
+
+/// The envelope that mail came in, as far as it is known.
+package struct DeliveryEnvelope: Sendable, Equatable {
+  /// The reverse-path; empty for the null one.
+  package var from: String
+  package var to: String
+
+  package init(from: String, to: String) {
+    self.from = from
+    self.to = to
   }
 }
 
@@ -162,12 +176,16 @@ extension Store {
       _ = try await connection.pipeline(plan.intents.map { $0.operation.insert($0.id, account) })
     }
     try await store(plan.counters, of: account, on: connection)
+    if !plan.arrivals.isEmpty {
+      _ = try await connection.query(arrivalStatement(plan.arrivals, account))
+    }
     try await append(
       threadEntries + plan.entries,
       to: account,
       keptBytes: plan.addedBytes,
       on: connection
     )
+    if !plan.arrivals.isEmpty { tellOfArrivals(on: connection) }
   }
 }
 
@@ -190,6 +208,8 @@ private struct DeliveryPlan {
   private(set) var blobs: [(id: Int64, blob: RawBlob)] = []
   private(set) var counters: [Int64: CounterChange] = [:]
   private(set) var intents: [(id: Int64, operation: PlannedOperation)] = []
+  /// New mail, with the envelopes it came in.
+  private(set) var arrivals: [(id: Int64, envelope: DeliveryEnvelope)] = []
 
   init(mailboxes: PostgresRows, account: PostgresRows, quota: Int64?) throws {
     for row in 0..<mailboxes.count {
@@ -237,6 +257,7 @@ private struct DeliveryPlan {
     placed.append(Place(id: id, mailbox: delivery.mailbox, isLocal: isLocal))
     blobs.append((blob, delivery.blob))
     addedBytes += delivery.blob.size
+    if let envelope = delivery.envelope { arrivals.append((id, envelope)) }
     counters[delivery.mailbox.rawValue, default: CounterChange()].count(
       isSeen: message.isSeen,
       isDeleted: false,

@@ -75,6 +75,11 @@ package enum Migrations {
         name: "speed",
         sql: String(decoding: PackageResources._014_speed_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 15,
+        name: "rules",
+        sql: String(decoding: PackageResources._015_rules_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -21,13 +21,15 @@ import Testing
     "HTTPTransport": ["HTTP", "Net", "Bytes"],
     "MailTransport": ["MailProtocols", "Net", "Bytes", "CKerberos"],
     "Model": ["Bytes", "MIME"],
+    "Rules": ["Model", "Sieve", "MIME", "Bytes"],
     "Store": ["Model", "Postgres", "Crypto", "Bytes"],
     "Engine": product.union([
-      "Model", "Store", "MIME", "MailProtocols", "MailTransport", "HTTP", "HTTPTransport", "Net",
-      "Crypto", "Bytes",
+      "Model", "Rules", "Store", "Sieve", "MIME", "MailProtocols", "MailTransport", "HTTP",
+      "HTTPTransport", "Net", "Crypto", "Bytes",
     ]),
     "API": product.union([
-      "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto", "Bytes",
+      "Model", "Rules", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Crypto",
+      "Bytes",
     ]),
   ]
 
