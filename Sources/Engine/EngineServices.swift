@@ -73,7 +73,7 @@ package struct EngineServices: Sendable {
 
   /// Does what is left of an account's jobs.
   func runJobs(of account: ID<Account>, _ logger: Logger) async throws {
-    for job in try await store.unfinishedJobs(of: account) {
+    for job in try await store.unfinishedJobs(of: account, except: RuleWorker.kinds) {
       try await BatchJob(
         record: job,
         store: store,

@@ -262,7 +262,7 @@ extension Store {
     return results[1].affected == 1
   }
 
-  private func log(
+  func log(
     _ matches: [RuleEffect.Match],
     _ message: ID<Message>,
     _ account: ID<Account>,

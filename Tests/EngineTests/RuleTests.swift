@@ -299,4 +299,39 @@ struct RuleTests {
       #expect(try await service.health(of: account) == [])
     }
   }
+
+  @Test func `a run over stored mail goes on after a kill, and does nothing twice`() async throws {
+    var options = TestService.Options()
+    options.engine.jobBatch = 4
+    try await TestService.with(options) { service in
+      let account = try await Self.localAccount(service)
+      for index in 0..<60 {
+        _ = try await Self.deliver("Subject: \(index)\n\nx\n", to: account, service)
+      }
+      try await Self.add(
+        #"{"name":"All","trigger":"stored","actions":[{"type":"move","mailbox":"Done"}]}"#,
+        to: account,
+        service
+      )
+      var query = MessageQuery()
+      query.mailbox = try await service.mailbox("INBOX", of: account).id
+      let job = try await service.engine.runRules(
+        of: account,
+        query: query,
+        findings: SearchFindings()
+      )
+      try await eventually("some is done") {
+        try await service.store.job(job.id)?.done ?? 0 > 0
+      }
+      try await service.kill()
+      try await eventually("all is done") {
+        try await service.store.job(job.id)?.state == "done"
+      }
+      #expect(try await service.messages(in: "Done", of: account).count == 60)
+      let record = try await service.store.job(job.id)
+      #expect(record?.result?["moved"]?.intValue == 60)
+      #expect(try await service.number("select count(*) from rule_match") == 60)
+      #expect(try await service.health(of: account) == [])
+    }
+  }
 }

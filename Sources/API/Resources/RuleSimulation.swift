@@ -23,7 +23,7 @@ extension Endpoints {
     let message = object.id("message", of: Message.self)
     var query = MessageQuery()
     query.search = SearchDecoding.query(&object)
-    query.mailbox = try await mailbox(&object, account)
+    query.mailbox = try await ruleMailbox(&object, account)
     let limit = object.int("limit", in: 1...PageRequest.maximumLimit).map { Int($0) }
     let rules = try rules(object.value("rules"), faults)
     object.finish()
@@ -57,7 +57,8 @@ extension Endpoints {
     return simulation(try await engine.simulate(known, on: messages, of: account), known)
   }
 
-  private func mailbox(
+  /// The mailbox that the member `mailbox` names by id or role.
+  func ruleMailbox(
     _ object: inout ObjectDecoder,
     _ account: ID<Account>
   ) async throws(ServiceError) -> ID<Mailbox>? {

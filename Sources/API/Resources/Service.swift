@@ -127,7 +127,7 @@ enum OpenAPI {
 /// The shape of a job.
 enum JobJSON {
   static let members = [
-    "id", "accountId", "kind", "state", "done", "total", "errors", "createdAt",
+    "id", "accountId", "kind", "state", "done", "total", "errors", "result", "createdAt",
   ]
 
   static func tag(_ job: JobRecord) -> ETag {
@@ -147,6 +147,7 @@ enum JobJSON {
       json.member("done", fields) { $0.int(job.done) }
       json.member("total", fields) { $0.int(job.total) }
       json.member("errors", fields) { $0.strings(job.errors) }
+      json.member("result", fields) { $0.value(job.result ?? .null) }
       json.member("createdAt", fields) { $0.time(job.createdAt) }
     }
   }

@@ -114,6 +114,8 @@ extension Route {
       idempotency: Idempotency.none,
       Endpoints.simulateRules
     ),
+    Route(.post, "/v1/accounts/{accountId}/rules:run", .write, Endpoints.runRules),
+    Route(.post, "/v1/accounts/{accountId}/rules:undo", .write, Endpoints.undoRules),
     Route(
       .get,
       "/v1/accounts/{accountId}/messages/{messageId}/rules",

@@ -22,48 +22,65 @@ struct RuleMessageReader {
     _ id: ID<Message>,
     needs: RuleNeeds,
     envelope: DeliveryEnvelope?
-  ) async throws -> RuleMessage? {
-    let page = try await store.message(id, of: account.account.id)
-    guard page.count == 1 else { return nil }
-    let row = page.row(0)
+  ) async throws -> StoredRuleMessage? {
+    guard let row = try await store.ruleMessages([id], of: account.account.id).first else {
+      return nil
+    }
+    return try await message(row, needs, envelope)
+  }
+
+  /// Messages with what `needs` asks for, in the order of `ids`; those that are gone are left out.
+  func messages(_ ids: [ID<Message>], needs: RuleNeeds) async throws -> [StoredRuleMessage] {
+    let rows = try await store.ruleMessages(ids, of: account.account.id)
+    let byID = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
+    var found: [StoredRuleMessage] = []
+    for id in ids {
+      guard let row = byID[id] else { continue }
+      found.append(try await message(row, needs, nil))
+    }
+    return found
+  }
+
+  private func message(
+    _ row: RuleMessageRow,
+    _ needs: RuleNeeds,
+    _ envelope: DeliveryEnvelope?
+  ) async throws -> StoredRuleMessage {
     var message: RuleMessage
+    let unknown = ScriptEnvelope(from: "", to: "")
     if needs.body {
-      let raw = try await read(id, .message, account.account.id)
+      let raw = try await read(row.id, .message, account.account.id)
       message = RuleMessage(
         MessageParser.parse(raw),
-        envelope: ScriptEnvelope(from: "", to: ""),
+        envelope: unknown,
         receivedAt: row.receivedAt
       )
     } else {
       let header: HeaderFields
-      if needs.wholeHeader || !needs.fields.isSubset(of: KeptHeader.fields) {
-        header = HeaderFields(parsing: try await read(id, .header, account.account.id))
+      if needs.wholeHeader || !needs.fields.isSubset(of: KeptHeader.fields(of: row)) {
+        header = HeaderFields(parsing: try await read(row.id, .header, account.account.id))
       } else {
         header = KeptHeader.header(of: row)
       }
       message = RuleMessage(
         header: header,
         size: row.size,
-        envelope: ScriptEnvelope(from: "", to: ""),
+        envelope: unknown,
         receivedAt: row.receivedAt
       )
     }
     message.size = row.size
     message.hasAttachment = row.hasAttachment
-    message.id = id
-    message.thread = row.threadID
-    var keywords: Set<String> = []
-    try row.forEachKeyword {
-      keywords.insert(String(decoding: $0.array, as: UTF8.self).lowercased())
-    }
-    message.keywords = keywords
-    let held = Set(try row.mailboxes())
+    message.id = row.id
+    message.thread = row.thread
+    message.keywords = Set(row.keywords.map { $0.lowercased() })
+    let held = Set(row.mailboxes)
     for mailbox in account.mailboxes where held.contains(mailbox.id) {
       let names = [mailbox.id.description, mailbox.role ?? "", mailbox.name, mailbox.path]
       message.mailboxNames.formUnion(names.map { $0.lowercased() })
     }
     message.envelope = self.envelope(of: message.header, envelope)
-    return message
+    return StoredRuleMessage(id: row.id, message: message, mailboxes: row.mailboxes)
   }
 
   /// The envelope that a message came in, or what its header tells of it.
@@ -83,26 +100,40 @@ struct RuleMessageReader {
   }
 }
 
+/// A stored message as rules see it, and where it is.
+struct StoredRuleMessage {
+  var id: ID<Message>
+  var message: RuleMessage
+  var mailboxes: [ID<Mailbox>]
+}
+
 /// The header of a message as far as it is kept with every message, wherever that is.
 enum KeptHeader {
   /// The fields that it has.
-  static let fields: Set = ["from", "to", "cc", "bcc", "reply-to", "sender", "subject", "date"]
+  static let fields: Set = [
+    "from", "to", "cc", "bcc", "reply-to", "sender", "subject", "date", "list-id",
+    "list-unsubscribe", "auto-submitted", "precedence", "x-priority", "importance", "sensitivity",
+  ]
 
-  /// The fields, written anew from what is kept of them.
-  static func header(of row: MessageRow) -> HeaderFields {
+  /// The fields that are known of one message: of what is kept here those beside the usual ones are only in its bytes.
+  static func fields(of row: RuleMessageRow) -> Set<String> { row.isKept ? usual : fields }
+
+  private static let usual: Set = [
+    "from", "to", "cc", "bcc", "reply-to", "sender", "subject", "date",
+  ]
+
+  /// The fields, written anew from what is kept of them; a message that is kept here has some of them only in its bytes.
+  static func header(of row: RuleMessageRow) -> HeaderFields {
     var output: [UInt8] = []
-    for (name, json) in [
-      ("From", row.from.array), ("To", row.to.array), ("Cc", row.cc.array),
-      ("Bcc", row.bcc.array), ("Reply-To", row.replyTo.array), ("Sender", row.sender.array),
-    ] where !json.isEmpty {
+    for (name, json) in row.addresses where !json.isEmpty {
       append(name, addresses(json), to: &output)
     }
-    if row.hasSubject {
-      append("Subject", String(decoding: row.subject.array, as: UTF8.self), to: &output)
-    }
+    if let subject = row.subject { append("Subject", subject, to: &output) }
     if let sentAt = row.sentAt {
       append("Date", MIMEDate(seconds: sentAt.seconds).formatted, to: &output)
     }
+    output += row.extraFields
+    if let last = output.last, last != .lf { output += [.cr, .lf] }
     output += [.cr, .lf]
     return HeaderFields(parsing: output)
   }

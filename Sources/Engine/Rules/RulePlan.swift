@@ -19,7 +19,7 @@ struct RulePlan {
   func effect(
     of run: RuleRun,
     _ rules: [Rule],
-    on message: RuleMessage,
+    on stored: StoredRuleMessage,
     in sources: [ID<Mailbox>],
     sends: Bool
   ) async throws -> RuleEffect {
@@ -48,8 +48,8 @@ struct RulePlan {
       effect.patch.addMailboxes = targets
       effect.patch.removeMailboxes = sources.filter { !targets.contains($0) }
     }
-    if sends, disposition.sends, account.account.outgoing != nil, let id = message.id {
-      try await addMail(disposition, id, to: &effect)
+    if sends, disposition.sends, account.account.outgoing != nil {
+      try await addMail(disposition, stored.id, to: &effect)
     }
     return effect
   }

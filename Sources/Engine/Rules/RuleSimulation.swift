@@ -63,10 +63,10 @@ extension Engine {
     return try await serviceErrors(account) {
       var found: [SimulatedMessage] = []
       for id in messages {
-        guard let message = try await reader.message(id, needs: needs, envelope: nil) else {
+        guard let stored = try await reader.message(id, needs: needs, envelope: nil) else {
           continue
         }
-        let run = RuleRun(known.rules, on: message, context: context)
+        let run = RuleRun(known.rules, on: stored.message, context: context)
         found.append(SimulatedMessage(message: id, run: run))
       }
       return found

@@ -12,6 +12,11 @@ import Synchronization
 /// takes it from there: moves and keywords as intents, mail as submissions. So a crash at any moment leaves it either to
 /// be looked at or done with. An account has one task at a time; one whose server does not answer holds up no other.
 final class RuleWorker: Sendable {
+  /// The kinds of its jobs.
+  static let runKind = "runRules"
+  static let undoKind = "undoRules"
+  static let kinds = [runKind, undoKind]
+
   private let loop: EventLoop
   private let services: EngineServices
   private let hands: RuleHands
@@ -39,6 +44,9 @@ final class RuleWorker: Sendable {
           for (account, arrivals) in try await next() {
             group.addTask(executorPreference: loop) { await self.filter(arrivals, of: account) }
           }
+          for (account, job) in try await nextJobs() {
+            group.addTask(executorPreference: loop) { await self.run(job, of: account) }
+          }
         } catch {
           services.logger.warning("arrivals not read", metadata: ["cause": "\(error)"])
           deadline = .now + .seconds(1)
@@ -62,10 +70,36 @@ final class RuleWorker: Sendable {
     return groups
   }
 
+  /// The jobs to go on with by account, each of which counts as busy from here on.
+  private func nextJobs() async throws(ServiceError) -> [ID<Account>: JobRecord] {
+    let taken = busy.withLock { $0 }
+    guard taken.count < configuration.ruleConcurrency else { return [:] }
+    var jobs: [ID<Account>: JobRecord] = [:]
+    for job in try await store.unfinishedJobs(ofKinds: Self.kinds, busy: Array(taken)) {
+      if let account = job.accountID { jobs[account] = job }
+    }
+    busy.withLock { $0.formUnion(jobs.keys) }
+    return jobs
+  }
+
+  private func run(_ record: JobRecord, of account: ID<Account>) async {
+    await during(account) {
+      let job = RuleJob(record: record, services: services, hands: hands)
+      if record.kind == Self.undoKind { try await job.undo() } else { try await job.run() }
+    }
+  }
+
   private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
-    do {
+    await during(account) {
       let known = try await services.accountRules(account)
       for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
+    }
+  }
+
+  /// Runs `body` and lets others have the account after it.
+  private func during(_ account: ID<Account>, _ body: () async throws -> Void) async {
+    do {
+      try await body()
     } catch {
       services.logger.notice(
         "rules not run",
@@ -129,7 +163,7 @@ final class RuleWorker: Sendable {
         envelope: arrival.envelope
       )
     else { return RuleEffect() }
-    let run = RuleRun(rules, on: message, context: known.context(at: now))
+    let run = RuleRun(rules, on: message.message, context: known.context(at: now))
     let plan = RulePlan(account: known, now: now, reader: reader, envelope: arrival.envelope) {
       try await hands.makeMailbox($0, of: $1)
     }

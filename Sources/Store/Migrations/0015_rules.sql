@@ -67,3 +67,18 @@ create table rule_reply (
   primary key (account_id, tracking, address)
 );
 create index rule_reply_age on rule_reply (until);
+
+-- What messages were before a job that runs rules changed them, so that it can be undone.
+create table rule_undo (
+  account_id bigint not null references account on delete cascade,
+  job_id bigint not null,
+  message_id bigint not null,
+  mailboxes bigint[] not null,
+  -- The keywords that it got, and those that it lost.
+  added text[] not null,
+  removed text[] not null,
+  primary key (account_id, job_id, message_id)
+);
+
+-- What a job came to, as JSON; null where there is nothing to tell.
+alter table job add column result json;

@@ -298,4 +298,64 @@ struct RuleEndToEndTests {
       #expect(try await api.expect(200, "GET", "\(path)/messages").items.count == 1)
     }
   }
+
+  @Test func `a run over stored mail does what was foretold, and is undone`() async throws {
+    try await withAccount { _, api, path in
+      for index in 0..<12 {
+        let from = index % 3 == 0 ? "bob@b.example" : "carol@c.example"
+        try await api.expect(
+          201,
+          "POST",
+          "\(path)/messages",
+          raw: Array("From: \(from)\r\nSubject: s\(index)\r\n\r\nx\r\n".utf8),
+          type: "message/rfc822"
+        )
+      }
+      for rule in [
+        #"{"name":"A","when":{"from":"bob"},"actions":[{"type":"move","mailbox":"Bob"},{"type":"redirect","to":"e@e.example","keep":true}],"stop":true}"#,
+        #"{"name":"B","when":{"subject":"s1"},"actions":[{"type":"addKeywords","keywords":["k"]},{"type":"copy","mailbox":"archive"}]}"#,
+      ] {
+        try await api.expect(201, "POST", "\(path)/rules", rule)
+      }
+      let foretold = try await api.expect(
+        200,
+        "POST",
+        "\(path)/rules:simulate",
+        #"{"mailbox":"inbox","limit":500}"#
+      )
+      let summary = try #require(foretold.json["summary"])
+      #expect(summary["moved"]?.intValue == 4 && summary["copied"]?.intValue == 3)
+      let run = try await api.expect(202, "POST", "\(path)/rules:run", #"{"mailbox":"inbox"}"#)
+      try await eventually("the run is done") {
+        try await api.expect(200, "GET", "/v1/jobs/\(run.id)").json["state"] == .string("done")
+      }
+      let done = try await api.expect(200, "GET", "/v1/jobs/\(run.id)")
+      #expect(done.json["result"] == summary)
+      #expect(try await total("Bob", api, path) == 4)
+      #expect(try await total("Archive", api, path) == 3)
+      #expect(try await total("INBOX", api, path) == 8)
+      #expect(try await api.expect(200, "GET", "\(path)/submissions").items.isEmpty)
+      let undo = try await api.expect(
+        202,
+        "POST",
+        "\(path)/rules:undo",
+        "{\"job\":\"\(run.id)\"}"
+      )
+      try await eventually("it is undone") {
+        try await api.expect(200, "GET", "/v1/jobs/\(undo.id)").json["state"] == .string("done")
+      }
+      #expect(try await total("Bob", api, path) == 0)
+      #expect(try await total("Archive", api, path) == 0)
+      #expect(try await total("INBOX", api, path) == 12)
+      let marked = try await api.expect(200, "GET", "\(path)/messages?keyword=k")
+      #expect(marked.items.isEmpty)
+      try await api.expect(409, "POST", "\(path)/rules:undo", "{\"job\":\"\(run.id)\"}")
+      try await api.expect(400, "POST", "\(path)/rules:run", "{}")
+    }
+  }
+
+  private func total(_ mailbox: String, _ api: APIClient, _ path: String) async throws -> Int64 {
+    let all = try await api.expect(200, "GET", "\(path)/mailboxes").items
+    return all.first { $0["path"]?.stringValue == mailbox }?["totalMessages"]?.intValue ?? -1
+  }
 }
