@@ -48,6 +48,7 @@ bench:
 soak:
 	@.ci/install test
 	@RESTANTE_SIEVE_CASES=$(CASES) TEST_LIMIT=10800 .ci/test --filter SieveDifferential
+	@RESTANTE_RULE_CASES=$(CASES) TEST_LIMIT=10800 .ci/test --filter EquivalenceTests
 	@RESTANTE_OPERATIONS=$(OPERATIONS) TEST_LIMIT=10800 .ci/test --filter SyncProperty
 	@RESTANTE_DELIVERIES=$(DELIVERIES) TEST_LIMIT=3600 .ci/test --filter MailListenerTests
 	@RESTANTE_POP3_KILLS=$(KILLS) TEST_LIMIT=7200 .ci/test --filter POP3KillTests

@@ -75,6 +75,11 @@ let package = Package(
     // The product.
     .target(name: "Model", dependencies: ["Bytes", "MIME"], swiftSettings: strict),
     .target(
+      name: "Rules",
+      dependencies: ["Model", "Sieve", "MIME", "Bytes"],
+      swiftSettings: strict
+    ),
+    .target(
       name: "Store",
       dependencies: ["Model", "Postgres", "Crypto", "Bytes"],
       resources: [.embedInCode("Migrations")],
@@ -83,8 +88,8 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Model", "Store", "MIME", "Archives", "MailProtocols", "MailTransport", "Net", "Crypto",
-        "Bytes",
+        "Model", "Rules", "Store", "Sieve", "MIME", "Archives", "MailProtocols", "MailTransport",
+        "Net", "Crypto", "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -92,7 +97,8 @@ let package = Package(
     .target(
       name: "API",
       dependencies: [
-        "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Archives", "Crypto",
+        "Model", "Rules", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Archives",
+        "Crypto",
         "Bytes",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -142,6 +148,11 @@ let package = Package(
     .testTarget(
       name: "SieveTests",
       dependencies: ["Sieve", "MIME", "Bytes", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "RulesTests",
+      dependencies: ["Rules", "Model", "Sieve", "MIME", "Bytes", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "LayerTests", dependencies: ["Bytes", "TestSupport"], swiftSettings: strict),

@@ -23,6 +23,7 @@ package final class Engine: Sendable {
     var accounts: [ID<Account>: Running] = [:]
     var submissions: (worker: SubmissionWorker, task: Task<Void, Never>)?
     var feed: Task<Void, Never>?
+    var rules: Task<Void, Never>?
     var isRunning = false
   }
 
@@ -41,6 +42,7 @@ package final class Engine: Sendable {
     state.withLock { $0.isRunning = true }
     startFeed()
     startSubmissions()
+    startRules()
   }
 
   /// Starts a worker for every account that has none.
@@ -85,16 +87,19 @@ package final class Engine: Sendable {
   /// Cancels every account's worker, lets messages that are being sent end for up to five seconds, and waits for all.
   package func shutdown() async {
     feed.close()
-    let (workers, reader) = state.withLock { state in
+    let (workers, reader, rules) = state.withLock { state in
       state.isRunning = false
       defer {
         state.accounts = [:]
         state.feed = nil
+        state.rules = nil
       }
-      return (state.accounts.values.map(\.task), state.feed)
+      return (state.accounts.values.map(\.task), state.feed, state.rules)
     }
     reader?.cancel()
+    rules?.cancel()
     await reader?.value
+    await rules?.value
     for task in workers { task.cancel() }
     for task in workers { await task.value }
     await finishSending(until: .after(.seconds(5)))
@@ -176,6 +181,15 @@ package final class Engine: Sendable {
       let loop = services.group.next()
       let worker = FeedWorker(feed, on: loop, services)
       state.feed = Task(executorPreference: loop) { await worker.run() }
+    }
+  }
+
+  private func startRules() {
+    state.withLock { state in
+      guard state.rules == nil else { return }
+      let loop = services.group.next()
+      let worker = RuleWorker(on: loop, services, RuleHands(self))
+      state.rules = Task(executorPreference: loop) { await worker.run() }
     }
   }
 

@@ -113,6 +113,16 @@ package struct EngineConfiguration: Sendable {
   package var exportBytes: Int64 = 8 << 20
   /// How many messages one export holds.
   package var exportMessages = 1_000_000
+  /// How many new messages rules look at in one go, and of how many accounts at a time.
+  package var ruleBatch = 200
+  package var ruleConcurrency = 16
+  /// How long rules wait between two looks for new messages where nothing wakes them.
+  package var ruleLook: Duration = .seconds(30)
+  /// The wait before rules look again at a message that could not be read; it doubles with each try, up to the longest.
+  package var firstRuleBackoff: Duration = .seconds(2)
+  package var longestRuleBackoff: Duration = .seconds(1800)
+  /// How often rules try to read a message before they leave it as it is.
+  package var ruleAttempts = 30
   /// How many messages one batch job changes in a transaction.
   package var jobBatch = 500
   /// Of the feed and its subscribers.

@@ -37,6 +37,16 @@ package enum Job: Identified {
   package static let idPrefix: StaticString = "job_"
 }
 
+/// A condition on messages and what is done with those that meet it.
+package enum MailRule: Identified {
+  package static let idPrefix: StaticString = "rul_"
+}
+
+/// Addresses and domains that rules ask for by one name.
+package enum AddressListing: Identified {
+  package static let idPrefix: StaticString = "lst_"
+}
+
 /// What a list of messages shows and in which order.
 package struct MessageQuery: Sendable, Equatable {
   /// What a list is ordered by.

@@ -13,7 +13,8 @@ package struct FeedNouns: OptionSet, Sendable, Hashable {
   package static let operations = FeedNouns(rawValue: 16)
   package static let jobs = FeedNouns(rawValue: 32)
   package static let account = FeedNouns(rawValue: 64)
-  package static let all = FeedNouns(rawValue: 127)
+  package static let rules = FeedNouns(rawValue: 128)
+  package static let all = FeedNouns(rawValue: 255)
 }
 
 /// The changes of one account since a state, each id under the last thing that became of it.
@@ -33,6 +34,7 @@ package struct ChangeSet: Sendable {
   package var submissions = Ids()
   package var operations = Ids()
   package var jobs = Ids()
+  package var rules = Ids()
   /// For mailboxes of which only some properties changed: which.
   package var mailboxProperties: [Int64: [String]] = [:]
   package var accountChanged = false
@@ -48,6 +50,7 @@ package struct ChangeSet: Sendable {
     if !submissions.isEmpty { nouns.insert(.submissions) }
     if !operations.isEmpty { nouns.insert(.operations) }
     if !jobs.isEmpty { nouns.insert(.jobs) }
+    if !rules.isEmpty { nouns.insert(.rules) }
     return nouns
   }
 }
@@ -85,6 +88,7 @@ struct ChangeSetBuilder {
     set.submissions = folds[.submission]?.ids ?? set.submissions
     set.operations = folds[.operation]?.ids ?? set.operations
     set.jobs = folds[.job]?.ids ?? set.jobs
+    set.rules = folds[.rule]?.ids ?? set.rules
     set.accountChanged = folds[.account] != nil
     let updatedMailboxes = Set(set.mailboxes.updated)
     for case (let id, .some(let names)) in properties where updatedMailboxes.contains(id) {

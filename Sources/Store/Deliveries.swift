@@ -12,11 +12,25 @@ package struct Delivery: Sendable {
   package var isLimited = true
   /// What it is known by at the POP3 server that it comes from: recorded with it, so that it comes once.
   package var source: ServerMessage?
+  /// The envelope of new mail, at which rules look; nil for what is imported, filed or drafted here.
+  package var envelope: DeliveryEnvelope?
 
   package init(_ message: NewMessage, _ blob: RawBlob, into mailbox: ID<Mailbox>) {
     self.mailbox = mailbox
     self.message = message
     self.blob = blob
+  }
+}
+
+/// The envelope that mail came in, as far as it is known.
+package struct DeliveryEnvelope: Sendable, Equatable {
+  /// The reverse-path; empty for the null one.
+  package var from: String
+  package var to: String
+
+  package init(from: String, to: String) {
+    self.from = from
+    self.to = to
   }
 }
 
@@ -169,12 +183,18 @@ extension Store {
       _ = try await connection.pipeline(plan.intents.map { $0.operation.insert($0.id, account) })
     }
     try await store(plan.counters, of: account, on: connection)
+    if !plan.arrivals.isEmpty {
+      _ = try await connection.query(arrivalStatement(plan.arrivals, account))
+    }
+    let fetched = plan.sources.map(\.id)
+    if !fetched.isEmpty { _ = try await connection.query(arrivalStatement(fetched, account)) }
     try await append(
       threadEntries + plan.entries + entries,
       to: account,
       keptBytes: plan.addedBytes,
       on: connection
     )
+    if !plan.arrivals.isEmpty || !fetched.isEmpty { tellOfArrivals(on: connection) }
   }
 }
 
@@ -198,6 +218,8 @@ private struct DeliveryPlan {
   private(set) var counters: [Int64: CounterChange] = [:]
   private(set) var intents: [(id: Int64, operation: PlannedOperation)] = []
   private(set) var sources: [(id: Int64, source: ServerMessage)] = []
+  /// New mail, with the envelopes it came in.
+  private(set) var arrivals: [(id: Int64, envelope: DeliveryEnvelope)] = []
 
   init(mailboxes: PostgresRows, account: PostgresRows, quota: Int64?) throws {
     for row in 0..<mailboxes.count {
@@ -246,6 +268,7 @@ private struct DeliveryPlan {
     blobs.append((blob, delivery.blob))
     if let source = delivery.source { sources.append((id, source)) }
     addedBytes += delivery.blob.size
+    if let envelope = delivery.envelope { arrivals.append((id, envelope)) }
     counters[delivery.mailbox.rawValue, default: CounterChange()].count(
       isSeen: message.isSeen,
       isDeleted: false,

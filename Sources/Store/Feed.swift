@@ -30,7 +30,7 @@ package struct FeedState: Sendable, Equatable, CustomStringConvertible {
 
 /// What kind of resource a change is of.
 package enum FeedNoun: String, Sendable {
-  case message, mailbox, thread, submission, operation, job, account
+  case message, mailbox, thread, submission, operation, job, account, rule
 }
 
 /// What became of the resources.

@@ -18,19 +18,21 @@ package struct JobRecord: Sendable {
   /// What was asked for, as JSON; for the worker alone, and empty for everybody else.
   package var request: String
   package var createdAt: Timestamp
+  /// What it came to so far; nil where there is nothing to tell.
+  package var result: JSONValue?
 }
 
 extension Store {
   /// Without the request: that of a large job lists up to a million messages.
   private static let jobColumns: SQL = """
     select id, account_id, kind, state, done, total, errors, '' as request, created_at,
-      position, skipped
+      position, skipped, result::text
     from job
     """
 
   private static let jobColumnsWithRequest: SQL = """
     select id, account_id, kind, state, done, total, errors, request::text, created_at,
-      position, skipped
+      position, skipped, result::text
     from job
     """
 
@@ -84,15 +86,36 @@ extension Store {
     }
   }
 
-  /// Jobs of the account that a restart has to go on with, oldest first; an import waits for whoever sends the archive.
-  package func unfinishedJobs(of account: ID<Account>) async throws(ServiceError) -> [JobRecord] {
+  /// Jobs of the account that a restart has to go on with, oldest first, but for those of `kinds`.
+  package func unfinishedJobs(
+    of account: ID<Account>,
+    except kinds: [String] = []
+  ) async throws(ServiceError) -> [JobRecord] {
     try await attempt {
       let rows = try await pool.query(
         Self.jobColumnsWithRequest
           + """
            where account_id = \(account.rawValue) and state in ('queued', 'running')
-             and kind <> \(Self.importKind)
+             and kind <> all (\(kinds))
            order by id
+          """
+      )
+      return try (0..<rows.count).map { try job(rows, $0) }
+    }
+  }
+
+  /// The oldest job of these kinds that has not ended of each account that is not `busy`.
+  package func unfinishedJobs(
+    ofKinds kinds: [String],
+    busy: [ID<Account>]
+  ) async throws(ServiceError) -> [JobRecord] {
+    try await attempt {
+      let rows = try await pool.query(
+        Self.jobColumnsWithRequest
+          + """
+           where id in (select min(id) from job where state in ('queued', 'running')
+             and kind = any (\(kinds)) and account_id <> all (\(busy.map(\.rawValue)))
+             group by account_id)
           """
       )
       return try (0..<rows.count).map { try job(rows, $0) }
@@ -139,7 +162,8 @@ extension Store {
       total: try rows.optionalInt64(row, 5),
       errors: try rows.stringArray(row, 6),
       request: try rows.string(row, 7),
-      createdAt: try rows.timestamp(row, 8)
+      createdAt: try rows.timestamp(row, 8),
+      result: try rows.optionalString(row, 11).map { try JSONValue(column: $0) }
     )
     job.position = try rows.int64(row, 9)
     job.skipped = try rows.int64(row, 10)

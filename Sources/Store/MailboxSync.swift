@@ -121,7 +121,10 @@ extension Store {
           try await touch(merged.changed, of: account, on: connection)
         }
         connection.beforeCommit = [progressStatement(progress, plan.counters, of: mailbox)]
+        let arrived = progress.syncedDownTo == nil && mailbox.role == "inbox" ? plan.arrived : []
+        if !arrived.isEmpty { connection.beforeCommit.append(arrivalStatement(arrived, account)) }
         appendWithCommit(plan.entries(of: mailbox), to: account, on: connection)
+        if !arrived.isEmpty { tellOfArrivals(on: connection) }
       }
     }
   }

@@ -105,6 +105,11 @@ struct MergePlan {
   /// The messages that nothing known was matched with.
   var appeared: [(id: Int64, message: NewMessage)] { created.map { ($0.id, messages[$0.place]) } }
 
+  /// The messages that nothing known was matched with and that never were here before, if they are visible.
+  var arrived: [Int64] {
+    created.filter { !revived.contains($0.id) && !messages[$0.place].isDeleted }.map(\.id)
+  }
+
   /// The messages that moved here, with their UIDs and where they were.
   var moved: [(id: Int64, uid: Int64, from: Int64)] {
     adopted.map { ($0.id, messages[$0.place].uid ?? 0, $0.from) }

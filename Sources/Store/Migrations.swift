@@ -85,6 +85,11 @@ package enum Migrations {
         name: "imports",
         sql: String(decoding: PackageResources._016_imports_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 17,
+        name: "rules",
+        sql: String(decoding: PackageResources._017_rules_sql, as: UTF8.self)
+      ),
     ]
   }
 }

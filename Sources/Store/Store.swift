@@ -14,6 +14,8 @@ package final class Store: Sendable {
   package let firstSyncs = FirstSyncs()
   /// Told of every commit that appended to a feed.
   package let commits = CommitListener()
+  /// Told of every commit by which mail may have come that rules have to look at.
+  package let arrivals = CommitListener()
 
   /// A store over `pool` whose secrets are sealed by `sealer`.
   package init(pool: PostgresPool, sealer: Sealer) {

@@ -77,6 +77,8 @@ package struct NewSubmission: Sendable {
   package var answers: ID<Message>?
   /// The draft that this sends.
   package var draft: ID<Message>?
+  /// Whether a copy goes to Sent; what programs send leaves none.
+  package var filesCopy = true
 
   package init(
     identityID: String?,
@@ -119,7 +121,6 @@ extension Store {
   ) async throws(ServiceError) -> SubmissionRecord {
     let id = try await attempt {
       let fresh = try await ids.take(2, from: pool)
-      let due = [new.sendAt, new.undoUntil].compactMap { $0 }.max()
       let blob = try RawBlob(new.message)
       try await pool.transaction { connection in
         try await settle(
@@ -127,23 +128,7 @@ extension Store {
           location: "/v1/accounts/\(account)/submissions/\(ID<Submission>(fresh[0]))",
           on: connection
         )
-        try await insertBlobs([(fresh[1], blob)], of: account, on: connection)
-        _ = try await connection.pipeline([
-          """
-          insert into submission (account_id, id, identity_id, sender, blob_id, size, message_id,
-            subject, state, send_at, undo_until, next_attempt_at, answers_message_id,
-            draft_message_id)
-          values (\(account.rawValue), \(fresh[0]), \(new.identityID), \(new.sender), \(fresh[1]),
-            \(Int64(new.message.count)), \(new.messageID), \(new.subject),
-            \(due == nil ? "queued" : "held"), \(new.sendAt), \(new.undoUntil),
-            coalesce(\(due), now()), \(new.answers?.rawValue), \(new.draft?.rawValue))
-          """,
-          """
-          insert into submission_recipient (account_id, submission_id, position, address)
-          select \(account.rawValue), \(fresh[0]), r.position::integer, r.address
-          from unnest(\(new.recipients)::text[]) with ordinality as r (address, position)
-          """,
-        ])
+        try await insert(new, blob, fresh, of: account, on: connection)
         try await append(
           [FeedEntry(.submission, .created, [fresh[0]])],
           to: account,
@@ -156,6 +141,35 @@ extension Store {
       throw ServiceError.notFound("submission")
     }
     return record
+  }
+
+  /// The rows of a submission, with fresh ids for it and its blob.
+  func insert(
+    _ new: NewSubmission,
+    _ blob: RawBlob,
+    _ fresh: [Int64],
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    let due = [new.sendAt, new.undoUntil].compactMap { $0 }.max()
+    try await insertBlobs([(fresh[1], blob)], of: account, on: connection)
+    _ = try await connection.pipeline([
+      """
+      insert into submission (account_id, id, identity_id, sender, blob_id, size, message_id,
+        subject, state, send_at, undo_until, next_attempt_at, answers_message_id,
+        draft_message_id, is_copy_filed)
+      values (\(account.rawValue), \(fresh[0]), \(new.identityID), \(new.sender), \(fresh[1]),
+        \(Int64(new.message.count)), \(new.messageID), \(new.subject),
+        \(due == nil ? "queued" : "held"), \(new.sendAt), \(new.undoUntil),
+        coalesce(\(due), now()), \(new.answers?.rawValue), \(new.draft?.rawValue),
+        \(!new.filesCopy))
+      """,
+      """
+      insert into submission_recipient (account_id, submission_id, position, address)
+      select \(account.rawValue), \(fresh[0]), r.position::integer, r.address
+      from unnest(\(new.recipients)::text[]) with ordinality as r (address, position)
+      """,
+    ])
   }
 
   /// Submissions of the account, newest first, before `after`.

@@ -83,7 +83,8 @@ import Testing
     ("Account", AccountJSON.members), ("Mailbox", MailboxJSON.members),
     ("Message", MessageMembers.names), ("Submission", SubmissionJSON.members),
     ("Operation", OperationJSON.members), ("Token", TokenJSON.members),
-    ("Job", JobJSON.members), ("Thread", ThreadJSON.members),
+    ("Job", JobJSON.members), ("Thread", ThreadJSON.members), ("Rule", RuleJSON.members),
+    ("AddressListing", AddressListJSON.members),
   ])
   func `a resource's schema has the members that are written`(schema: String, members: [String]) {
     var properties = Set(properties(ofSchema: schema))

@@ -22,13 +22,15 @@ import Testing
     "HTTPTransport": ["HTTP", "Net", "Bytes"],
     "MailTransport": ["MailProtocols", "Net", "Bytes", "CKerberos"],
     "Model": ["Bytes", "MIME"],
+    "Rules": ["Model", "Sieve", "MIME", "Bytes"],
     "Store": ["Model", "Postgres", "Crypto", "Bytes"],
     "Engine": product.union([
-      "Model", "Store", "MIME", "Archives", "MailProtocols", "MailTransport", "HTTP",
-      "HTTPTransport", "Net", "Crypto", "Bytes",
+      "Model", "Rules", "Store", "Sieve", "MIME", "Archives", "MailProtocols", "MailTransport",
+      "HTTP", "HTTPTransport", "Net", "Crypto", "Bytes",
     ]),
     "API": product.union([
-      "Model", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Archives", "Crypto",
+      "Model", "Rules", "Store", "Engine", "HTTP", "HTTPTransport", "Net", "MIME", "Archives",
+      "Crypto",
       "Bytes",
     ]),
   ]

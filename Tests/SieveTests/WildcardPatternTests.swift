@@ -1,4 +1,5 @@
 @testable import Sieve
+import TestSupport
 import Testing
 
 /// `:matches`, against a plain definition of it.

@@ -11,6 +11,7 @@ struct MediaType: Hashable, Sendable {
   static let problem = MediaType(type: "application", subtype: "problem+json")
   static let mergePatch = MediaType(type: "application", subtype: "merge-patch+json")
   static let message = MediaType(type: "message", subtype: "rfc822")
+  static let sieve = MediaType(type: "application", subtype: "sieve")
   static let yaml = MediaType(type: "application", subtype: "yaml")
   /// What `curl -d` says when it is not told otherwise.
   static let form = MediaType(type: "application", subtype: "x-www-form-urlencoded")

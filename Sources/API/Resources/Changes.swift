@@ -73,6 +73,7 @@ enum ChangesJSON {
       write(changes.operations, "operations", MailOperation.self, to: &json)
     }
     if nouns.contains(.jobs) { write(changes.jobs, "jobs", Job.self, to: &json) }
+    if nouns.contains(.rules) { write(changes.rules, "rules", MailRule.self, to: &json) }
     if nouns.contains(.account) {
       json.member("account") { json in
         json.object { json in

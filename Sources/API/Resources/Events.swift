@@ -108,7 +108,7 @@ struct EventStream: Sendable {
   private static let nounTable: [(name: String, noun: FeedNouns)] = [
     ("messages", .messages), ("mailboxes", .mailboxes), ("threads", .threads),
     ("submissions", .submissions), ("operations", .operations), ("jobs", .jobs),
-    ("account", .account),
+    ("rules", .rules), ("account", .account),
   ]
 
   /// What `types=` takes.

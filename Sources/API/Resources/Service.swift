@@ -127,7 +127,7 @@ enum OpenAPI {
 /// The shape of a job.
 enum JobJSON {
   static let members = [
-    "id", "accountId", "kind", "state", "done", "total", "skipped", "position", "errors",
+    "id", "accountId", "kind", "state", "done", "total", "skipped", "position", "errors", "result",
     "createdAt",
   ]
 
@@ -150,6 +150,7 @@ enum JobJSON {
       json.member("skipped", fields) { $0.int(job.skipped) }
       json.member("position", fields) { $0.int(job.position) }
       json.member("errors", fields) { $0.strings(job.errors) }
+      json.member("result", fields) { $0.value(job.result ?? .null) }
       json.member("createdAt", fields) { $0.time(job.createdAt) }
     }
   }

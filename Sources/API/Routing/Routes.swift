@@ -3,10 +3,11 @@ import HTTP
 /// Every route of the API; a test holds the table against `openapi.yaml`.
 extension Route {
   static let all: [Route] =
-    accounts + mailboxes + messages + archives + threads + submissions + changes + service
+    accounts + mailboxes + messages + archives + threads + submissions + rules + changes
+    + service
 
   /// The methods that some path knows, as `OPTIONS *` lists them (RFC 9110 §9.3.7).
-  static let methods: [HTTPMethod] = [.delete, .get, .head, .options, .patch, .post]
+  static let methods: [HTTPMethod] = [.delete, .get, .head, .options, .patch, .post, .put]
 
   private static let accounts: [Route] = [
     Route(.get, "/v1/accounts", .read, Endpoints.listAccounts),
@@ -107,6 +108,43 @@ extension Route {
       .send,
       Endpoints.cancelSubmission
     ),
+  ]
+
+  private static let rules: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/rules", .read, Endpoints.listRules),
+    Route(.post, "/v1/accounts/{accountId}/rules", .write, Endpoints.createRule),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/rules:validate",
+      .read,
+      idempotency: Idempotency.none,
+      Endpoints.validateRule
+    ),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/rules:simulate",
+      .read,
+      idempotency: Idempotency.none,
+      Endpoints.simulateRules
+    ),
+    Route(.post, "/v1/accounts/{accountId}/rules:run", .write, Endpoints.runRules),
+    Route(.post, "/v1/accounts/{accountId}/rules:undo", .write, Endpoints.undoRules),
+    Route(
+      .get,
+      "/v1/accounts/{accountId}/messages/{messageId}/rules",
+      .read,
+      Endpoints.listMessageRules
+    ),
+    Route(.get, "/v1/accounts/{accountId}/rules/script", .read, Endpoints.showRuleScript),
+    Route(.put, "/v1/accounts/{accountId}/rules/script", .write, Endpoints.replaceRuleScript),
+    Route(.get, "/v1/accounts/{accountId}/rules/{ruleId}", .read, Endpoints.showRule),
+    Route(.patch, "/v1/accounts/{accountId}/rules/{ruleId}", .write, Endpoints.updateRule),
+    Route(.delete, "/v1/accounts/{accountId}/rules/{ruleId}", .write, Endpoints.deleteRule),
+    Route(.get, "/v1/accounts/{accountId}/lists", .read, Endpoints.listAddressLists),
+    Route(.post, "/v1/accounts/{accountId}/lists", .write, Endpoints.createAddressList),
+    Route(.get, "/v1/accounts/{accountId}/lists/{listId}", .read, Endpoints.showAddressList),
+    Route(.patch, "/v1/accounts/{accountId}/lists/{listId}", .write, Endpoints.updateAddressList),
+    Route(.delete, "/v1/accounts/{accountId}/lists/{listId}", .write, Endpoints.deleteAddressList),
   ]
 
   private static let changes: [Route] = [

@@ -36,6 +36,20 @@ extension Engine {
     )
   }
 
+  /// The header of a message as it was received, or all of a message that is kept here.
+  func openHeader(
+    _ id: ID<Message>,
+    of account: ID<Account>
+  ) async throws(ServiceError) -> BodySource {
+    let place = try await whereabouts(id, account)
+    return BodySource(
+      contentType: "message/rfc822",
+      length: nil,
+      etag: "",
+      produce: producer(place, account, place.blob == nil ? .header : .message)
+    )
+  }
+
   /// The decoded content of one part.
   package func openPart(
     _ id: ID<Message>,

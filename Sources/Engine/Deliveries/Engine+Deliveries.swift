@@ -7,13 +7,15 @@ package import Store
 extension Engine {
   /// Keeps a raw message and shows it at once: durable when this returns, and on its way to the server where the mailbox is of one.
   ///
-  /// Line ends become CRLF. Beyond the quota of an account it is refused by `over_quota`.
+  /// Line ends become CRLF. Beyond the quota of an account it is refused by `over_quota`. With an envelope it is new mail, at which
+  /// the rules of the account look.
   package func importMessage(
     _ raw: [UInt8],
     into mailbox: ID<Mailbox>,
     of account: ID<Account>,
     keywords: [String],
     receivedAt: Timestamp?,
+    envelope: DeliveryEnvelope? = nil,
     claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> ID<Message> {
     var delivery = try await services.delivery(
@@ -23,6 +25,7 @@ extension Engine {
       receivedAt: receivedAt ?? services.now()
     )
     delivery.claim = claim
+    delivery.envelope = envelope
     let id = try await services.deliveries.deliver(delivery, to: account)
     wake(account, .operations)
     return id

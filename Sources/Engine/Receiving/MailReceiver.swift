@@ -230,7 +230,8 @@ package struct MailReceiver: SMTPServerHandler {
         into: mailbox,
         of: account,
         keywords: [],
-        receivedAt: now
+        receivedAt: now,
+        envelope: DeliveryEnvelope(from: transaction.sender.address, to: address)
       )
       return SMTPServerReply(250, EnhancedStatusCode(2, 0, 0), "Kept as \(id)")
     } catch {

@@ -16,10 +16,12 @@ final class ListedMailboxes: Sendable {
     uidValidities.withLock { $0 = statuses.compactMapValues(\.uidValidity) }
   }
 
-  /// Whether `opened` can be the mailbox that was listed under its name.
-  func agrees(_ opened: SelectedMailbox) -> Bool {
-    guard opened.name != .inbox, let told = uidValidities.withLock({ $0[opened.name] })
-    else { return true }
-    return opened.uidValidity == nil || opened.uidValidity == told
+  /// Whether `opened` can be the mailbox that was listed under its name, or `known` where nothing was told of it.
+  ///
+  /// A server tells no STATUS of a mailbox that goes while it lists: another may have the name by now.
+  func agrees(_ opened: SelectedMailbox, _ known: Mailbox) -> Bool {
+    guard opened.name != .inbox, let uidValidity = opened.uidValidity else { return true }
+    if let told = uidValidities.withLock({ $0[opened.name] }) { return uidValidity == told }
+    return known.uidValidity == nil || known.uidValidity == Int64(uidValidity.value)
   }
 }

@@ -104,7 +104,7 @@ extension MailboxSync {
           // Its UIDs say nothing any more: a pass over it finds what is still there. That takes note of
           // the UIDVALIDITY first, so that no pass begins within itself. A mailbox that was replaced since
           // the list was read tells nothing: what moved is then two messages for a moment.
-          if let opened = client.selected, listed.agrees(opened) { try await run(other) }
+          if let opened = client.selected, listed.agrees(opened, other) { try await run(other) }
           continue
         }
         for needsVisible in [true, false] {

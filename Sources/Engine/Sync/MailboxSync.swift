@@ -77,7 +77,7 @@ struct MailboxSync {
   func run(_ mailbox: Mailbox) async throws -> SelectedMailbox? {
     var (selected, changes) = try await open(mailbox)
     whenOpened()
-    guard listed.agrees(selected) || believesList else { throw ReplacedMailbox() }
+    guard listed.agrees(selected, mailbox) || believesList else { throw ReplacedMailbox() }
     var mailbox = try await store.beginSync(
       of: mailbox,
       uidValidity: selected.storedUIDValidity

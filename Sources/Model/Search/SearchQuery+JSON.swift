@@ -11,83 +11,59 @@ extension SearchQuery {
     filter: JSONValue,
     limits: SearchLimits = SearchLimits()
   ) throws(SearchSyntaxError) -> SearchQuery {
-    let query = try read(filter, at: "", depth: limits.depth)
-    guard query.terms.count <= limits.terms else {
-      throw SearchSyntaxError(place: "", reason: "At most \(limits.terms) terms are allowed.")
+    let located = try LocatedQuery.parse(filter: filter, limits: limits)
+    guard let query = located.query else {
+      throw SearchSyntaxError(place: "", reason: "A search has no such condition.")
     }
     return query
   }
 
-  private static func read(
-    _ value: JSONValue,
-    at place: String,
-    depth: Int
-  ) throws(SearchSyntaxError) -> SearchQuery {
-    guard case .object(let members) = value else {
-      throw SearchSyntaxError(place: place, reason: "An object is wanted.")
-    }
-    guard !members.isEmpty else {
-      throw SearchSyntaxError(place: place, reason: "At least one condition is wanted.")
-    }
-    guard depth > 0 else { throw SearchSyntaxError(place: place, reason: "It goes too deep.") }
-    guard let name = value["operator"] else { return try condition(members, at: place) }
-    let kind = name.stringValue?.lowercased() ?? ""
-    guard ["and", "or", "not"].contains(kind) else {
-      throw SearchSyntaxError(place: place + "/operator", reason: "One of and, or, not is wanted.")
-    }
-    guard let conditions = value["conditions"]?.arrayValue, members.count == 2 else {
-      throw SearchSyntaxError(
-        place: place,
-        reason: "Beside operator there is one member, conditions, an array."
-      )
-    }
-    var parts: [SearchQuery] = []
-    for (index, condition) in conditions.enumerated() {
-      parts.append(try read(condition, at: "\(place)/conditions/\(index)", depth: depth - 1))
-    }
-    guard !parts.isEmpty else {
-      throw SearchSyntaxError(place: place + "/conditions", reason: "At least one is wanted.")
-    }
-    switch kind {
-    case "and": return parts.count == 1 ? parts[0] : .and(parts)
-    case "or": return parts.count == 1 ? parts[0] : .or(parts)
-    // None of them, as in RFC 8620 §5.5.
-    default: return .not(parts.count == 1 ? parts[0] : .or(parts))
+  /// The search as a JSON filter, from which the same is read.
+  package var filter: JSONValue {
+    switch self {
+    case .term(let term): term.filter
+    case .and(let parts): Self.node("and", parts.map(\.filter))
+    case .or(let parts): Self.node("or", parts.map(\.filter))
+    case .not(let part): Self.node("not", [part.filter])
     }
   }
 
-  private static func condition(
-    _ members: [JSONValue.Member],
-    at place: String
-  ) throws(SearchSyntaxError) -> SearchQuery {
-    var parts: [SearchQuery] = []
-    for member in members {
-      let inner = "\(place)/\(member.name)"
-      let text: String
-      switch member.value {
-      case .string(let string):
-        guard string.contains(where: { $0 != " " }) else {
-          throw SearchSyntaxError(
-            place: inner,
-            reason: "It is empty: something to look for is wanted."
-          )
-        }
-        text = string
-      case .int(let number): text = String(number)
-      default: throw SearchSyntaxError(place: inner, reason: "A text or a number is wanted.")
-      }
-      switch member.name {
-      case "text":
-        parts += text.split(separator: " ").map { .term(.word(String($0))) }
-      case "phrase": parts.append(.term(.phrase(text)))
-      default:
-        do throws(SearchTermError) {
-          parts.append(.term(try SearchTerm(operator: member.name, value: text)))
-        } catch {
-          throw SearchSyntaxError(place: inner, reason: error.reason)
-        }
-      }
+  private static func node(_ kind: String, _ conditions: [JSONValue]) -> JSONValue {
+    .object([
+      .init(name: "operator", value: .string(kind)),
+      .init(name: "conditions", value: .array(conditions)),
+    ])
+  }
+}
+
+extension SearchTerm {
+  /// The term as a condition of a filter.
+  fileprivate var filter: JSONValue {
+    let (name, value) = spelling
+    return .object([.init(name: name, value: .string(value))])
+  }
+
+  private var spelling: (name: String, value: String) {
+    switch self {
+    case .field(let field, let text): (field.rawValue, text)
+    case .header(let name, let value): ("header", value.map { "\(name)=\($0)" } ?? name)
+    case .word(let text): ("text", text)
+    case .phrase(let text): ("phrase", text)
+    case .mailbox(let name): ("in", name)
+    case .state(let state): ("is", state.rawValue)
+    case .hasAttachment: ("has", "attachment")
+    case .before(let time): ("before", Self.text(time))
+    case .after(let time): ("after", Self.text(time))
+    case .larger(let size): ("larger", String(size))
+    case .smaller(let size): ("smaller", String(size))
+    case .thread(let id): ("thread", id.description)
+    case .id(let id): ("id", id.description)
     }
-    return parts.count == 1 ? parts[0] : .and(parts)
+  }
+
+  private static func text(_ time: Timestamp) -> String {
+    var bytes: [UInt8] = []
+    bytes.append(rfc3339: time)
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

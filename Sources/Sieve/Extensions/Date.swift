@@ -166,7 +166,7 @@ struct CivilDate: Sendable {
 }
 
 /// A part of a date that a test names (RFC 5260 §4.2).
-private enum DatePart: String {
+enum DatePart: String {
   case year, month, day, date, julian, hour, minute, second, time, iso8601, std11, zone, weekday
 
   init?(_ name: [UInt8]) { self.init(rawValue: name.lowercased.text) }

@@ -32,7 +32,7 @@ struct ServiceEndToEndTests {
       let options = try await api.expect(204, "OPTIONS", "/v1/accounts")
       #expect(options.http["allow"] == "GET, HEAD, POST, OPTIONS")
       let all = try await api.expect(204, "OPTIONS", "*")
-      #expect(all.http["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
+      #expect(all.http["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
       let known = Set(Route.all.map(\.method)).union([.head, .options])
       #expect(Set(Route.methods) == known)
       _ = try await api.expect(400, "GET", "/healthz?verbose=1")

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Tests of Sieve at random: whatever the grammar allows over a small vocabulary.
 struct RandomRule {
   var random: SeededRandom

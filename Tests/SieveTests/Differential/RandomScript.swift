@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Scripts at random.
 struct RandomScript {
   var random: SeededRandom

@@ -1,17 +1,17 @@
 /// Messages whose values are close to those that random rules ask for.
-struct RandomMail {
-  static let words = [
+package struct RandomMail {
+  package static let words = [
     "hello", "World", "HELLO", "report", "list", "xy", "aa", "ab", "aab", "42", "042", "77",
     "project-1",
     "done", "Ann", "news", "(tag)", "re:", "50%", "b.c", "q-r", "under-score", "100",
   ]
-  static let locals = [
+  package static let locals = [
     "ann", "bob", "Ann", "user+tag", "user", "user+", "list+a+b", "x.y", "carol-1", "42",
   ]
-  static let domains = [
+  package static let domains = [
     "example.com", "example.org", "Example.COM", "mail.example.net", "b.example",
   ]
-  static let dates = [
+  package static let dates = [
     "Tue, 24 Nov 2026 10:11:12 +0200", "Wed, 01 Jan 2020 00:00:00 +0000",
     "Sat, 29 Feb 2020 23:59:59 -0500", "Mon, 31 Dec 2018 22:30:00 -0330",
     "Thu, 5 Mar 2015 07:08:09 +1345",
@@ -21,7 +21,7 @@ struct RandomMail {
   private var lines: [String] = []
 
   /// A whole message in CRLF.
-  static func make(_ random: inout SeededRandom) -> String {
+  package static func make(_ random: inout SeededRandom) -> String {
     var mail = RandomMail(random: random)
     let message = mail.message()
     random = mail.random
@@ -34,7 +34,8 @@ struct RandomMail {
     random.several(Self.words, upTo: 4).joined(separator: " ")
   }
 
-  static func address(_ random: inout SeededRandom) -> String {
+  /// One of the addresses that the messages hold.
+  package static func address(_ random: inout SeededRandom) -> String {
     "\(random.pick(locals))@\(random.pick(domains))"
   }
 

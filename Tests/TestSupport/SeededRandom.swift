@@ -1,10 +1,10 @@
 /// A small random generator with a seed (Steele, Lea and Flood, 2014), and what tests draw with it.
-struct SeededRandom: RandomNumberGenerator {
+package struct SeededRandom: RandomNumberGenerator {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var value = state
     value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -13,16 +13,20 @@ struct SeededRandom: RandomNumberGenerator {
   }
 
   /// A number of a range.
-  mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+  package mutating func number(_ range: ClosedRange<Int>) -> Int {
+    Int.random(in: range, using: &self)
+  }
 
   /// Whether something of this probability in percent happens.
-  mutating func chance(_ percent: Int) -> Bool { number(1...100) <= percent }
+  package mutating func chance(_ percent: Int) -> Bool { number(1...100) <= percent }
 
   /// One of some values, of which there is at least one.
-  mutating func pick<Value>(_ values: [Value]) -> Value { values[number(0...values.count - 1)] }
+  package mutating func pick<Value>(_ values: [Value]) -> Value {
+    values[number(0...values.count - 1)]
+  }
 
   /// Some of these values, perhaps repeated.
-  mutating func several<Value>(_ values: [Value], upTo most: Int) -> [Value] {
+  package mutating func several<Value>(_ values: [Value], upTo most: Int) -> [Value] {
     (0..<number(1...most)).map { _ in pick(values) }
   }
 }

@@ -1,19 +1,21 @@
 import Foundation
-import TestSupport
 
 /// Pigeonhole's `sieve-test`, as the other implementation.
-struct PigeonholeOracle {
+package struct PigeonholeOracle {
   /// What it says of a script on a message.
-  struct Verdict: Equatable {
+  package struct Verdict: Equatable {
     /// The actions, each on one line; empty for a run that failed.
-    var actions: [String] = []
-    var isImplicitlyKept = false
-    var hasFailed = false
+    package var actions: [String] = []
+    package var isImplicitlyKept = false
+    package var hasFailed = false
     /// Whether the program itself ended by an assertion, so that it says nothing.
-    var hasCrashed = false
-    var output = ""
+    package var hasCrashed = false
+    package var output = ""
 
-    static func == (one: Verdict, other: Verdict) -> Bool {
+    /// A run that did nothing.
+    package init() {}
+
+    package static func == (one: Verdict, other: Verdict) -> Bool {
       one.actions == other.actions && one.isImplicitlyKept == other.isImplicitlyKept
         && one.hasFailed == other.hasFailed
     }
@@ -22,11 +24,11 @@ struct PigeonholeOracle {
   static let program = "/usr/bin/sieve-test"
 
   /// Whether the program is there.
-  static var isPresent: Bool { FileManager.default.isExecutableFile(atPath: program) }
+  package static var isPresent: Bool { FileManager.default.isExecutableFile(atPath: program) }
 
   private let directory: TemporaryDirectory
 
-  init() throws {
+  package init() throws {
     directory = try TemporaryDirectory("sieve-test")
     // It gives up the rights of root, and must still read what stands here.
     try Self.open(directory.path)
@@ -61,7 +63,7 @@ struct PigeonholeOracle {
   }
 
   /// What it makes of a script on a message.
-  func run(
+  package func run(
     _ script: String,
     _ message: String,
     from: String = "sender@example.com",
@@ -77,7 +79,7 @@ struct PigeonholeOracle {
   }
 
   /// Reads what it prints.
-  static func verdict(_ output: String) -> Verdict {
+  package static func verdict(_ output: String) -> Verdict {
     var verdict = Verdict()
     verdict.output = output
     verdict.hasCrashed = output.contains("Raw backtrace")
@@ -116,7 +118,7 @@ struct PigeonholeOracle {
   }
 
   /// A name as far as it prints it: long ones end with dots.
-  static func shortened(_ name: some StringProtocol) -> String { String(name.prefix(100)) }
+  package static func shortened(_ name: some StringProtocol) -> String { String(name.prefix(100)) }
 
   private static func action(_ line: String) -> String {
     for (prefix, name) in [

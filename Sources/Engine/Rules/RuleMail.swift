@@ -1,0 +1,115 @@
+import Bytes
+import Crypto
+import MIME
+import Model
+import Rules
+import Sieve
+import Store
+
+/// Makes the mail that rules send: what goes on to others, and automatic replies.
+///
+/// Nothing is sent on that came back from where it was sent, and nobody is answered who must not be (RFC 5230 §4.5, §4.6,
+/// RFC 3834 §2): the decisions are those of the script interpreter, which runs the reply as a script of one command.
+struct RuleMail {
+  let account: Account
+  let now: Timestamp
+
+  /// A message as it goes on to another address (RFC 5228 §4.2); nil where it has been through here, or would stay here.
+  func redirected(
+    _ raw: [UInt8],
+    to address: String,
+    envelope: ScriptEnvelope
+  ) -> NewSubmission? {
+    let header = HeaderFields(parsing: raw)
+    guard !isOwn(address), !TraceFields.isLooping(raw), !hasPassed(header) else { return nil }
+    var redirect = ScriptRedirect(address: address)
+    redirect.message = nil
+    return submission(
+      redirect.outgoing(raw, for: ScriptEnvelope(from: envelope.from, to: account.email)),
+      // What has no return path must not get one: its bounce would be answered.
+      from: envelope.from.isEmpty ? "" : account.email,
+      to: address,
+      header.text("Subject")
+    )
+  }
+
+  private func isOwn(_ address: String) -> Bool {
+    account.ownAddresses.contains { $0.lowercased() == address.lowercased() }
+  }
+
+  private func hasPassed(_ header: HeaderFields) -> Bool {
+    header.all(ScriptRedirect.traceField).contains { isOwn(header.text($0)) }
+  }
+
+  /// The answer to a message; nil where none may be sent.
+  func reply(
+    _ reply: RuleReply,
+    to header: HeaderFields,
+    envelope: ScriptEnvelope
+  ) throws -> RuleEffect.Reply? {
+    let source = RuleScript.vacation(reply, ownAddresses: account.ownAddresses)
+    let script = try Script(compiling: Array(source.utf8))
+    let result = script.run(
+      on: ScriptMessage(header: header, size: 0),
+      envelope: envelope,
+      host: ReplyHost(own: account.ownAddresses, now: now)
+    )
+    guard case .finished(let outcome) = result, outcome.error == nil,
+      case .vacation(let vacation)? = outcome.actions.first, vacation.suppression == nil
+    else { return nil }
+    let seed = try Random.bytes(32)
+    let domain = account.email.split(separator: "@").last.map(String.init) ?? "localhost"
+    let messageID = "\(Hex.encode(seed.span.extracting(0..<16)))@\(domain)"
+    let message = try vacation.message(
+      to: envelope,
+      date: MIMEDate(seconds: now.seconds),
+      messageID: messageID,
+      boundarySeed: seed
+    )
+    let until = now.microseconds + max(vacation.seconds, 0) * 1_000_000
+    return RuleEffect.Reply(
+      submission: submission(message, from: "", to: envelope.from, vacation.subject),
+      tracking: vacation.tracking,
+      address: envelope.from,
+      until: Timestamp(microseconds: until)
+    )
+  }
+
+  private func submission(
+    _ message: [UInt8],
+    from sender: String,
+    to recipient: String,
+    _ subject: String?
+  ) -> NewSubmission {
+    var submission = NewSubmission(
+      identityID: nil,
+      sender: sender,
+      recipients: [recipient],
+      message: message,
+      messageID: HeaderFields(parsing: message).messageIDs("Message-ID")?.first,
+      subject: subject?.withoutNUL,
+      sendAt: nil,
+      undoUntil: nil,
+      answers: nil
+    )
+    submission.filesCopy = false
+    return submission
+  }
+}
+
+/// What the interpreter asks when it decides about a reply.
+private struct ReplyHost: ScriptHost {
+  let own: [String]
+  let now: Timestamp
+
+  func answer(_ question: ScriptQuestion) -> ScriptAnswer? {
+    switch question {
+    case .now: .number(now.seconds)
+    case .zoneOffset: .number(0)
+    case .isOwnAddress(let address):
+      .flag(own.contains { $0.lowercased() == address.lowercased() })
+    case .metadata, .environment: .text(nil)
+    default: .flag(false)
+    }
+  }
+}

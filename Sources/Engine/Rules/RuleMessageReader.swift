@@ -1,0 +1,162 @@
+import Bytes
+import MIME
+import Model
+import Rules
+import Sieve
+import Store
+
+/// Reads of a stored message what rules have to see of it, and no more.
+struct RuleMessageReader {
+  let account: AccountRules
+  let store: Store
+  /// Reads a section of a message, wherever it is.
+  let read: @Sendable (ID<Message>, RuleSection, ID<Account>) async throws -> [UInt8]
+
+  /// How much of a message has to be read.
+  enum RuleSection: Sendable {
+    case header, message
+  }
+
+  /// A message with what `needs` asks for; nil where there is no such message any more.
+  func message(
+    _ id: ID<Message>,
+    needs: RuleNeeds,
+    envelope: DeliveryEnvelope?
+  ) async throws -> StoredRuleMessage? {
+    guard let row = try await store.ruleMessages([id], of: account.account.id).first else {
+      return nil
+    }
+    return try await message(row, needs, envelope)
+  }
+
+  /// Messages with what `needs` asks for, in the order of `ids`; those that are gone are left out.
+  func messages(_ ids: [ID<Message>], needs: RuleNeeds) async throws -> [StoredRuleMessage] {
+    let rows = try await store.ruleMessages(ids, of: account.account.id)
+    let byID = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
+    var found: [StoredRuleMessage] = []
+    for id in ids {
+      guard let row = byID[id] else { continue }
+      found.append(try await message(row, needs, nil))
+    }
+    return found
+  }
+
+  private func message(
+    _ row: RuleMessageRow,
+    _ needs: RuleNeeds,
+    _ envelope: DeliveryEnvelope?
+  ) async throws -> StoredRuleMessage {
+    var message: RuleMessage
+    let unknown = ScriptEnvelope(from: "", to: "")
+    if needs.body {
+      let raw = try await read(row.id, .message, account.account.id)
+      message = RuleMessage(
+        MessageParser.parse(raw),
+        envelope: unknown,
+        receivedAt: row.receivedAt
+      )
+    } else {
+      let header: HeaderFields
+      if needs.wholeHeader || !needs.fields.isSubset(of: KeptHeader.fields(of: row)) {
+        header = HeaderFields(parsing: try await read(row.id, .header, account.account.id))
+      } else {
+        header = KeptHeader.header(of: row)
+      }
+      message = RuleMessage(
+        header: header,
+        size: row.size,
+        envelope: unknown,
+        receivedAt: row.receivedAt
+      )
+    }
+    message.size = row.size
+    message.hasAttachment = row.hasAttachment
+    message.id = row.id
+    message.thread = row.thread
+    message.keywords = Set(row.keywords.map { $0.lowercased() })
+    let held = Set(row.mailboxes)
+    for mailbox in account.mailboxes where held.contains(mailbox.id) {
+      let names = [mailbox.id.description, mailbox.role ?? "", mailbox.name, mailbox.path]
+      message.mailboxNames.formUnion(names.map { $0.lowercased() })
+    }
+    message.envelope = self.envelope(of: message.header, envelope)
+    return StoredRuleMessage(id: row.id, message: message, mailboxes: row.mailboxes)
+  }
+
+  /// The envelope that a message came in, or what its header tells of it.
+  func envelope(of header: HeaderFields, _ known: DeliveryEnvelope?) -> ScriptEnvelope {
+    if let known { return ScriptEnvelope(from: known.from, to: known.to) }
+    let own = account.account.ownAddresses
+    let from: String
+    if let path = header.first("Return-Path") {
+      from = header.addresses(path).first?.email ?? ""
+    } else {
+      from = header.addresses("From")?.first?.email ?? ""
+    }
+    let delivered = ["Delivered-To", "X-Original-To", "Envelope-To"].lazy
+      .flatMap { name in header.all(name).map { header.text($0) } }
+      .first { address in own.contains { $0.lowercased() == address.lowercased() } }
+    return ScriptEnvelope(from: from, to: delivered ?? account.account.email)
+  }
+}
+
+/// A stored message as rules see it, and where it is.
+struct StoredRuleMessage {
+  var id: ID<Message>
+  var message: RuleMessage
+  var mailboxes: [ID<Mailbox>]
+}
+
+/// The header of a message as far as it is kept with every message, wherever that is.
+enum KeptHeader {
+  /// The fields that it has.
+  static let fields: Set = [
+    "from", "to", "cc", "bcc", "reply-to", "sender", "subject", "date", "list-id",
+    "list-unsubscribe", "auto-submitted", "precedence", "x-priority", "importance", "sensitivity",
+  ]
+
+  /// The fields that are known of one message: of what is kept here those beside the usual ones are only in its bytes.
+  static func fields(of row: RuleMessageRow) -> Set<String> { row.isKept ? usual : fields }
+
+  private static let usual: Set = [
+    "from", "to", "cc", "bcc", "reply-to", "sender", "subject", "date",
+  ]
+
+  /// The fields, written anew from what is kept of them; a message that is kept here has some of them only in its bytes.
+  static func header(of row: RuleMessageRow) -> HeaderFields {
+    var output: [UInt8] = []
+    for (name, json) in row.addresses where !json.isEmpty {
+      append(name, addresses(json), to: &output)
+    }
+    if let subject = row.subject { append("Subject", subject, to: &output) }
+    if let sentAt = row.sentAt {
+      append("Date", MIMEDate(seconds: sentAt.seconds).formatted, to: &output)
+    }
+    output += row.extraFields
+    if let last = output.last, last != .lf { output += [.cr, .lf] }
+    output += [.cr, .lf]
+    return HeaderFields(parsing: output)
+  }
+
+  private static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
+    output.append(text: "\(name): ")
+    // What was folded once is one line here.
+    output += value.utf8.map { $0 == .cr || $0 == .lf ? .space : $0 }
+    output += [.cr, .lf]
+  }
+
+  private static func addresses(_ json: [UInt8]) -> String {
+    guard let value = try? JSONReader.parse(json.span) else { return "" }  // Our own column.
+    let texts = (value.arrayValue ?? []).map { address in
+      let email = address["email"]?.stringValue ?? ""
+      guard let name = address["name"]?.stringValue, !name.isEmpty else { return email }
+      let isPlain = name.utf8.allSatisfy {
+        $0.isASCIILetter || $0.isASCIIDigit || $0 == .space || $0 >= 0x80
+      }
+      guard !isPlain else { return "\(name) <\(email)>" }
+      let escaped = name.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+      return "\"\(escaped)\" <\(email)>"
+    }
+    return texts.joined(separator: ", ")
+  }
+}

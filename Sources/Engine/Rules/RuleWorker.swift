@@ -1,0 +1,173 @@
+import Bytes
+import Logging
+import Model
+import Net
+import Rules
+import Store
+import Synchronization
+
+/// Has the rules of each account look at its new messages, in the order in which they came, once each.
+///
+/// A message waits in `rule_arrival` from the transaction on that stored it. What its rules want is done in the transaction that
+/// takes it from there: moves and keywords as intents, mail as submissions. So a crash at any moment leaves it either to
+/// be looked at or done with. An account has one task at a time; one whose server does not answer holds up no other.
+final class RuleWorker: Sendable {
+  /// The kinds of its jobs.
+  static let runKind = "runRules"
+  static let undoKind = "undoRules"
+  static let kinds = [runKind, undoKind]
+
+  private let loop: EventLoop
+  private let services: EngineServices
+  private let hands: RuleHands
+  private let signal = LoopSignal()
+  private let busy = Mutex<Set<ID<Account>>>([])
+
+  init(on loop: EventLoop, _ services: EngineServices, _ hands: RuleHands) {
+    self.loop = loop
+    self.services = services
+    self.hands = hands
+  }
+
+  private var store: Store { services.store }
+  private var configuration: EngineConfiguration { services.configuration }
+
+  /// Runs until the task is cancelled.
+  func run() async {
+    let (loop, signal) = (loop, signal)
+    store.arrivals.listen { signal.notify(.inbox) }
+    defer { store.arrivals.listen(nil) }
+    await withDiscardingTaskGroup { group in
+      while !Task.isCancelled {
+        var deadline = Deadline.now + configuration.ruleLook
+        do {
+          for (account, arrivals) in try await next() {
+            group.addTask(executorPreference: loop) { await self.filter(arrivals, of: account) }
+          }
+          for (account, job) in try await nextJobs() {
+            group.addTask(executorPreference: loop) { await self.run(job, of: account) }
+          }
+        } catch {
+          services.logger.warning("arrivals not read", metadata: ["cause": "\(error)"])
+          deadline = .now + .seconds(1)
+        }
+        _ = await signal.wait(until: deadline, on: loop)
+      }
+    }
+  }
+
+  /// The arrivals to look at next by account, each of which counts as busy from here on.
+  private func next() async throws(ServiceError) -> [ID<Account>: [RuleArrival]] {
+    let taken = busy.withLock { $0 }
+    guard taken.count < configuration.ruleConcurrency else { return [:] }
+    let due = try await store.dueArrivals(
+      at: services.now(),
+      busy: Array(taken),
+      limit: configuration.ruleBatch
+    )
+    let groups = Dictionary(grouping: due, by: \.account)
+    busy.withLock { $0.formUnion(groups.keys) }
+    return groups
+  }
+
+  /// The jobs to go on with by account, each of which counts as busy from here on.
+  private func nextJobs() async throws(ServiceError) -> [ID<Account>: JobRecord] {
+    let taken = busy.withLock { $0 }
+    guard taken.count < configuration.ruleConcurrency else { return [:] }
+    var jobs: [ID<Account>: JobRecord] = [:]
+    for job in try await store.unfinishedJobs(ofKinds: Self.kinds, busy: Array(taken)) {
+      if let account = job.accountID { jobs[account] = job }
+    }
+    busy.withLock { $0.formUnion(jobs.keys) }
+    return jobs
+  }
+
+  private func run(_ record: JobRecord, of account: ID<Account>) async {
+    await during(account) {
+      let job = RuleJob(record: record, services: services, hands: hands)
+      if record.kind == Self.undoKind { try await job.undo() } else { try await job.run() }
+    }
+  }
+
+  private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
+    await during(account) {
+      let known = try await services.accountRules(account)
+      for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
+    }
+  }
+
+  /// Runs `body` and lets others have the account after it.
+  private func during(_ account: ID<Account>, _ body: () async throws -> Void) async {
+    do {
+      try await body()
+    } catch {
+      services.logger.notice(
+        "rules not run",
+        metadata: ["account": "\(account)", "cause": "\(error)"]
+      )
+      // The database is away, most likely: not at once again.
+      do {
+        try await loop.sleep(until: .now + .seconds(1))
+      } catch {
+        // Cancelled.
+      }
+    }
+    _ = busy.withLock { $0.remove(account) }
+    signal.notify(.inbox)
+  }
+
+  /// One message; what may pass has it wait.
+  private func filter(_ arrival: RuleArrival, _ known: AccountRules) async throws {
+    let effect: RuleEffect
+    do {
+      effect = try await self.effect(of: arrival, known)
+    } catch {
+      guard !Task.isCancelled else { return }
+      guard arrival.attempts < configuration.ruleAttempts else {
+        services.logger.notice(
+          "rules given up on a message",
+          metadata: ["message": "\(arrival.message)", "cause": "\(error)"]
+        )
+        try await store.settleArrival(arrival, RuleEffect())
+        return
+      }
+      let wait = Backoff.delay(
+        after: arrival.attempts,
+        first: configuration.firstRuleBackoff,
+        longest: configuration.longestRuleBackoff
+      )
+      let now = services.now()
+      let until = now.microseconds + Int64(wait / .microseconds(1))
+      try await store.putOffArrival(arrival, until: .init(microseconds: until))
+      return
+    }
+    guard try await store.settleArrival(arrival, effect) else { return }
+    hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
+  }
+
+  private func effect(of arrival: RuleArrival, _ known: AccountRules) async throws -> RuleEffect {
+    let rules = zip(known.records, known.rules).filter { record, rule in
+      rule.isEnabled && rule.trigger == .delivery && record.enabledAt <= arrival.at
+    }.map(\.1)
+    guard !rules.isEmpty else { return RuleEffect() }
+    let now = services.now()
+    let hands = hands
+    let reader = RuleMessageReader(account: known, store: store) {
+      try await hands.read($0, $1, of: $2)
+    }
+    let needs = RuleNeeds(of: rules)
+    guard
+      let message = try await reader.message(
+        arrival.message,
+        needs: needs,
+        envelope: arrival.envelope
+      )
+    else { return RuleEffect() }
+    let run = RuleRun(rules, on: message.message, context: known.context(at: now))
+    let plan = RulePlan(account: known, now: now, reader: reader, envelope: arrival.envelope) {
+      try await hands.makeMailbox($0, of: $1)
+    }
+    let inboxes = known.mailboxes.filter { $0.role == "inbox" }.map(\.id)
+    return try await plan.effect(of: run, rules, on: message, in: inboxes, sends: true)
+  }
+}

@@ -1,0 +1,160 @@
+package import Bytes
+
+/// A JSON filter as it was read: the tree of search, in which each clause knows where it stands.
+///
+/// Search forgets the places; the conditions of rules are explained clause by clause, and so keep them. Beside
+/// the terms of search a rule may hold tests of a message that no search answers.
+package struct LocatedQuery: Sendable, Equatable {
+  /// What a clause says.
+  package indirect enum Content: Sendable, Equatable {
+    /// All of these.
+    case and([LocatedQuery])
+    /// Any of these.
+    case or([LocatedQuery])
+    /// None of these.
+    case none([LocatedQuery])
+    case term(SearchTerm)
+    case test(MessageTest)
+  }
+
+  package var content: Content
+  /// The JSON pointer to the clause, from the filter on.
+  package var place: String
+
+  package init(_ content: Content, at place: String) {
+    self.content = content
+    self.place = place
+  }
+
+  /// The clauses that hold no others, in order.
+  package var leaves: [LocatedQuery] {
+    switch content {
+    case .and(let parts), .or(let parts), .none(let parts): parts.flatMap(\.leaves)
+    case .term, .test: [self]
+    }
+  }
+
+  /// The tree of search; nil where it holds a test that only rules know.
+  package var query: SearchQuery? {
+    switch content {
+    case .term(let term): return .term(term)
+    case .test: return nil
+    case .and(let parts): return Self.join(parts) { .and($0) }
+    case .or(let parts): return Self.join(parts) { .or($0) }
+    // As in RFC 8620 §5.5.
+    case .none(let parts): return Self.join(parts) { .or($0) }.map { .not($0) }
+    }
+  }
+
+  private static func join(
+    _ parts: [LocatedQuery],
+    _ combine: ([SearchQuery]) -> SearchQuery
+  ) -> SearchQuery? {
+    let queries = parts.compactMap(\.query)
+    guard queries.count == parts.count, let first = queries.first else { return nil }
+    return queries.count == 1 ? first : combine(queries)
+  }
+}
+
+extension LocatedQuery {
+  /// Reads a filter as JSON (in the form of RFC 8621 §4.4.1); with `allowsTests` also what only rules know.
+  package static func parse(
+    filter: JSONValue,
+    allowsTests: Bool = false,
+    limits: SearchLimits = SearchLimits()
+  ) throws(SearchSyntaxError) -> LocatedQuery {
+    let reader = FilterReader(allowsTests: allowsTests)
+    let query = try reader.read(filter, at: "", depth: limits.depth)
+    guard query.leaves.count <= limits.terms else {
+      throw SearchSyntaxError(place: "", reason: "At most \(limits.terms) terms are allowed.")
+    }
+    return query
+  }
+}
+
+/// Goes down a filter.
+private struct FilterReader {
+  let allowsTests: Bool
+
+  func read(
+    _ value: JSONValue,
+    at place: String,
+    depth: Int
+  ) throws(SearchSyntaxError) -> LocatedQuery {
+    guard case .object(let members) = value else {
+      throw SearchSyntaxError(place: place, reason: "An object is wanted.")
+    }
+    guard !members.isEmpty else {
+      throw SearchSyntaxError(place: place, reason: "At least one condition is wanted.")
+    }
+    guard depth > 0 else { throw SearchSyntaxError(place: place, reason: "It goes too deep.") }
+    if allowsTests, value["property"] != nil {
+      return LocatedQuery(.test(try MessageTest(json: members, at: place)), at: place)
+    }
+    guard let name = value["operator"] else { return try condition(members, at: place) }
+    let kind = name.stringValue?.lowercased() ?? ""
+    guard ["and", "or", "not"].contains(kind) else {
+      throw SearchSyntaxError(place: place + "/operator", reason: "One of and, or, not is wanted.")
+    }
+    guard let conditions = value["conditions"]?.arrayValue, members.count == 2 else {
+      throw SearchSyntaxError(
+        place: place,
+        reason: "Beside operator there is one member, conditions, an array."
+      )
+    }
+    var parts: [LocatedQuery] = []
+    for (index, condition) in conditions.enumerated() {
+      parts.append(try read(condition, at: "\(place)/conditions/\(index)", depth: depth - 1))
+    }
+    guard !parts.isEmpty else {
+      throw SearchSyntaxError(place: place + "/conditions", reason: "At least one is wanted.")
+    }
+    switch kind {
+    case "and": return LocatedQuery(.and(parts), at: place)
+    case "or": return LocatedQuery(.or(parts), at: place)
+    default: return LocatedQuery(.none(parts), at: place)
+    }
+  }
+
+  private func condition(
+    _ members: [JSONValue.Member],
+    at place: String
+  ) throws(SearchSyntaxError) -> LocatedQuery {
+    var parts: [LocatedQuery] = []
+    for member in members {
+      let inner = "\(place)/\(member.name)"
+      let text = try Self.text(member.value, at: inner)
+      switch member.name {
+      case "text":
+        parts += text.split(separator: " ").map { .init(.term(.word(String($0))), at: inner) }
+      case "phrase": parts.append(.init(.term(.phrase(text)), at: inner))
+      default:
+        do throws(SearchTermError) {
+          let term = try SearchTerm(operator: member.name, value: text)
+          parts.append(.init(.term(term), at: inner))
+        } catch {
+          throw SearchSyntaxError(place: inner, reason: error.reason)
+        }
+      }
+    }
+    return parts.count == 1 ? parts[0] : LocatedQuery(.and(parts), at: place)
+  }
+
+  private static func text(
+    _ value: JSONValue,
+    at place: String
+  ) throws(SearchSyntaxError) -> String {
+    switch value {
+    case .string(let string):
+      guard string.contains(where: { $0 != " " }) else {
+        throw SearchSyntaxError(
+          place: place,
+          reason: "It is empty: something to look for is wanted."
+        )
+      }
+      return string
+    case .int(let number): return String(number)
+    default: throw SearchSyntaxError(place: place, reason: "A text or a number is wanted.")
+    }
+  }
+}

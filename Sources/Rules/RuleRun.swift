@@ -1,0 +1,152 @@
+package import Bytes
+import Model
+
+/// What became of one rule on one message.
+package struct RuleOutcome: Sendable, Equatable {
+  /// The place of the rule in its list.
+  package var index: Int
+  /// Whether its condition held; nil where an earlier rule stopped before it.
+  package var matched: Bool?
+  /// JSON pointers, from the rule on, to the clauses that decided.
+  package var deciding: [String] = []
+
+  package init(index: Int, matched: Bool? = nil) {
+    self.index = index
+    self.matched = matched
+  }
+}
+
+/// What a list of rules wants to be done with one message, earlier rules' effects taken into account.
+package struct Disposition: Sendable, Equatable {
+  /// The mailboxes that rules put it into, each once, in their order.
+  package var mailboxes: [RuleAction.MailboxName] = []
+  /// Whether it stays where new mail goes.
+  package var isKept = true
+  /// Whether a rule deletes it for good, and none files it.
+  package var isDiscarded = false
+  /// The keywords that it gains, and those that it loses.
+  package var addedKeywords: [String] = []
+  package var removedKeywords: [String] = []
+  /// The addresses that it is sent on to.
+  package var redirects: [String] = []
+  /// The reply that its sender gets.
+  package var reply: RuleReply?
+  /// What the service cannot do, in the names of actions.
+  package var omitted: [String] = []
+
+  package init() {}
+
+  /// Whether nothing is done but to leave it where it is.
+  package var isNothing: Bool { self == Disposition() }
+
+  /// Whether anything is sent.
+  package var sends: Bool { !redirects.isEmpty || reply != nil }
+}
+
+/// A list of rules held against one message.
+package struct RuleRun: Sendable {
+  /// What became of each rule, in order.
+  package private(set) var outcomes: [RuleOutcome] = []
+  /// What is to be done in the end.
+  package private(set) var disposition = Disposition()
+
+  /// Whether an action has taken the place of the implicit keep.
+  private var isCancelled = false
+  private var isKeptExplicitly = false
+  private var keywords: Set<String>
+
+  /// Runs those of `rules` that are enabled, in order.
+  package init(
+    _ rules: [Rule],
+    on message: RuleMessage,
+    context: RuleContext,
+    limits: RuleLimits = RuleLimits()
+  ) {
+    keywords = message.keywords
+    var hasStopped = false
+    for (index, rule) in rules.enumerated() where rule.isEnabled {
+      guard !hasStopped else {
+        outcomes.append(RuleOutcome(index: index))
+        continue
+      }
+      var outcome = RuleOutcome(index: index, matched: true)
+      if let condition = rule.condition {
+        let run = ConditionRun(message: message, context: context, keywords: keywords)
+        let result = run.evaluate(condition)
+        outcome.matched = result.holds
+        outcome.deciding = result.deciding.map { "/when\($0)" }
+      }
+      outcomes.append(outcome)
+      guard outcome.matched == true else { continue }
+      for action in rule.actions { take(action, at: context.now, limits) }
+      hasStopped = rule.stops
+    }
+    finish(message)
+  }
+
+  /// The places of the rules that matched.
+  package var matched: [Int] { outcomes.filter { $0.matched == true }.map(\.index) }
+
+  private mutating func take(_ action: RuleAction, at now: Timestamp, _ limits: RuleLimits) {
+    switch action {
+    case .move(let mailbox): file(mailbox)
+    case .copy(let mailbox): add(mailbox)
+    case .keep: isKeptExplicitly = true
+    case .junk:
+      keywords.insert("$junk")
+      file(RuleAction.MailboxName("junk"))
+    case .discard:
+      isCancelled = true
+      disposition.isDiscarded = true
+    case .addKeywords(let words): keywords.formUnion(words.map { $0.lowercased() })
+    case .removeKeywords(let words): keywords.subtract(words.map { $0.lowercased() })
+    case .redirect(let address, let keeps):
+      if !keeps { isCancelled = true }
+      guard disposition.redirects.count < limits.redirects,
+        !disposition.redirects.contains(where: { $0.lowercased() == address.lowercased() })
+      else { return }
+      disposition.redirects.append(address)
+    case .reply(let reply):
+      if disposition.reply == nil, reply.isDue(at: now) { disposition.reply = reply }
+    case .reject: disposition.omitted.append("reject")
+    case .notify: disposition.omitted.append("notify")
+    case .addHeader: disposition.omitted.append("addHeader")
+    case .deleteHeader: disposition.omitted.append("deleteHeader")
+    }
+  }
+
+  private mutating func file(_ mailbox: RuleAction.MailboxName) {
+    isCancelled = true
+    add(mailbox)
+  }
+
+  private mutating func add(_ mailbox: RuleAction.MailboxName) {
+    if mailbox.isInbox {
+      isKeptExplicitly = true
+    } else if !disposition.mailboxes.contains(mailbox) {
+      disposition.mailboxes.append(mailbox)
+    }
+  }
+
+  private mutating func finish(_ message: RuleMessage) {
+    disposition.isKept = isKeptExplicitly || !isCancelled
+    if disposition.isKept || !disposition.mailboxes.isEmpty { disposition.isDiscarded = false }
+    disposition.addedKeywords = keywords.subtracting(message.keywords).sorted()
+    disposition.removedKeywords = message.keywords.subtracting(keywords).sorted()
+  }
+}
+
+extension RuleAction.MailboxName {
+  /// Whether new mail goes there anyway.
+  package var isInbox: Bool { text == "inbox" || text.uppercased() == "INBOX" }
+}
+
+extension RuleReply {
+  /// Whether it answers on the day of `now`, in UTC.
+  package func isDue(at now: Timestamp) -> Bool {
+    var bytes: [UInt8] = []
+    bytes.append(rfc3339: now)
+    let today = String(decoding: bytes.prefix(10), as: UTF8.self)
+    return firstDay.map { $0 <= today } ?? true && lastDay.map { today <= $0 } ?? true
+  }
+}

@@ -1,0 +1,243 @@
+import Bytes
+import Model
+import Sieve
+
+/// What a script is to this service.
+package enum ReadScript: Sendable {
+  /// Rules that this service wrote, as they were.
+  case ours([Rule])
+  /// Rules that say the same as a script of somebody else's.
+  case simple([Rule])
+  /// A script that rules cannot say.
+  case opaque
+  /// No script at all: what is wrong with it, a line each, as `line:column: message`.
+  case invalid([String])
+}
+
+/// Reads rules from scripts.
+package enum ScriptReader {
+  /// What the script is to this service.
+  package static func read(_ source: [UInt8]) -> ReadScript {
+    do throws(ScriptErrors) {
+      _ = try Script(compiling: source)
+    } catch {
+      return .invalid(error.errors.map(\.description))
+    }
+    if let rules = own(String(decoding: source, as: UTF8.self)) { return .ours(rules) }
+    guard let commands = Script.syntax(of: source),
+      let rules = ForeignScript(source: source).rules(commands)
+    else { return .opaque }
+    return .simple(rules)
+  }
+
+  /// The rules of a script that this service wrote and nobody changed.
+  private static func own(_ text: String) -> [Rule]? {
+    let text = text.replacing("\r\n", with: "\n")
+    guard text.hasPrefix(RuleScript.title), let end = text.firstIndex(of: "\n") else { return nil }
+    let checksum = text[..<end].dropFirst(RuleScript.title.count)
+    let body = String(text[text.index(after: end)...])
+    guard checksum == RuleScript.checksum(of: body) else { return nil }
+    var rules: [Rule] = []
+    for line in body.split(separator: "\n") where line.hasPrefix(RuleScript.mark) {
+      let json = [UInt8](line.dropFirst(RuleScript.mark.count).utf8)
+      guard let value = try? JSONReader.parse(json.span) else { return nil }  // Nil is the answer.
+      var reader = RuleReader()
+      guard let rule = reader.rule(value) else { return nil }
+      rules.append(rule)
+    }
+    return rules
+  }
+}
+
+/// A script that was not written here, as far as rules can say the same.
+///
+/// `if` with simple tests and the usual actions; `elsif` and `else` become rules that also ask for the opposite of what
+/// stands before them. Anything else (variables, loops, includes, other comparators) leaves the script as it is.
+private struct ForeignScript {
+  let source: [UInt8]
+
+  func rules(_ commands: [SyntaxNode]) -> [Rule]? {
+    var found: [Rule] = []
+    var before: [JSONValue] = []
+    for command in commands {
+      if command.name == "require" { continue }
+      if command.name == "if" { before = [] }
+      let isChained = ["if", "elsif", "else"].contains(command.name)
+      var conditions = before.map { Self.node("not", [$0]) }
+      if isChained, command.name != "else" {
+        guard let test = command.tests.first, command.tests.count == 1,
+          let condition = ForeignTest.condition(test)
+        else { return nil }
+        before.append(condition)
+        if condition != ForeignTest.always { conditions.append(condition) }
+      }
+      let body = isChained ? command.block ?? [] : [command]
+      if !isChained { conditions = [] }
+      guard let rule = rule(conditions, body, name: name(of: command) ?? "Rule \(found.count + 1)")
+      else { return nil }
+      found.append(rule)
+    }
+    return found
+  }
+
+  private static func node(_ kind: String, _ parts: [JSONValue]) -> JSONValue {
+    .object([
+      .init(name: "operator", value: .string(kind)),
+      .init(name: "conditions", value: .array(parts)),
+    ])
+  }
+
+  private func rule(_ conditions: [JSONValue], _ body: [SyntaxNode], name: String) -> Rule? {
+    var actions: [JSONValue] = []
+    var stops = false
+    for command in body {
+      guard !stops else { return nil }
+      if command.name == "stop", command.arguments.isEmpty {
+        stops = true
+        continue
+      }
+      guard let action = ForeignAction.action(command) else { return nil }
+      actions.append(action.json)
+    }
+    guard Self.marksComeFirst(body) else { return nil }
+    var members: [JSONValue.Member] = [
+      .init(name: "name", value: .string(name)),
+      .init(name: "actions", value: .array(actions)), .init(name: "stop", value: .bool(stops)),
+    ]
+    if let first = conditions.first {
+      let when = conditions.count == 1 ? first : Self.node("and", conditions)
+      members.append(.init(name: "when", value: when))
+    }
+    var reader = RuleReader()
+    return reader.rule(.object(members))
+  }
+
+  /// Whether no command marks what one before it has filed: rules mark first.
+  private static func marksComeFirst(_ body: [SyntaxNode]) -> Bool {
+    guard let filed = body.firstIndex(where: { ["fileinto", "keep"].contains($0.name) }) else {
+      return true
+    }
+    return !body[filed...].contains { ["addflag", "removeflag"].contains($0.name) }
+  }
+
+  /// The name that a comment right before a command gives, as Roundcube (`# rule:[name]`) and this service write it.
+  private func name(of command: SyntaxNode) -> String? {
+    let lines = String(decoding: source[..<command.offset], as: UTF8.self).split {
+      $0.isNewline
+    }
+    guard let line = lines.last(where: { !$0.hasPrefix(RuleScript.mark) }), line.hasPrefix("#")
+    else { return nil }
+    let text = line.drop { $0 == "#" || $0 == " " }
+    if text.hasPrefix("rule:["), text.hasSuffix("]") {
+      return Self.cut(text.dropFirst(6).dropLast())
+    }
+    return text.hasPrefix("Rule: ") ? Self.cut(text.dropFirst(6)) : nil
+  }
+
+  private static func cut(_ text: Substring) -> String? {
+    let name = String(text.prefix(60))
+    return name.isEmpty ? nil : name
+  }
+}
+
+/// Arguments of a command or a test, by what they are.
+struct ForeignArguments {
+  private(set) var tags: [String: [String]?] = [:]
+  /// The number behind a tag.
+  private(set) var numbers: [String: UInt64] = [:]
+  private(set) var positional: [[String]] = []
+
+  /// Reads arguments of which `valued` tags have a value; nil where one is not among `valued` and `plain`.
+  init?(_ node: SyntaxNode, plain: Set<String> = [], valued: Set<String> = []) {
+    var waiting: String?
+    for argument in node.arguments {
+      switch argument.value {
+      case .tag(let name):
+        guard waiting == nil, plain.contains(name) || valued.contains(name) else { return nil }
+        if valued.contains(name) { waiting = name } else { tags[name] = .some(nil) }
+      case .number(let number):
+        guard let name = waiting else { return nil }
+        numbers[name] = number
+        waiting = nil
+      case .strings(let literals, _):
+        let texts = literals.map { String(decoding: $0.bytes, as: UTF8.self) }
+        if let name = waiting {
+          tags[name] = texts
+          waiting = nil
+        } else {
+          positional.append(texts)
+        }
+      }
+    }
+    guard waiting == nil else { return nil }
+  }
+
+  func has(_ tag: String) -> Bool { tags[tag] != nil }
+
+  func value(_ tag: String) -> String? { tags[tag]??.first }
+}
+
+/// Commands of a script as actions.
+private enum ForeignAction {
+  static func action(_ node: SyntaxNode) -> RuleAction? {
+    guard node.tests.isEmpty, node.block == nil else { return nil }
+    switch node.name {
+    case "keep": return node.arguments.isEmpty ? .keep : nil
+    case "discard": return node.arguments.isEmpty ? .discard : nil
+    case "fileinto": return file(node)
+    case "redirect": return redirect(node)
+    case "addflag": return flags(node).map { .addKeywords($0) }
+    case "removeflag": return flags(node).map { .removeKeywords($0) }
+    case "reject":
+      guard let text = ForeignArguments(node)?.positional.first?.first else { return nil }
+      return .reject(text)
+    case "vacation": return vacation(node)
+    default: return nil
+    }
+  }
+
+  private static func file(_ node: SyntaxNode) -> RuleAction? {
+    guard
+      let arguments = ForeignArguments(
+        node,
+        plain: ["copy", "create"],
+        valued: ["specialuse"]
+      ),
+      let path = arguments.positional.first?.first, arguments.positional.count == 1
+    else { return nil }
+    let use = arguments.value("specialuse").map { $0.dropFirst().lowercased() }
+    let name = RuleAction.MailboxName(use ?? path)
+    return arguments.has("copy") ? .copy(name) : .move(name)
+  }
+
+  private static func redirect(_ node: SyntaxNode) -> RuleAction? {
+    guard let arguments = ForeignArguments(node, plain: ["copy"]),
+      let address = arguments.positional.first?.first
+    else { return nil }
+    return .redirect(address, keeps: arguments.has("copy"))
+  }
+
+  private static func flags(_ node: SyntaxNode) -> [String]? {
+    guard let arguments = ForeignArguments(node), arguments.positional.count == 1 else {
+      return nil
+    }
+    return arguments.positional[0].flatMap { $0.split(separator: " ") }.map {
+      ScriptText.keyword(String($0))
+    }
+  }
+
+  private static func vacation(_ node: SyntaxNode) -> RuleAction? {
+    guard
+      let arguments = ForeignArguments(
+        node,
+        valued: ["days", "subject", "from", "addresses"]
+      ),
+      let text = arguments.positional.first?.first
+    else { return nil }
+    var reply = RuleReply(text: text.replacing("\r\n", with: "\n"))
+    reply.subject = arguments.value("subject")
+    reply.from = arguments.value("from")
+    if let days = arguments.numbers["days"] { reply.days = Int(clamping: max(days, 1)) }
+    return .reply(reply)
+  }
+}

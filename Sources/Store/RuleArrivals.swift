@@ -1,0 +1,314 @@
+package import Bytes
+package import Model
+import Postgres
+
+/// A new message that rules have to look at.
+package struct RuleArrival: Sendable {
+  package var account: ID<Account>
+  package var message: ID<Message>
+  /// When it came here: rules that were enabled later leave it alone.
+  package var at: Timestamp
+  package var envelope: DeliveryEnvelope?
+  package var attempts: Int
+}
+
+/// What rules did with one message, to be carried out as a whole or not at all.
+package struct RuleEffect: Sendable {
+  /// A rule that matched, and what it did as JSON.
+  package struct Match: Sendable {
+    package var rule: ID<MailRule>
+    package var name: String
+    package var actions: JSONValue
+
+    package init(rule: ID<MailRule>, name: String, actions: JSONValue) {
+      self.rule = rule
+      self.name = name
+      self.actions = actions
+    }
+  }
+
+  /// A reply that its recipient must not get more than once in a time (RFC 5230 §4.2).
+  package struct Reply: Sendable {
+    package var submission: NewSubmission
+    package var tracking: String
+    package var address: String
+    package var until: Timestamp
+
+    package init(
+      submission: NewSubmission,
+      tracking: String,
+      address: String,
+      until: Timestamp
+    ) {
+      self.submission = submission
+      self.tracking = tracking
+      self.address = address
+      self.until = until
+    }
+  }
+
+  package var matches: [Match] = []
+  package var patch = MessagePatch()
+  /// Whether the message goes for good.
+  package var destroys = false
+  package var submissions: [NewSubmission] = []
+  package var reply: Reply?
+
+  package init() {}
+}
+
+/// A rule that matched a message, as the log has it.
+package struct RuleMatchRecord: Sendable {
+  package var rule: ID<MailRule>
+  package var name: String
+  /// The job that ran the rules; nil where the message had just come.
+  package var job: ID<Job>?
+  package var actions: JSONValue
+  package var at: Timestamp
+}
+
+extension Store {
+  /// How long what rules did is told, in days.
+  private static let matchDays: Int64 = 90
+
+  // MARK: - What comes
+
+  /// Remembers messages that a server's inbox gained for the account's rules, where it has any.
+  ///
+  /// None of an account whose first sync has not ended, none received over a day ago, and no copy of a message that
+  /// is here: somebody moved it.
+  func arrivalStatement(_ ids: [Int64], _ account: ID<Account>) -> SQL {
+    """
+    insert into rule_arrival (account_id, message_id)
+    select m.account_id, m.id from message m
+    where m.account_id = \(account.rawValue) and m.id = any (\(ids))
+      and m.received_at > now() - interval '24 hours'
+      and exists (select 1 from rule r where r.account_id = m.account_id and r.is_enabled
+        and r.trigger = 'delivery')
+      and exists (select 1 from account a
+        where a.id = m.account_id and a.first_synced_at is not null)
+      and not exists (select 1 from message_copy c where c.account_id = m.account_id
+        and c.identity = m.identity and c.message_id = m.id)
+    on conflict do nothing
+    """
+  }
+
+  /// Remembers messages that were delivered here, with their envelopes.
+  func arrivalStatement(
+    _ arrivals: [(id: Int64, envelope: DeliveryEnvelope)],
+    _ account: ID<Account>
+  ) -> SQL {
+    """
+    insert into rule_arrival (account_id, message_id, envelope_from, envelope_to)
+    select \(account.rawValue), a.id, a.sender, a.recipient
+    from unnest(\(arrivals.map(\.id))::bigint[], \(arrivals.map(\.envelope.from))::text[],
+      \(arrivals.map(\.envelope.to))::text[]) as a (id, sender, recipient)
+    where exists (select 1 from rule r where r.account_id = \(account.rawValue) and r.is_enabled
+      and r.trigger = 'delivery')
+    """
+  }
+
+  /// Has who runs rules told after the commit.
+  func tellOfArrivals(on connection: PostgresConnection) {
+    connection.afterCommit = { [commits, arrivals] in
+      commits.tell()
+      arrivals.tell()
+    }
+  }
+
+  // MARK: - What waits
+
+  /// New messages whose turn has come, of accounts that are not `busy`, in the order in which they came.
+  package func dueArrivals(
+    at now: Timestamp,
+    busy: [ID<Account>] = [],
+    limit: Int
+  ) async throws(ServiceError) -> [RuleArrival] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select account_id, message_id, at, envelope_from, envelope_to, attempts from rule_arrival
+        where next_attempt_at <= \(now) and account_id <> all (\(busy.map(\.rawValue)))
+        order by next_attempt_at, message_id limit \(Int64(limit))
+        """
+      )
+      return try (0..<rows.count).map { row in
+        let from = try rows.optionalString(row, 3)
+        let to = try rows.optionalString(row, 4)
+        return RuleArrival(
+          account: ID(try rows.int64(row, 0)),
+          message: ID(try rows.int64(row, 1)),
+          at: try rows.timestamp(row, 2),
+          envelope: from.flatMap { from in to.map { DeliveryEnvelope(from: from, to: $0) } },
+          attempts: Int(try rows.int32(row, 5))
+        )
+      }
+    }
+  }
+
+  /// Has an arrival wait until `time` for another try.
+  package func putOffArrival(
+    _ arrival: RuleArrival,
+    until time: Timestamp
+  ) async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        update rule_arrival set attempts = attempts + 1, next_attempt_at = \(time)
+        where account_id = \(arrival.account.rawValue)
+          and message_id = \(arrival.message.rawValue)
+        """
+      )
+    }
+  }
+
+  // MARK: - What is done
+
+  /// Carries out what rules do with a new message, once: false where that was done already.
+  @discardableResult
+  package func settleArrival(
+    _ arrival: RuleArrival,
+    _ effect: RuleEffect
+  ) async throws(ServiceError) -> Bool {
+    try await attempt {
+      let prepared = try await prepare(effect)
+      return try await mailTransaction(arrival.account) { connection in
+        let claimed = try await connection.query(
+          """
+          delete from rule_arrival where account_id = \(arrival.account.rawValue)
+            and message_id = \(arrival.message.rawValue)
+          """
+        )
+        guard claimed.affected == 1 else { return false }
+        try await carryOut(
+          prepared,
+          on: arrival.message,
+          of: arrival.account,
+          job: nil,
+          on: connection
+        )
+        return true
+      }
+    }
+  }
+
+  /// Blobs and ids of what an effect sends, made before a transaction begins.
+  private struct PreparedEffect {
+    var effect: RuleEffect
+    var mail: [(submission: NewSubmission, blob: RawBlob, ids: [Int64])] = []
+    var reply: (blob: RawBlob, ids: [Int64])?
+  }
+
+  private func prepare(_ effect: RuleEffect) async throws -> PreparedEffect {
+    var prepared = PreparedEffect(effect: effect)
+    for submission in effect.submissions {
+      prepared.mail.append(
+        (submission, try RawBlob(submission.message), try await ids.take(2, from: pool))
+      )
+    }
+    if let reply = effect.reply {
+      prepared.reply = (
+        try RawBlob(reply.submission.message), try await ids.take(2, from: pool)
+      )
+    }
+    return prepared
+  }
+
+  private func carryOut(
+    _ prepared: PreparedEffect,
+    on message: ID<Message>,
+    of account: ID<Account>,
+    job: ID<Job>?,
+    on connection: PostgresConnection
+  ) async throws {
+    let effect = prepared.effect
+    try await log(effect.matches, message, account, job, on: connection)
+    var sent: [Int64] = []
+    for (submission, blob, ids) in prepared.mail {
+      try await insert(submission, blob, ids, of: account, on: connection)
+      sent.append(ids[0])
+    }
+    if let reply = effect.reply, let made = prepared.reply,
+      try await mayReply(reply, account, on: connection)
+    {
+      try await insert(reply.submission, made.blob, made.ids, of: account, on: connection)
+      sent.append(made.ids[0])
+    }
+    if !sent.isEmpty {
+      try await append([FeedEntry(.submission, .created, sent)], to: account, on: connection)
+    }
+    if effect.destroys {
+      try await intend([message], of: account, on: connection) { $0.destroy() }
+    } else if !effect.patch.isEmpty {
+      try await intend([message], of: account, on: connection) { try $0.apply(effect.patch) }
+    }
+  }
+
+  /// Whether nobody has answered the address in the reply's time, which begins now.
+  private func mayReply(
+    _ reply: RuleEffect.Reply,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> Bool {
+    let results = try await connection.pipeline([
+      "delete from rule_reply where account_id = \(account.rawValue) and until < now()",
+      """
+      insert into rule_reply (account_id, tracking, address, until)
+      values (\(account.rawValue), \(reply.tracking), \(reply.address.lowercased()),
+        \(reply.until))
+      on conflict do nothing
+      """,
+    ])
+    return results[1].affected == 1
+  }
+
+  func log(
+    _ matches: [RuleEffect.Match],
+    _ message: ID<Message>,
+    _ account: ID<Account>,
+    _ job: ID<Job>?,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !matches.isEmpty else { return }
+    let statements: [SQL] = matches.map { match in
+      """
+      insert into rule_match (account_id, message_id, rule_id, rule_name, job_id, actions)
+      values (\(account.rawValue), \(message.rawValue), \(match.rule.rawValue), \(match.name),
+        \(job?.rawValue), \(match.actions.text)::json)
+      """
+    }
+    _ = try await connection.pipeline(
+      statements + [
+        """
+        delete from rule_match where account_id = \(account.rawValue)
+          and at < now() - \(Self.matchDays) * interval '1 day'
+        """
+      ]
+    )
+  }
+
+  /// The rules that matched a message, in the order in which they did.
+  package func ruleMatches(
+    of message: ID<Message>,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> [RuleMatchRecord] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select rule_id, rule_name, job_id, actions::text, at from rule_match
+        where account_id = \(account.rawValue) and message_id = \(message.rawValue)
+        order by ordinal
+        """
+      )
+      return try (0..<rows.count).map { row in
+        RuleMatchRecord(
+          rule: ID(try rows.int64(row, 0)),
+          name: try rows.string(row, 1),
+          job: try rows.optionalInt64(row, 2).map { ID($0) },
+          actions: try JSONValue(column: rows.string(row, 3)),
+          at: try rows.timestamp(row, 4)
+        )
+      }
+    }
+  }
+}

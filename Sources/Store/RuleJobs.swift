@@ -1,0 +1,148 @@
+package import Bytes
+package import Model
+import Postgres
+
+/// What a batch of a job that runs rules does.
+package struct RuleBatch: Sendable {
+  /// Messages and what happens to them.
+  package var effects: [(message: ID<Message>, effect: RuleEffect)] = []
+  /// How many messages of the job are behind it with this batch.
+  package var done: Int64
+  package var total: Int64
+  /// What was done so far, as JSON.
+  package var summary: JSONValue
+
+  package init(done: Int64, total: Int64, summary: JSONValue) {
+    self.done = done
+    self.total = total
+    self.summary = summary
+  }
+}
+
+extension Store {
+  /// Carries out a batch of a job and notes how far it is, as one: false where the job was cancelled meanwhile.
+  ///
+  /// Nothing is sent. What messages were before is remembered, so that moves and keywords can be undone.
+  package func carryOut(
+    _ batch: RuleBatch,
+    of job: JobRecord,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> Bool {
+    try await attempt {
+      try await mailTransaction(account) { connection in
+        let rows = try await connection.query(
+          """
+          update job set state = 'running', done = \(batch.done), total = \(batch.total),
+            result = \(batch.summary.text)::json, updated_at = now()
+          where id = \(job.id.rawValue) and state in ('queued', 'running') returning id
+          """
+        )
+        guard rows.count == 1 else { return false }
+        try await remember(batch, job, account, on: connection)
+        for (message, effect) in batch.effects {
+          try await log(effect.matches, message, account, job.id, on: connection)
+        }
+        let destroyed = batch.effects.filter(\.effect.destroys).map(\.message)
+        if !destroyed.isEmpty {
+          try await intend(destroyed, of: account, on: connection) { $0.destroy() }
+        }
+        for (patch, messages) in Self.groups(batch) {
+          try await intend(messages, of: account, on: connection) { try $0.apply(patch) }
+        }
+        try await append(
+          [FeedEntry(.job, .updated, [job.id.rawValue])],
+          to: account,
+          on: connection
+        )
+        return true
+      }
+    }
+  }
+
+  /// Messages that change alike, together.
+  private static func groups(
+    _ batch: RuleBatch
+  ) -> [(patch: MessagePatch, messages: [ID<Message>])] {
+    var groups: [(patch: MessagePatch, messages: [ID<Message>])] = []
+    for (message, effect) in batch.effects where !effect.destroys && !effect.patch.isEmpty {
+      if let index = groups.firstIndex(where: { $0.patch == effect.patch }) {
+        groups[index].messages.append(message)
+      } else {
+        groups.append((effect.patch, [message]))
+      }
+    }
+    return groups
+  }
+
+  private func remember(
+    _ batch: RuleBatch,
+    _ job: JobRecord,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    let statements: [SQL] = Self.groups(batch).map { patch, messages in
+      """
+      insert into rule_undo (account_id, job_id, message_id, mailboxes, added, removed)
+      select p.account_id, \(job.id.rawValue), p.message_id, array_agg(p.mailbox_id),
+        \(patch.addKeywords), \(patch.removeKeywords)
+      from placement p where p.account_id = \(account.rawValue)
+        and p.message_id = any (\(messages.map(\.rawValue))) and not p.is_deleted
+      group by p.account_id, p.message_id
+      on conflict do nothing
+      """
+    }
+    if !statements.isEmpty { _ = try await connection.pipeline(statements) }
+  }
+
+  /// Puts some messages back to where and what they were before a job; how many, and how many are left.
+  package func undoBatch(
+    of job: ID<Job>,
+    in account: ID<Account>,
+    limit: Int
+  ) async throws(ServiceError) -> (undone: Int, left: Int) {
+    try await attempt {
+      try await mailTransaction(account) { connection in
+        let results = try await connection.pipeline([
+          """
+          delete from rule_undo where account_id = \(account.rawValue)
+            and job_id = \(job.rawValue) and message_id = any (array(
+              select message_id from rule_undo where account_id = \(account.rawValue)
+                and job_id = \(job.rawValue) order by message_id limit \(Int64(limit))))
+          returning message_id, mailboxes, added, removed
+          """,
+          """
+          select count(*) from rule_undo
+          where account_id = \(account.rawValue) and job_id = \(job.rawValue)
+          """,
+          "select id from mailbox where account_id = \(account.rawValue)",
+        ])
+        let known = Set(try (0..<results[2].count).map { try results[2].int64($0, 0) })
+        for row in 0..<results[0].count {
+          var patch = MessagePatch()
+          let mailboxes = try results[0].int64Array(row, 1).filter { known.contains($0) }
+          if !mailboxes.isEmpty { patch.mailboxes = mailboxes.map { ID($0) } }
+          patch.removeKeywords = try results[0].stringArray(row, 2)
+          patch.addKeywords = try results[0].stringArray(row, 3)
+          let message = ID<Message>(try results[0].int64(row, 0))
+          try await intend([message], of: account, on: connection) { try $0.apply(patch) }
+        }
+        return (results[0].count, Int(try results[1].int64(0, 0)))
+      }
+    }
+  }
+
+  /// How many messages a job changed that can be put back.
+  package func undoCount(
+    of job: ID<Job>,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> Int64 {
+    try await attempt {
+      try await pool.query(
+        """
+        select count(*) from rule_undo
+        where account_id = \(account.rawValue) and job_id = \(job.rawValue)
+        """
+      ).int64(0, 0)
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import Bytes
+import MIME
+import Model
+import Sieve
+import Testing
+
+@testable import Rules
+
+@Suite("Rules as Sieve scripts") struct ScriptTests {
+  private func script(
+    _ rules: [Rule],
+    _ target: ScriptTarget = RuleFixture.target()
+  ) -> String? {
+    RuleScript(rules, for: target).text
+  }
+
+  /// The lines of the one rule of a script, comments left out.
+  private func commands(_ rule: Rule, _ target: ScriptTarget = RuleFixture.target()) -> String? {
+    script([rule], target)?.split(separator: "\n").filter { !$0.hasPrefix("#") }
+      .map { $0.drop { $0 == " " } }.joined(separator: " ")
+  }
+
+  @Test func `a script is readable, and says what it was written from`() throws {
+    let rule = try RuleFixture.rule(
+      #"{"name":"Swift list","when":{"list":"swift"},"actions":[{"type":"move","mailbox":"Lists/Swift"},{"type":"addKeywords","keywords":["$seen"]}],"stop":true}"#
+    )
+    let text = try #require(script([rule]))
+    #expect(text.contains("\n# Rule: Swift list\n#: {\"name\":\"Swift list\""))
+    #expect(
+      text.hasSuffix(
+        """
+        if header :contains "list-id" "swift" {
+            addflag "\\\\Seen";
+            fileinto "Lists/Swift";
+            stop;
+        }
+
+        """
+      )
+    )
+    #expect(text.contains("require [\"fileinto\", \"imap4flags\"];"))
+  }
+
+  @Test(arguments: [
+    (#"[{"type":"archive"}]"#, #"fileinto :specialuse "\\Archive" "Archive";"#),
+    (#"[{"type":"move","mailbox":"mbx_2"}]"#, #"fileinto "Archive";"#),
+    (#"[{"type":"copy","mailbox":"New"}]"#, #"fileinto :copy :create "New";"#),
+    (#"[{"type":"junk"}]"#, #"addflag "$Junk"; fileinto :specialuse "\\Junk" "Spam";"#),
+    (
+      #"[{"type":"keep"},{"type":"removeKeywords","keywords":["a","b"]}]"#,
+      #"removeflag ["a", "b"]; keep;"#
+    ),
+    (#"[{"type":"redirect","to":"a@b.example"}]"#, #"redirect "a@b.example";"#),
+    (#"[{"type":"reject","text":"No \"way\""}]"#, #"reject "No \"way\"";"#),
+  ])
+  func `actions are commands`(_ actions: String, _ expected: String) throws {
+    let rule = try RuleFixture.rule(#"{"name":"r","actions":\#(actions)}"#)
+    let text = try #require(commands(rule))
+    #expect(text.hasSuffix("if true { \(expected) }"), "\(text)")
+  }
+
+  @Test func `a poorer server gets what it knows, and the rest stays with the service`() throws {
+    let rule = try RuleFixture.rule(
+      #"{"name":"r","when":{"body":"x","from":"y","has":"attachment"},"actions":[{"type":"archive"},{"type":"reject","text":"n"},{"type":"copy","mailbox":"New"}]}"#
+    )
+    let poor = RuleScript([rule], for: RuleFixture.target(["fileinto", "copy"]))
+    #expect(
+      poor.placements[0].map(\.side)
+        == [.service, .sieve, .service, .sieve, .unsupported, .service]
+    )
+    #expect(poor.placements[0][0].reason?.contains("body") == true)
+    #expect(poor.placements[0][2].pointer == "/when/has")
+    #expect(poor.text == nil)
+    let none = RuleScript([rule], for: RuleFixture.target(nil))
+    #expect(none.placements[0].map(\.side).contains(.sieve) == false)
+    let plain = try RuleFixture.rule(#"{"name":"r","actions":[{"type":"archive"}]}"#)
+    #expect(
+      commands(plain, RuleFixture.target(["fileinto"]))?.contains("fileinto \"Archive\"") == true
+    )
+  }
+
+  @Test func `a script does not mark what was filed before, and replies once`() throws {
+    let file = try RuleFixture.rule(
+      #"{"name":"a","actions":[{"type":"copy","mailbox":"Archive"},{"type":"reply","text":"x"}]}"#
+    )
+    let mark = try RuleFixture.rule(
+      #"{"name":"b","actions":[{"type":"addKeywords","keywords":["k"]},{"type":"reply","text":"y"}]}"#
+    )
+    let both = RuleScript([file, mark], for: RuleFixture.target())
+    #expect(both.placements[1].map(\.side) == [.service, .service])
+    var stopping = file
+    stopping.stops = true
+    #expect(RuleScript([stopping, mark], for: RuleFixture.target()).isWhole)
+  }
+
+  @Test func `scripts of ours are read back without loss, unless somebody edited them`() throws {
+    var rules = [try RuleFixture.rule(RuleReaderTests.whole)]
+    rules += [
+      try RuleFixture.rule(when: #"{"subject":"a\"b\\c"}"#),
+      try RuleFixture.rule(
+        #"{"name":"two\nlines","actions":[{"type":"reply","text":".dot\nline\n"}]}"#
+      ),
+      try RuleFixture.rule(#"{"name":"empty","actions":[]}"#),
+    ]
+    let text = try #require(script(rules))
+    for source in [text, text.replacing("\n", with: "\r\n")] {
+      guard case .ours(let read) = ScriptReader.read(Array(source.utf8)) else {
+        Issue.record("not read back")
+        continue
+      }
+      #expect(read == rules)
+    }
+    let edited = text.replacing("a\\\"b", with: "c")
+    guard case .simple(let read) = ScriptReader.read(Array(edited.utf8)) else {
+      Issue.record("not read as somebody's")
+      return
+    }
+    #expect(read.first?.name == "r")
+  }
+
+  static let roundcube = """
+    require ["fileinto","imap4flags","copy","vacation"];
+    # rule:[Lists]
+    if anyof (header :contains "list-id" ["a", "b"], address :domain :is ["to","cc"] "x.example")
+    {
+    \tfileinto "Lists";
+    \tstop;
+    }
+    # rule:[Rest]
+    if not allof (size :over 1M, exists ["x-a", "x-b"], header :matches "subject" "Re:*") {
+      addflag ["\\\\Seen"]; fileinto :copy "Archive"; keep;
+    } elsif header :is "subject" "x" { discard; } else { redirect "a@b.example"; }
+    vacation :days 3 :subject "Away" "I am away.";
+    """
+
+  @Test func `simple scripts of others become rules that do the same`() throws {
+    guard case .simple(let rules) = ScriptReader.read(Array(Self.roundcube.utf8)) else {
+      Issue.record("not simple")
+      return
+    }
+    #expect(rules.map(\.name) == ["Lists", "Rest", "Rule 3", "Rule 4", "Rule 5"])
+    let theirs = try Script(compiling: Array(Self.roundcube.utf8))
+    for subject in ["Re: hello", "x", "y"] {
+      for more in ["", "List-Id: <b.example>\n", "X-A: 1\nX-B: 2\n", "To: u@x.example\n"] {
+        let message = RuleFixture.message("From: a@b.example\n\(more)Subject: \(subject)\n\ntext\n")
+        let ours = RuleFixture.run(rules, on: message).disposition
+        let outcome = try Equivalence.run(theirs, message)
+        #expect(
+          Equivalence.summary(ours, among: []) == Equivalence.summary(outcome),
+          "\(subject) \(more)"
+        )
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "require \"variables\"; set \"a\" \"b\";",
+    "if header :comparator \"i;octet\" \"a\" \"b\" { keep; }",
+    "require \"imap4flags\"; setflag \"a\";",
+    "require [\"fileinto\", \"imap4flags\"]; if true { fileinto \"a\"; addflag \"b\"; }",
+  ])
+  func `what rules cannot say stays a script`(_ text: String) {
+    if case .opaque = ScriptReader.read(Array(text.utf8)) { return }
+    Issue.record("read as rules: \(text)")
+  }
+
+  @Test func `no script is none, and says where`() {
+    guard case .invalid(let errors) = ScriptReader.read(Array("if {".utf8)) else {
+      Issue.record("it was read")
+      return
+    }
+    #expect(errors.first?.hasPrefix("1:") == true)
+  }
+}
