@@ -9,15 +9,20 @@ package enum LineEnds {
     guard !isCanonical(message.span) else { return message }
     var mended: [UInt8] = []
     mended.reserveCapacity(message.count + message.count / 32 + 16)
-    var previous: UInt8 = 0
-    for byte in message {
-      switch byte {
-      case .cr: mended.append("\r\n")
-      case .lf where previous != .cr: mended.append("\r\n")
-      case .lf: break
-      default: mended.append(byte)
+    let bytes = message.span
+    var position = 0
+    while position < bytes.count {
+      let lf = bytes.firstIndex(of: .lf, from: position) ?? bytes.count
+      // What stands before the line end: other CRs among it are line ends of their own.
+      var start = position
+      while start < lf, let cr = bytes.extracting(start..<lf).firstIndex(of: .cr) {
+        mended.append(bytes.extracting(start..<start + cr))
+        start += cr + 1
+        if start < lf || lf == bytes.count { mended.append("\r\n") }
       }
-      previous = byte
+      mended.append(bytes.extracting(start..<lf))
+      if lf < bytes.count { mended.append("\r\n") }
+      position = lf + 1
     }
     return mended
   }

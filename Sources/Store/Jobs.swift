@@ -152,6 +152,26 @@ extension Store {
     }
   }
 
+  /// Ends a job that has not ended; how far it came meanwhile stays as its worker wrote it.
+  package func cancelJob(_ record: JobRecord) async throws(ServiceError) {
+    try await attempt {
+      try await pool.transaction { connection in
+        let rows = try await connection.query(
+          """
+          update job set state = 'cancelled', updated_at = now()
+          where id = \(record.id.rawValue) and state in ('queued', 'running')
+          """
+        )
+        guard rows.affected == 1, let account = record.accountID else { return }
+        try await append(
+          [FeedEntry(.job, .updated, [record.id.rawValue])],
+          to: account,
+          on: connection
+        )
+      }
+    }
+  }
+
   func job(_ rows: PostgresRows, _ row: Int) throws -> JobRecord {
     var job = JobRecord(
       id: ID(try rows.int64(row, 0)),

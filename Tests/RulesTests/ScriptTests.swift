@@ -50,6 +50,10 @@ import Testing
       #"[{"type":"keep"},{"type":"removeKeywords","keywords":["a","b"]}]"#,
       #"removeflag ["a", "b"]; keep;"#
     ),
+    (
+      #"[{"type":"copy","mailbox":"New"},{"type":"move","mailbox":"New"}]"#,
+      #"fileinto :copy :create "New"; fileinto :create "New"; discard;"#
+    ),
     (#"[{"type":"redirect","to":"a@b.example"}]"#, #"redirect "a@b.example";"#),
     (#"[{"type":"reject","text":"No \"way\""}]"#, #"reject "No \"way\"";"#),
   ])

@@ -85,13 +85,7 @@ extension Engine {
   /// Ends a job that has not ended; what it did stays done.
   package func cancelJob(_ id: ID<Job>) async throws(ServiceError) -> JobRecord {
     guard let job = try await store.job(id) else { throw .notFound("job") }
-    _ = try await store.progressJob(
-      job,
-      state: "cancelled",
-      done: job.done,
-      total: job.total,
-      errors: job.errors
-    )
+    try await store.cancelJob(job)
     return try await store.job(id) ?? job
   }
 

@@ -81,15 +81,19 @@ extension MessagePart {
   }
 
   private static func normalisingLineBreaks(_ text: String) -> String {
-    guard text.utf8.contains(.cr) else { return text }
+    var text = text
+    text.makeContiguousUTF8()
+    let bytes = text.utf8.span
+    guard bytes.firstIndex(of: .cr) != nil else { return text }
     var output: [UInt8] = []
-    output.reserveCapacity(text.utf8.count)
-    var isBehindCR = false
-    for byte in text.utf8 {
-      if isBehindCR, byte == .lf { output.removeLast() }
-      output.append(byte)
-      isBehindCR = byte == .cr
+    output.reserveCapacity(bytes.count)
+    var line = 0
+    while let lf = bytes.firstIndex(of: .lf, from: line) {
+      output.append(bytes.extracting(line..<(lf > line && bytes[lf - 1] == .cr ? lf - 1 : lf)))
+      output.append(.lf)
+      line = lf + 1
     }
+    output.append(bytes.extracting(line..<bytes.count))
     return String(decoding: output, as: UTF8.self)
   }
 }

@@ -10,19 +10,36 @@ package enum Preview {
     // Enough for the preview even where most lines are quotes, and a bound on the work.
     let mostBytes = 64 << 10
     let plain = isHTML ? HTMLText.plainText(text, limit: mostBytes) : text
-    var unquoted: [UInt8] = []
-    for line in plain.utf8.prefix(mostBytes).split(separator: .lf) {
-      if isSignatureMark(line) { break }
-      if line.first == 0x3E { continue }
-      unquoted.append(contentsOf: line)
-      unquoted.append(.space)
-    }
-    let preview = collapsed(String(decoding: unquoted, as: UTF8.self), limit: limit)
+    // Most texts have enough of it in their first lines.
+    let begun = collapsed(unquoted(plain, upTo: min(limit * 6, mostBytes)), limit: limit)
+    if begun.unicodeScalars.count == limit { return begun }
+    let preview = collapsed(unquoted(plain, upTo: mostBytes), limit: limit)
     return preview.isEmpty ? collapsed(plain, limit: limit) : preview
   }
 
-  private static func isSignatureMark(_ line: Substring.UTF8View) -> Bool {
-    line.elementsEqual("-- ".utf8) || line.elementsEqual("-- \r".utf8)
+  /// The lines that begin within the first `count` bytes and are neither quoted nor of the signature.
+  private static func unquoted(_ text: String, upTo count: Int) -> String {
+    var text = text
+    let kept = text.withUTF8 { bytes in
+      var kept: [UInt8] = []
+      var line = 0
+      let end = min(64 << 10, bytes.count)
+      while line < min(count, end) {
+        let next = unsafe bytes[line..<end].firstIndex(of: .lf) ?? end
+        let content = unsafe bytes[line..<next]
+        line = next + 1
+        if unsafe isSignatureMark(content) { break }
+        if unsafe content.first == 0x3E || content.isEmpty { continue }
+        unsafe kept.append(contentsOf: content)
+        kept.append(.space)
+      }
+      return kept
+    }
+    return String(decoding: kept, as: UTF8.self)
+  }
+
+  private static func isSignatureMark(_ line: some Collection<UInt8>) -> Bool {
+    line.count < 5 && (line.elementsEqual("-- ".utf8) || line.elementsEqual("-- \r".utf8))
   }
 
   /// The text with each run of white space as one space, cut at `limit` scalars.
@@ -31,7 +48,10 @@ package enum Preview {
     var count = 0
     var isSpaceDue = false
     for scalar in text.unicodeScalars {
-      if scalar.properties.isWhitespace || scalar.value < 0x20 || scalar.value == 0x7F {
+      let isBlank =
+        scalar.value < 0x80
+        ? scalar.value <= 0x20 || scalar.value == 0x7F : scalar.properties.isWhitespace
+      if isBlank {
         isSpaceDue = count > 0
         continue
       }

@@ -78,6 +78,7 @@ package struct RuleScript: Sendable {
   package var text: String? {
     guard isWhole else { return nil }
     var needs: Set<String> = []
+    var copied: Set<String> = []
     var body = ""
     for rule in rules {
       body += "\n# Rule: \(Self.line(rule.name))\n"
@@ -86,7 +87,7 @@ package struct RuleScript: Sendable {
         body += "# It is \(rule.isEnabled ? "for stored mail alone" : "switched off").\n"
         continue
       }
-      guard let commands = commands(rule, &needs) else { return nil }
+      guard let commands = commands(rule, &needs, &copied) else { return nil }
       body += commands
     }
     if !needs.isEmpty {
@@ -111,8 +112,17 @@ package struct RuleScript: Sendable {
     String(text.map { $0.isNewline ? " " : $0 })
   }
 
-  private func commands(_ rule: Rule, _ needs: inout Set<String>) -> String? {
+  /// The commands of a rule; `copied` has what it and rules before it leave copies with.
+  ///
+  /// Pigeonhole drops a command that repeats another, and with it that the message is no longer kept where the first one
+  /// left it with `:copy`: there `discard` says so.
+  private func commands(
+    _ rule: Rule,
+    _ needs: inout Set<String>,
+    _ copied: inout Set<String>
+  ) -> String? {
     var lines: [String] = []
+    var discards = false
     // The flags of a message are those set before it is filed.
     let ordered = rule.actions.filter { !$0.files } + rule.actions.filter(\.files)
     for action in ordered {
@@ -121,7 +131,17 @@ package struct RuleScript: Sendable {
       }
       needs.formUnion(more)
       lines.append(text)
+      switch action {
+      case .copy(let name): copied.insert(place(name))
+      case .move(let name): discards = discards || copied.contains(place(name))
+      case .junk: discards = discards || copied.contains(place(RuleAction.MailboxName("junk")))
+      case .redirect(let address, let keeps):
+        if keeps { copied.insert("@\(address.lowercased())") }
+        if !keeps, copied.contains("@\(address.lowercased())") { discards = true }
+      default: break
+      }
     }
+    if discards { lines.append("discard;") }
     // Of several filings that mark as they go, the marks come first.
     lines = lines.flatMap { $0.hasPrefix("addflag \"$Junk\";\n") ? Self.split($0) : [$0] }
     lines = lines.filter(Self.marks) + lines.filter { !Self.marks($0) }
@@ -134,6 +154,15 @@ package struct RuleScript: Sendable {
       needs.formUnion(found.needs)
     }
     return "if \(test) {\n\(Self.indented(lines))}\n"
+  }
+
+  /// What a mailbox is known by, whichever of its names a rule has.
+  private func place(_ name: RuleAction.MailboxName) -> String {
+    switch name.find(in: target.mailboxes) {
+    case .existing(let mailbox): mailbox.path
+    case .missing(let path): path
+    case .unknown: name.text
+    }
   }
 
   private static func split(_ text: String) -> [String] {
