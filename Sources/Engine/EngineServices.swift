@@ -75,7 +75,8 @@ package struct EngineServices: Sendable {
 
   /// Does what is left of an account's jobs.
   func runJobs(of account: ID<Account>, _ logger: Logger) async throws {
-    for job in try await store.unfinishedJobs(of: account, except: RuleWorker.kinds + [Store.importKind]) {
+    let others = RuleWorker.kinds + [Store.importKind]
+    for job in try await store.unfinishedJobs(of: account, except: others) {
       try await BatchJob(
         record: job,
         store: store,

@@ -31,7 +31,7 @@ struct POP3Fetch {
   private struct Prepared: Sendable {
     var listed: POP3ListedMessage
     var hasEnd: Bool
-    var identity: ContentIdentity
+    var identity: POP3ContentIdentity
     var delivery: Delivery
   }
 
@@ -131,7 +131,7 @@ struct POP3Fetch {
         return Prepared(
           listed: message.listed,
           hasEnd: message.hasEnd,
-          identity: ContentIdentity(bytes),
+          identity: POP3ContentIdentity(bytes),
           delivery: Delivery(row, try RawBlob(bytes, leaves: row.leafRanges), into: inbox)
         )
       }

@@ -127,7 +127,7 @@ struct POP3Ledger {
   /// With `hasEnd` its final dot was there.
   mutating func find(
     _ listed: POP3ListedMessage,
-    _ identity: ContentIdentity,
+    _ identity: POP3ContentIdentity,
     hasEnd: Bool
   ) -> Bool {
     guard let index = Self.take(identity.digest, &byDigest, isFound) else { return false }
@@ -139,7 +139,7 @@ struct POP3Ledger {
   /// The key of a message that is new.
   mutating func newKey(
     _ listed: POP3ListedMessage,
-    _ identity: ContentIdentity
+    _ identity: POP3ContentIdentity
   ) -> ServerMessage.Key {
     // No unique id holds a control character.
     nextKey(listed.uniqueID?.bytes ?? [0] + identity.digest)

@@ -46,7 +46,7 @@ extension POP3Pass {
         if bytes.count <= services.configuration.messageBytes { bytes += piece }
       }
       guard retrieval.lastEnd == .dot, let item = keys[message.number],
-        ContentIdentity(LineEnds.canonical(bytes)).digest == item.digest
+        POP3ContentIdentity(LineEnds.canonical(bytes)).digest == item.digest
       else { continue }
       ledger.prove(item.key)
     }

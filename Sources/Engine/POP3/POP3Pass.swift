@@ -222,7 +222,7 @@ extension POP3Pass {
         if header.count < Self.headerLimit { header += piece }
       }
       let isWhole = header.count < Self.headerLimit && tops.lastEnd == .dot
-      let digest = isWhole ? ContentIdentity(LineEnds.canonical(header)).headerDigest : nil
+      let digest = isWhole ? POP3ContentIdentity(LineEnds.canonical(header)).headerDigest : nil
       guard let digest, ledger.find(listed, header: digest) else {
         left.append(listed)
         continue

@@ -6,8 +6,8 @@ import Testing
 @testable import Engine
 
 @Suite("What is known of a POP3 server") struct POP3LedgerTests {
-  private static func identity(_ name: String) -> ContentIdentity {
-    ContentIdentity(letter(name))
+  private static func identity(_ name: String) -> POP3ContentIdentity {
+    POP3ContentIdentity(letter(name))
   }
 
   private func known(_ id: String, _ name: String, ordinal: Int = 1, isGone: Bool = false)
@@ -77,13 +77,13 @@ import Testing
   @Test func `status fields and what was not sent by anybody tell nothing`() {
     let letter = letter("a")
     let noted = Array("Status: RO\r\nX-UIDL: 7\r\n folded\r\n".utf8) + letter
-    #expect(ContentIdentity(noted) == ContentIdentity(letter))
+    #expect(POP3ContentIdentity(noted) == POP3ContentIdentity(letter))
     let behind = letter.dropLast(5) + Array("X-Keywords: x\r\n\r\nx\r\n".utf8)
-    #expect(ContentIdentity(Array(behind)) == ContentIdentity(letter))
-    #expect(ContentIdentity(Array("Subject: x\r\n\r\nx\r\n".utf8)).headerDigest == nil)
-    #expect(ContentIdentity([]).headerDigest == nil)
+    #expect(POP3ContentIdentity(Array(behind)) == POP3ContentIdentity(letter))
+    #expect(POP3ContentIdentity(Array("Subject: x\r\n\r\nx\r\n".utf8)).headerDigest == nil)
+    #expect(POP3ContentIdentity([]).headerDigest == nil)
     let top = Array(letter.dropLast(3))
-    #expect(ContentIdentity(top).headerDigest == ContentIdentity(letter).headerDigest)
-    #expect(ContentIdentity(top).digest != ContentIdentity(letter).digest)
+    #expect(POP3ContentIdentity(top).headerDigest == POP3ContentIdentity(letter).headerDigest)
+    #expect(POP3ContentIdentity(top).digest != POP3ContentIdentity(letter).digest)
   }
 }

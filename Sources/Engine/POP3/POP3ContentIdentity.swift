@@ -5,7 +5,7 @@ import Crypto
 ///
 /// Leniency `statusFields`: header fields in which servers that keep mbox files note what was read and by
 /// what id (Status, X-Status, X-Keywords, X-UID, X-UIDL) are no part of it; they change from session to session.
-struct ContentIdentity: Hashable, Sendable {
+struct POP3ContentIdentity: Hashable, Sendable {
   /// Of all of it.
   let digest: [UInt8]
   /// Of the header, where a server on its way gave it what no other message has: Received or Message-ID.
@@ -70,8 +70,8 @@ struct ContentIdentity: Hashable, Sendable {
       }
       guard let colon = line.firstIndex(of: 0x3A), colon <= 12 else { return }
       let name = line.extracting(0..<colon).array.map(\.asciiLowercased)
-      if ContentIdentity.ownFields.contains(name) { isOwn = true }
-      guard ContentIdentity.statusFields.contains(name) else { return }
+      if POP3ContentIdentity.ownFields.contains(name) { isOwn = true }
+      guard POP3ContentIdentity.statusFields.contains(name) else { return }
       kept.append(keptFrom..<end)
       isSkipping = true
     }
