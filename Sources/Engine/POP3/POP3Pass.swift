@@ -113,7 +113,10 @@ final class POP3Pass: @unchecked Sendable {  // Confined to the loop of its clie
       )
     }.filter { !isTooLong($0) }
     let first = queue.isEmpty ? 0 : start % queue.count
-    try await POP3Fetch(self, Array(queue[first...] + queue[..<first])).run()
+    // The search index, which reads every message that is stored, leaves a download the machine.
+    try await services.store.firstSyncs.during {
+      try await POP3Fetch(self, Array(queue[first...] + queue[..<first])).run()
+    }
   }
 
   /// Deletes what need not stay, and says goodbye; only the answer to that says that it is gone (RFC 1939 §6).
