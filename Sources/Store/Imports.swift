@@ -53,7 +53,7 @@ extension Store {
             and kind = \(Self.importKind) and state in ('queued', 'running')
             and position = \(offset)
           returning id, account_id, kind, state, done, total, errors, request::text, created_at,
-            position, skipped, steps, place::text
+            position, skipped, result::text, steps, place::text
           """
         )
         guard rows.count == 1 else {
@@ -81,8 +81,8 @@ extension Store {
         )
         return ImportClaim(
           job: try job(rows, 0),
-          steps: try rows.int64(0, 11),
-          place: try rows.optionalString(0, 12)
+          steps: try rows.int64(0, 12),
+          place: try rows.optionalString(0, 13)
         )
       }
     }
