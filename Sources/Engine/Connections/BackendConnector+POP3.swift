@@ -39,15 +39,7 @@ extension BackendConnector {
     _ settings: BackendSettings,
     _ lease: ConnectionLease
   ) async throws(ServiceError) -> POP3Client {
-    let context: TLSClientContext
-    do throws(NetError) {
-      context = try tlsContext(for: settings)
-    } catch {
-      throw ServiceError(
-        error,
-        backend: BackendFailure(protocolName: "pop3", host: settings.host)
-      )
-    }
+    let context = try tlsContext(for: settings, protocolName: "pop3")
     do throws(POP3Error) {
       let client = try await POP3Client.connect(
         host: settings.host,

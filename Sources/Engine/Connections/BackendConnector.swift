@@ -31,6 +31,21 @@ package struct BackendConnector: Sendable {
     )
   }
 
+  /// The same, where what is wrong is told as the back end's of this protocol.
+  func tlsContext(
+    for settings: BackendSettings,
+    protocolName: String
+  ) throws(ServiceError) -> TLSClientContext {
+    do throws(NetError) {
+      return try tlsContext(for: settings)
+    } catch {
+      throw ServiceError(
+        error,
+        backend: BackendFailure(protocolName: protocolName, host: settings.host)
+      )
+    }
+  }
+
   private static func digest(_ text: String) -> [UInt8]? {
     let digits = text.utf8.filter { $0 != 0x3A }
     guard digits.count == 64 else { return nil }
@@ -97,15 +112,7 @@ package struct BackendConnector: Sendable {
     _ settings: BackendSettings,
     _ lease: ConnectionLease
   ) async throws(ServiceError) -> IMAPClient {
-    let context: TLSClientContext
-    do throws(NetError) {
-      context = try tlsContext(for: settings)
-    } catch {
-      throw ServiceError(
-        error,
-        backend: BackendFailure(protocolName: "imap", host: settings.host)
-      )
-    }
+    let context = try tlsContext(for: settings, protocolName: "imap")
     do throws(IMAPError) {
       let client = try await IMAPClient.connect(
         host: settings.host,

@@ -15,10 +15,14 @@ package struct AccountRules: Sendable {
   /// Where the feed stood before they were read.
   package var state: FeedState
 
+  /// Extensions whose actions the service does not carry out: it has taken a message when its rules run.
+  private static let withoutHands = ["reject", "ereject", "enotify", "editheader"]
+
   /// What scripts could do at the account's server.
   package var target: ScriptTarget {
     ScriptTarget(
-      capabilities: account.incoming.kind.hasLocalMailboxes ? Set(Capabilities.names) : nil,
+      capabilities: account.incoming.kind.hasLocalMailboxes
+        ? Set(Capabilities.names).subtracting(Self.withoutHands) : nil,
       mailboxes: mailboxes.map {
         ScriptTarget.Mailbox(
           id: $0.id.description,

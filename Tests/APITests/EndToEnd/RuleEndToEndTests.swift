@@ -117,6 +117,14 @@ struct RuleEndToEndTests {
       #expect(clauses[1]["pointer"]?.stringValue == "/when/has")
       #expect(clauses[1]["reason"]?.stringValue?.isEmpty == false)
       #expect(told.json["script"] == .null)
+      // Its rules run when the message was taken, whatever scripts can say.
+      let refusing = try await api.expect(
+        200,
+        "POST",
+        "\(path)/rules:validate",
+        #"{"name":"B","when":{"from":"a"},"actions":[{"type":"reject","text":"No."}]}"#
+      )
+      #expect(refusing.json["placement"]?.stringValue == "unsupported")
       #expect(try await names(api, path) == [])
     }
   }
