@@ -111,15 +111,26 @@ struct MboxReader: FormatReader {
   private mutating func dropWhatIsNotKept() {
     switch state {
     case .preamble:
+      leaveLongLine()
       noteText(upTo: scanner.line)
-      buffer.finish(upTo: scanner.line)
     case .message(let start?, let heading):
       guard buffer.bytes.count - start > limits.messageBytes + limits.separatorBytes else { return }
       pending.append(.defect(ArchiveDefect(.messageTooLong, at: heading.offset)))
       state = .message(start: nil, heading)
-      buffer.finish(upTo: scanner.line)
-    case .message(nil, _): buffer.finish(upTo: scanner.line)
+      leaveLongLine()
+    case .message(nil, _): leaveLongLine()
     }
+    buffer.finish(upTo: scanner.line)
+  }
+
+  /// Passes over what is here of a line that is too long for a separator, and may have no end.
+  private mutating func leaveLongLine() {
+    let end = buffer.bytes.count
+    guard end - scanner.line > limits.separatorBytes else { return }
+    // What may be a separator waits for the line after it.
+    let isCandidate = buffer.bytes[scanner.line] == 0x46
+    guard !isCandidate || end - scanner.line > limits.messageBytes else { return }
+    scanner.leaveLine(at: end)
   }
 
   /// Tells of what stands before the first separator, once.

@@ -34,6 +34,8 @@ struct MboxScanner {
   private var isInBody = false
   /// Where the body of a message that tells its length stands.
   private(set) var measuredBody: Range<Int>?
+  /// Whether `line` stands within a line whose beginning was let go of.
+  private var isInsideLine = false
   /// Whether nothing of the message was read yet: a separator is no empty line before it.
   private var isFirstLine = false
 
@@ -54,11 +56,23 @@ struct MboxScanner {
     measuredBody = measuredBody.map { $0.lowerBound - count..<$0.upperBound - count }
   }
 
+  /// Goes on behind a piece of a line that nobody keeps, which may have no end.
+  mutating func leaveLine(at place: Int) {
+    (line, search) = (place, place)
+    isInsideLine = true
+  }
+
   /// Goes on to the end of the message.
   mutating func scan(_ bytes: Span<UInt8>, from start: Int, isFinished: Bool) -> Step {
     while true {
       if line >= bytes.count {
         return isFinished ? .ends(at: bytes.count, separator: nil) : .needsMore
+      }
+      if isInsideLine {
+        guard let end = endOfLine(bytes, isFinished) else { return .needsMore }
+        isInsideLine = false
+        pass(to: end, isEmpty: false)
+        continue
       }
       if bytes[line] == 0x46 {  // F
         switch separator(bytes, isFinished) {

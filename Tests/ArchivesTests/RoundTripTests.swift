@@ -96,4 +96,20 @@ import Testing
       }
     }
   }
+
+  @Test func `a line that has no end is passed over in pieces`() {
+    var limits = ArchiveLimits()
+    limits.messageBytes = 2000
+    let separator = Array("From a@b Thu Jan  1 00:00:01 1970\n".utf8)
+    let endless = [UInt8](repeating: UInt8(ascii: "a"), count: 100_000)
+    let short = Array("Subject: x\n\nhello\n".utf8)
+    let archive = separator + endless + Array("\n\n".utf8) + separator + short
+    for size in [100, 700, 5000, .max] {
+      let found = read(archive, .mbox, pieces: size, limits)
+      #expect(
+        found.messages.count == 1 && found.defects.map(\.kind) == [.messageTooLong],
+        "\(size)"
+      )
+    }
+  }
 }

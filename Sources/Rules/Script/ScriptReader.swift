@@ -54,6 +54,9 @@ package enum ScriptReader {
 /// `if` with simple tests and the usual actions; `elsif` and `else` become rules that also ask for the opposite of what
 /// stands before them. Anything else (variables, loops, includes, other comparators) leaves the script as it is.
 private struct ForeignScript {
+  /// How far before a command the comment that names it is looked for.
+  private static let commentBytes = 1024
+
   let source: [UInt8]
 
   func rules(_ commands: [SyntaxNode]) -> [Rule]? {
@@ -76,6 +79,8 @@ private struct ForeignScript {
       guard let rule = rule(conditions, body, name: name(of: command) ?? "Rule \(found.count + 1)")
       else { return nil }
       found.append(rule)
+      // One more than there may be: that is told, and what follows need not be read.
+      if found.count > RuleLimits().rules { break }
     }
     return found
   }
@@ -122,7 +127,8 @@ private struct ForeignScript {
 
   /// The name that a comment right before a command gives, as Roundcube (`# rule:[name]`) and this service write it.
   private func name(of command: SyntaxNode) -> String? {
-    let lines = String(decoding: source[..<command.offset], as: UTF8.self).split {
+    let start = max(0, command.offset - Self.commentBytes)
+    let lines = String(decoding: source[start..<command.offset], as: UTF8.self).split {
       $0.isNewline
     }
     guard let line = lines.last(where: { !$0.hasPrefix(RuleScript.mark) }), line.hasPrefix("#")
