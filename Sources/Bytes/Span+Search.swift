@@ -54,8 +54,7 @@ extension Span<UInt8> {
 extension String {
   /// The text that `bytes` spell in UTF-8, each ill-formed sequence replaced by U+FFFD.
   package init(utf8 bytes: Span<UInt8>) {
-    // Why it is ill-formed does not matter: the repair follows.
-    if let valid = try? UTF8Span(validating: bytes) {
+    if let valid = try? UTF8Span(validating: bytes) {  // What is ill-formed is repaired below.
       self.init(copying: valid)
     } else {
       self = unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }

@@ -66,8 +66,7 @@ package final class ServerProcess: Sendable {
     sendSignal(SIGTERM, to: pid)
     let deadline = ContinuousClock.now + limit
     while !reapIfEnded(), ContinuousClock.now < deadline {
-      // A cancelled test must stop its server too, so the sleep's own error changes nothing.
-      try? await Task.sleep(for: .milliseconds(5))
+      try? await Task.sleep(for: .milliseconds(5))  // A cancelled test must stop its server too.
     }
     killNow()
     sendSignal(SIGKILL, to: -pid)

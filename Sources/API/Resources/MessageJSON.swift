@@ -257,7 +257,8 @@ enum MessageJSON {
   /// The leaves of a stored body structure, as they are written, by their ids.
   private static func leaves(of structure: Span<UInt8>) -> [String: JSONValue] {
     // The column is written by the engine alone: what cannot be read is not there.
-    guard !structure.isEmpty, let tree = try? JSONReader.parse(structure) else { return [:] }
+    guard !structure.isEmpty, let tree = try? JSONReader.parse(structure)  // Ours: JSON.
+    else { return [:] }
     var leaves: [String: JSONValue] = [:]
     var rest = [tree]
     while let part = rest.popLast() {

@@ -49,8 +49,7 @@ extension Engine {
     } catch {
       await lane.end()
       let isFinal = (error as? ServiceError).map { !$0.isRetryable && $0.code != .conflict }
-      // Where the database is away, the next who claims it finds it as it was.
-      try? await store.releaseImport(
+      try? await store.releaseImport(  // Else the next claim finds it as it was.
         id,
         of: account,
         after: lane.steps,
