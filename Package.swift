@@ -18,6 +18,11 @@ let strict: [SwiftSetting] = [
 /// Only for the targets that hand out borrowed `Span`s of what they own.
 let borrowing: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes")]
 
+/// Two megabytes of relocations, all of them read at the start, take twenty kilobytes packed; that needs glibc 2.36.
+let packedRelocations: [LinkerSetting] = [
+  .unsafeFlags(["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"])
+]
+
 let package = Package(
   name: "restante",
   products: [
@@ -113,7 +118,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict
+      swiftSettings: strict,
+      linkerSettings: packedRelocations
     ),
 
     // The tests' mail servers as a program, for `make demo`, `bench` and `soak`.

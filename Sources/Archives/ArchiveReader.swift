@@ -34,6 +34,8 @@ package struct ArchiveReader {
 
   /// How much is inflated in one go.
   private static let piece = 64 << 10
+  /// How much that is compressed is taken in one go; deflate makes at most 1,032 bytes of one.
+  private static let slice = 1 << 10
   private let format: ArchiveFormat
   private let limits: ArchiveLimits
   private let start: ArchivePlace
@@ -82,6 +84,17 @@ package struct ArchiveReader {
     let position = reader.position
     if isDeflated { place.inflated = position } else { place.offset = position }
     return place
+  }
+
+  /// The parts in which bytes are taken, so that no part inflates to much more than a megabyte.
+  package func slices(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+    switch input {
+    case .plain, .broken: return [bytes[...]]
+    case .unknown, .deflated: break
+    }
+    return stride(from: 0, to: bytes.count, by: Self.slice).map { start in
+      bytes[start..<min(start + Self.slice, bytes.count)]
+    }
   }
 
   /// Takes bytes.

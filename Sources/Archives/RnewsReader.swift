@@ -7,7 +7,7 @@ import MIME
 ///     Path: news.example!not-for-mail
 ///     …
 ///
-/// What begins otherwise is one article, as rnews itself takes it. Where an article does not end at the next such line, that is looked for.
+/// What begins otherwise, with a header field, is one article, as rnews itself takes it. Where an article does not end at the next such line, that is looked for.
 struct RnewsReader: FormatReader {
   private enum State {
     case start
@@ -178,10 +178,14 @@ struct RnewsReader: FormatReader {
     guard buffer.available > 0 else { return .waits }
     let bytes = buffer.bytes
     let text = bytes.span.extracting(buffer.start..<bytes.count)
-    let message = message(text, at: offset)
-    buffer.finish(upTo: buffer.bytes.count)
-    position = buffer.position
-    return .event(.message(message))
+    defer {
+      buffer.finish(upTo: buffer.bytes.count)
+      position = buffer.position
+    }
+    guard HeaderLines.beginsWithField(text) else {
+      return .event(.defect(ArchiveDefect(.noMessage, at: offset)))
+    }
+    return .event(.message(message(text, at: offset)))
   }
 
   private func message(_ text: Span<UInt8>, at offset: Int64) -> ArchivedMessage {
@@ -202,6 +206,17 @@ struct RnewsReader: FormatReader {
 }
 
 extension HeaderLines {
+  /// Whether the first line of a text is a field: a name of printing characters, a colon (RFC 5322, section 2.2).
+  static func beginsWithField(_ text: Span<UInt8>) -> Bool {
+    var place = 0
+    while place < text.count, text[place] > .space, text[place] < 0x7F,
+      text[place] != UInt8(ascii: ":")
+    {
+      place += 1
+    }
+    return place > 0 && place < text.count && text[place] == UInt8(ascii: ":")
+  }
+
   /// What the first `Date` of a message says, in seconds since 1970.
   static func date(_ message: Span<UInt8>) -> Int64? {
     var date: Int64?

@@ -200,9 +200,10 @@ package struct BackendSettings: Sendable, Equatable {
     username: nil
   )
 
-  /// Whether a change from `other` to this sends the secret to another place, or for the first time to any.
+  /// Whether a change from `other` to this sends the secret to another place, or for the first time to any, or opens another's mail.
   package func needsSecretAgain(after other: BackendSettings) -> Bool {
-    authType != other.authType || kind != other.kind || host != other.host || port != other.port
+    authType != other.authType || username != other.username || kind != other.kind
+      || host != other.host || port != other.port
       || security != other.security
       || certificateSHA256 != other.certificateSHA256
       || (allowCleartext && !other.allowCleartext)

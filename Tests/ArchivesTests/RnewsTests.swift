@@ -39,6 +39,9 @@ import Testing
   @Test func `what is no batch is one article`() {
     #expect(read(Array("A: b\n\nx\n".utf8), .rnews).messages.map(\.text) == ["A: b\n\nx\n"])
     #expect(read([], .rnews).messages == [])
+    let junk = read(Array("\u{1}\u{2} no article\nA: b\n".utf8), .rnews, pieces: 4)
+    #expect(junk.messages == [])
+    #expect(junk.defects == [ArchiveDefect(.noMessage, at: 0)])
   }
 
   @Test(arguments: ["#! gunbatch\n", "#! zunbatch\n", "#! cunbatch\n", ""])

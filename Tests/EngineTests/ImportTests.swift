@@ -314,6 +314,53 @@ struct ImportTests {
       #expect(try await Self.stored(service, account, in: "Lists/Swift").count == 2)
     }
   }
+
+  @Test func `a folder that no mailbox can be called, and a date to come, cost no message`()
+    async throws
+  {
+    try await TestService.with(Self.small()) { service in
+      let account = try await service.addLocalAccount()
+      var archive: [UInt8] = []
+      for path in ["cur/1:2,S", ".Good.bad\u{7}/cur/2:2,", ".Good.bad\u{7}/cur/3:2,"] {
+        TarWriter.write(
+          "Maildir/\(path)",
+          Array("Subject: x\n\n\(path)\n".utf8).span,
+          modifiedAt: 1 << 35,  // The year 3058.
+          to: &archive
+        )
+      }
+      let job = try await Self.begin(service, account, .maildir)
+      let done = try await Self.send(archive, job, account, service)
+      #expect(done.state == "done")
+      #expect(done.done == 3)
+      #expect(
+        done.errors == [
+          "At byte 2048: no mailbox can have the folder's name; its messages are in the one above."
+        ]
+      )
+      let inbox = try await Self.stored(service, account)
+      #expect(inbox.count == 1)
+      #expect(try await Self.stored(service, account, in: "Good").count == 2)
+      #expect(inbox.allSatisfy { $0.receivedAt < 1 << 33 })
+    }
+  }
+
+  @Test func `an archive that inflates to very much is read to its end`() async throws {
+    try await TestService.with(Self.small()) { service in
+      let account = try await service.addLocalAccount()
+      let directory = try TemporaryDirectory("archive")
+      let message = ArchivedMessage(
+        Array("Subject: x\n\n".utf8) + Array(repeating: 0x61, count: 3_000_000),
+        receivedAt: 1_700_000_000
+      )
+      try directory.write(Self.archive([message, message]), to: "mail")
+      _ = try await Command.run(["gzip", directory.file("mail")])
+      let job = try await Self.begin(service, account)
+      let packed = try directory.read("mail.gz")
+      #expect(packed.count < 20_000)  // One piece.
+      #expect(try await Self.send(packed, job, account, service).done == 2)
+    }
+  }
 }
 
 /// Bytes that are gathered on whatever thread.

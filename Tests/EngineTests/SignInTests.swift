@@ -42,6 +42,13 @@ struct SignInTests {
       }
       #expect(elsewhere?.code == .secretRequired)
       #expect(elsewhere?.fields.first?.pointer == "/incoming/auth/accessToken")
+      patch.incoming?.host = settings.host
+      patch.incoming?.username = "another"
+      let another = patch
+      let other = await #expect(throws: ServiceError.self) {
+        _ = try await service.engine.updateAccount(account, another, ifVersion: nil)
+      }
+      #expect(other?.code == .secretRequired)
     }
   }
 

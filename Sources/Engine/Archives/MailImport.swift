@@ -158,8 +158,12 @@ private final class MailImport {
   /// Reads and stores all that `next` gives.
   func receive(_ next: () async throws -> [UInt8]?) async throws {
     while let piece = try await next() {
-      reader.receive(piece)
-      try await take()
+      for slice in reader.slices(of: piece) {
+        reader.receive(Array(slice))
+        try await take()
+        // What comes compressed may be a thousand times as much: others have their turn between.
+        if slice.endIndex < piece.endIndex { await Task.yield() }
+      }
     }
     reader.finish()
     try await take()
@@ -219,7 +223,9 @@ private final class MailImport {
   private func prepare(_ messages: [ArchivedMessage]) async throws -> [Delivery] {
     guard !messages.isEmpty else { return [] }
     var targets: [ID<Mailbox>] = []
-    for message in messages { targets.append(try await mailbox(message.mailbox)) }
+    for message in messages {
+      targets.append(try await mailbox(message.mailbox, at: message.offset))
+    }
     let blocking = engine.services.group.blocking
     let now = engine.services.now()
     let work = Array(zip(messages, targets))
@@ -237,20 +243,28 @@ private final class MailImport {
       try Delivery(
         message.raw,
         message.keywords,
-        message.receivedAt.map { Timestamp(seconds: $0) } ?? now,
+        received(message, now),
         into: mailbox
       )
     }
   }
 
-  /// The mailbox that a folder of the archive stands for, made where there is none: below that of the import, or at the top beside
-  /// the inbox.
-  private func mailbox(_ folder: [String]) async throws -> ID<Mailbox> {
+  /// When a message came in; one that says tomorrow or later, as damaged archives do, came in now.
+  private static func received(_ message: ArchivedMessage, _ now: Timestamp) -> Timestamp {
+    let day: Int64 = 86_400
+    guard let seconds = message.receivedAt, seconds <= now.seconds + day else { return now }
+    return Timestamp(seconds: seconds)
+  }
+
+  /// The mailbox that a folder of the archive stands for, made where there is none.
+  ///
+  /// It stands below that of the import, or at the top beside the inbox. What no mailbox can be called has its messages in the one above.
+  private func mailbox(_ folder: [String], at offset: Int64) async throws -> ID<Mailbox> {
     guard let name = folder.last else { return request.mailbox }
     if let known = mailboxes[folder] { return known }
     let parent: ID<Mailbox>?
     if folder.count > 1 {
-      parent = try await mailbox(folder.dropLast())
+      parent = try await mailbox(folder.dropLast(), at: offset)
     } else {
       parent = target.role == "inbox" ? nil : target.id
     }
@@ -260,10 +274,25 @@ private final class MailImport {
     let id: ID<Mailbox>
     if let found {
       id = found
+    } else if let made = try await make(decoded, below: parent) {
+      id = made
     } else {
-      id = try await engine.createMailbox(account, name: decoded, parent: parent).id
+      report(
+        "At byte \(offset): no mailbox can have the folder's name; its messages are in the one above."
+      )
+      id = parent ?? request.mailbox
     }
     mailboxes[folder] = id
     return id
+  }
+
+  /// A new mailbox; nil where none can have the name.
+  private func make(_ name: String, below parent: ID<Mailbox>?) async throws -> ID<Mailbox>? {
+    do {
+      return try await engine.createMailbox(account, name: name, parent: parent).id
+    } catch {
+      if error.code == .invalidRequest { return nil }
+      throw error
+    }
   }
 }

@@ -138,6 +138,8 @@ struct FeedWorker: Sendable {
         if unsettled >= limits.indexSettle {
           try await services.store.settleSearchIndex(after: unsettled)
           unsettled = 0
+          // Rows of a whole mailbox went through the heap for it.
+          Heap.releaseFreeMemory(after: limits.indexQuiet, on: loop)
         }
       } catch {
         services.logger.debug("messages not indexed", metadata: ["reason": "\(error.cause ?? "")"])
