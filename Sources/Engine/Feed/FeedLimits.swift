@@ -32,7 +32,7 @@ package struct FeedLimits: Sendable {
   package var tokenInterval: Duration = .seconds(5)
 
   /// How long nothing must have been committed before messages are indexed for searches, so that a first sync goes on alone.
-  package var indexQuiet: Duration = .milliseconds(200)
+  package var indexQuiet: Duration = .milliseconds(50)
   /// The longest that messages wait for that.
   package var indexDelay: Duration = .seconds(10)
   /// The longest that they wait while a first sync runs.
