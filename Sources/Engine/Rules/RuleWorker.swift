@@ -116,33 +116,45 @@ final class RuleWorker: Sendable {
     signal.notify(.inbox)
   }
 
-  /// One message; what may pass has it wait.
+  /// One message; where that fails it waits, for longer each time.
   private func filter(_ arrival: RuleArrival, _ known: AccountRules) async throws {
-    let effect: RuleEffect
     do {
-      effect = try await self.effect(of: arrival, known)
+      let effect = try await self.effect(of: arrival, known)
+      guard try await store.settleArrival(arrival, effect) else { return }
+      hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
     } catch {
       guard !Task.isCancelled else { return }
-      guard arrival.attempts < configuration.ruleAttempts else {
-        services.logger.notice(
-          "rules given up on a message",
-          metadata: ["message": "\(arrival.message)", "cause": "\(error)"]
-        )
-        try await store.settleArrival(arrival, RuleEffect())
-        return
+      guard arrival.attempts + 1 >= configuration.ruleAttempts else {
+        return try await putOff(arrival)
       }
-      let wait = Backoff.delay(
-        after: arrival.attempts,
-        first: configuration.firstRuleBackoff,
-        longest: configuration.longestRuleBackoff
-      )
-      let now = services.now()
-      let until = now.microseconds + Int64(wait / .microseconds(1))
-      try await store.putOffArrival(arrival, until: .init(microseconds: until))
-      return
+      try await giveUp(arrival, error)
     }
-    guard try await store.settleArrival(arrival, effect) else { return }
-    hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
+  }
+
+  private func putOff(_ arrival: RuleArrival) async throws {
+    let wait = Backoff.delay(
+      after: arrival.attempts,
+      first: configuration.firstRuleBackoff,
+      longest: configuration.longestRuleBackoff
+    )
+    let until = services.now().microseconds + Int64(wait / .microseconds(1))
+    try await store.putOffArrival(arrival, until: .init(microseconds: until))
+  }
+
+  /// Leaves a message as it is, and says so where its user looks; what the database does not take even so is tried
+  /// again at the longest interval.
+  private func giveUp(_ arrival: RuleArrival, _ error: any Error) async throws {
+    services.logger.notice(
+      "rules given up on a message",
+      metadata: ["message": "\(arrival.message)", "cause": "\(error)"]
+    )
+    var effect = RuleEffect()
+    effect.failure = (error as? ServiceError)?.message ?? "The rules could not be run."
+    do {
+      try await store.settleArrival(arrival, effect)
+    } catch {
+      try await putOff(arrival)
+    }
   }
 
   private func effect(of arrival: RuleArrival, _ known: AccountRules) async throws -> RuleEffect {

@@ -10,8 +10,20 @@ package enum ReadScript: Sendable {
   case simple([Rule])
   /// A script that rules cannot say.
   case opaque
-  /// No script at all: what is wrong with it, a line each, as `line:column: message`.
-  case invalid([String])
+  /// No script at all: what is wrong with it.
+  case invalid([ScriptFault])
+}
+
+/// Something wrong in a script, and where.
+package struct ScriptFault: Sendable, Equatable, CustomStringConvertible {
+  /// The line, and the character in it, each counted from 1.
+  package var line: Int
+  package var column: Int
+  /// What is wrong, for a person.
+  package var message: String
+
+  /// `line:column: message`.
+  package var description: String { "\(line):\(column): \(message)" }
 }
 
 /// Reads rules from scripts.
@@ -21,7 +33,9 @@ package enum ScriptReader {
     do throws(ScriptErrors) {
       _ = try Script(compiling: source)
     } catch {
-      return .invalid(error.errors.map(\.description))
+      return .invalid(
+        error.errors.map { ScriptFault(line: $0.line, column: $0.column, message: $0.message) }
+      )
     }
     if let rules = own(String(decoding: source, as: UTF8.self)) { return .ours(rules) }
     guard let commands = Script.syntax(of: source),
