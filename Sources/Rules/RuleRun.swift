@@ -65,24 +65,45 @@ package struct RuleRun: Sendable {
     context: RuleContext,
     limits: RuleLimits = RuleLimits()
   ) {
+    self.init(
+      CompiledRules(rules, context: context),
+      on: message,
+      now: context.now,
+      limits: limits
+    )
+  }
+
+  /// Runs those of `rules` that are enabled, in order; with `explains` by which clauses each matched or did not.
+  package init(
+    _ rules: CompiledRules,
+    on message: RuleMessage,
+    now: Timestamp,
+    explains: Bool = true,
+    limits: RuleLimits = RuleLimits()
+  ) {
     keywords = message.keywords
+    let values = MessageValues(message)
     var hasStopped = false
-    for (index, rule) in rules.enumerated() where rule.isEnabled {
+    for (index, rule) in rules.rules.enumerated() where rule.isEnabled {
       guard !hasStopped else {
         outcomes.append(RuleOutcome(index: index))
         continue
       }
       var outcome = RuleOutcome(index: index, matched: true)
-      if let condition = rule.condition {
-        let run = ConditionRun(message: message, context: context, keywords: keywords)
-        let result = run.evaluate(condition)
-        outcome.matched = result.holds
-        outcome.deciding = result.deciding.map { "/when\($0)" }
+      if let condition = rules.conditions[index] {
+        let run = ConditionRun(values: values, rules: rules, now: now, keywords: keywords)
+        if explains {
+          let result = run.evaluate(condition)
+          outcome.matched = result.holds
+          outcome.deciding = result.deciding
+        } else {
+          outcome.matched = run.holds(condition)
+        }
       }
       outcomes.append(outcome)
       guard outcome.matched == true else { continue }
       for (number, action) in rule.actions.enumerated() {
-        take(action, ActionPlace(rule: index, action: number), context, limits)
+        take(action, ActionPlace(rule: index, action: number), rules, now, limits)
       }
       hasStopped = rule.stops
     }
@@ -95,7 +116,8 @@ package struct RuleRun: Sendable {
   private mutating func take(
     _ action: RuleAction,
     _ place: ActionPlace,
-    _ context: RuleContext,
+    _ rules: CompiledRules,
+    _ now: Timestamp,
     _ limits: RuleLimits
   ) {
     switch action {
@@ -110,11 +132,11 @@ package struct RuleRun: Sendable {
       disposition.isDiscarded = true
     case .addKeywords(let words): keywords.formUnion(words.map { $0.lowercased() })
     case .removeKeywords(let words): keywords.subtract(words.map { $0.lowercased() })
-    case .redirect(let address, let keeps): redirect(address, keeps, place, context, limits)
+    case .redirect(let address, let keeps): redirect(address, keeps, place, rules, limits)
     case .reply(let reply):
       if disposition.reply != nil {
         refused.append(RefusedAction(place, .secondReply))
-      } else if !reply.isDue(at: context.now) {
+      } else if !reply.isDue(at: now) {
         refused.append(RefusedAction(place, .notDue))
       } else {
         disposition.reply = reply
@@ -130,11 +152,11 @@ package struct RuleRun: Sendable {
     _ address: String,
     _ keeps: Bool,
     _ place: ActionPlace,
-    _ context: RuleContext,
+    _ rules: CompiledRules,
     _ limits: RuleLimits
   ) {
     let folded = address.lowercased()
-    if context.ownAddresses.contains(where: { $0.lowercased() == folded }) {
+    if rules.own.contains([UInt8](address.utf8).map(\.asciiLowercased)) {
       return refused.append(RefusedAction(place, .ownAddress))
     }
     if !disposition.redirects.contains(where: { $0.lowercased() == folded }) {

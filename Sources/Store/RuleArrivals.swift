@@ -253,7 +253,7 @@ extension Store {
         effect.matches[reply.match].refused.append(reply.refusal)
       }
     }
-    try await log(effect.matches, message, account, job, on: connection)
+    try await log(effect.matches.map { (message, $0) }, account, job, on: connection)
     if let failure = effect.failure {
       _ = try await connection.query(
         """
@@ -290,30 +290,34 @@ extension Store {
     return results[1].affected == 1
   }
 
+  /// Notes which rules matched which messages.
   func log(
-    _ matches: [RuleEffect.Match],
-    _ message: ID<Message>,
+    _ entries: [(message: ID<Message>, match: RuleEffect.Match)],
     _ account: ID<Account>,
     _ job: ID<Job>?,
     on connection: PostgresConnection
   ) async throws {
-    guard !matches.isEmpty else { return }
-    let statements: [SQL] = matches.map { match in
+    guard !entries.isEmpty else { return }
+    let none = JSONValue.array([]).text
+    let refused = entries.map { entry in
+      entry.match.refused.isEmpty ? none : JSONValue.array(entry.match.refused).text
+    }
+    _ = try await connection.pipeline([
       """
       insert into rule_match (account_id, message_id, rule_id, rule_name, job_id, actions, refused)
-      values (\(account.rawValue), \(message.rawValue), \(match.rule.rawValue), \(match.name),
-        \(job?.rawValue), \(match.actions.text)::json,
-        \(JSONValue.array(match.refused).text)::json)
+      select \(account.rawValue), e.message, e.rule, e.name, \(job?.rawValue), e.actions::json,
+        e.refused::json
+      from unnest(\(entries.map(\.message.rawValue))::bigint[],
+        \(entries.map(\.match.rule.rawValue))::bigint[], \(entries.map(\.match.name))::text[],
+        \(entries.map(\.match.actions.text))::text[], \(refused)::text[])
+        with ordinality as e (message, rule, name, actions, refused, place)
+      order by e.place
+      """,
       """
-    }
-    _ = try await connection.pipeline(
-      statements + [
-        """
-        delete from rule_match where account_id = \(account.rawValue)
-          and at < now() - \(Self.matchDays) * interval '1 day'
-        """
-      ]
-    )
+      delete from rule_match where account_id = \(account.rawValue)
+        and at < now() - \(Self.matchDays) * interval '1 day'
+      """,
+    ])
   }
 
   /// The rules that matched a message, in the order in which they did.

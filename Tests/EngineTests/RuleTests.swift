@@ -315,7 +315,7 @@ struct RuleTests {
 
   @Test func `a run over stored mail goes on after a kill, and does nothing twice`() async throws {
     var options = TestService.Options()
-    options.engine.jobBatch = 4
+    options.engine.ruleRunBatch = 4
     try await TestService.with(options) { service in
       let account = try await Self.localAccount(service)
       for index in 0..<60 {

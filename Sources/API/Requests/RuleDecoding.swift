@@ -43,7 +43,7 @@ struct RuleDecoding {
 
   /// Notes mailboxes and lists that are not there.
   static func check(_ rule: Rule, at pointer: String, _ known: AccountRules, _ faults: Faults) {
-    let mailboxes = known.target.mailboxes
+    let mailboxes = known.namedMailboxes
     for (index, action) in rule.actions.enumerated() {
       guard let name = action.mailbox, case .unknown = name.find(in: mailboxes) else { continue }
       faults.addValue(

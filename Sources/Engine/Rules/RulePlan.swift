@@ -7,6 +7,7 @@ import Store
 
 /// Turns what rules want of one message into what is to be done with it.
 struct RulePlan {
+  let rules: [Rule]
   let account: AccountRules
   let now: Timestamp
   let reader: RuleMessageReader
@@ -14,11 +15,31 @@ struct RulePlan {
   var envelope: DeliveryEnvelope?
   /// Makes a mailbox of this path, with those above it.
   let makeMailbox: @Sendable (String, ID<Account>) async throws -> ID<Mailbox>
+  /// The mailboxes of the names that were looked up; nil for a name that none has.
+  private var found: [RuleAction.MailboxName: ID<Mailbox>?] = [:]
+  /// Whether a mailbox was made.
+  private(set) var hasMadeMailboxes = false
+  /// What each rule asks for, as JSON.
+  private let actions: [JSONValue]
+
+  init(
+    _ rules: [Rule],
+    account: AccountRules,
+    now: Timestamp,
+    reader: RuleMessageReader,
+    makeMailbox: @escaping @Sendable (String, ID<Account>) async throws -> ID<Mailbox>
+  ) {
+    self.rules = rules
+    self.account = account
+    self.now = now
+    self.reader = reader
+    self.makeMailbox = makeMailbox
+    actions = rules.map { .array($0.actions.map(\.json)) }
+  }
 
   /// The effect of `run` on a message that is in `sources`; what rules send is refused where `sends` is false.
-  func effect(
+  mutating func effect(
     of run: RuleRun,
-    _ rules: [Rule],
     on stored: StoredRuleMessage,
     in sources: [ID<Mailbox>],
     sends: Bool
@@ -31,7 +52,7 @@ struct RulePlan {
     var targets: [ID<Mailbox>] = []
     for name in disposition.mailboxes {
       guard let target = try await mailbox(name) else {
-        refused += places(of: name, run, rules).map { RefusedAction($0, .noMailbox) }
+        refused += places(of: name, run).map { RefusedAction($0, .noMailbox) }
         continue
       }
       if !targets.contains(target) { targets.append(target) }
@@ -58,15 +79,14 @@ struct RulePlan {
       effect.patch.addMailboxes = targets
       effect.patch.removeMailboxes = sources.filter { !targets.contains($0) }
     }
-    addMatches(run, rules, refused, to: &effect)
+    addMatches(run, refused, to: &effect)
     return effect
   }
 
   /// The actions of rules that matched which put the message into a mailbox.
   private func places(
     of name: RuleAction.MailboxName,
-    _ run: RuleRun,
-    _ rules: [Rule]
+    _ run: RuleRun
   ) -> [ActionPlace] {
     run.matched.flatMap { rule in
       rules[rule].actions.indices.filter { rules[rule].actions[$0].mailbox == name }
@@ -76,7 +96,6 @@ struct RulePlan {
 
   private func addMatches(
     _ run: RuleRun,
-    _ rules: [Rule],
     _ refused: [RefusedAction],
     to effect: inout RuleEffect
   ) {
@@ -87,7 +106,7 @@ struct RulePlan {
         RuleEffect.Match(
           rule: id,
           name: rules[index].name,
-          actions: .array(rules[index].actions.map(\.json)),
+          actions: actions[index],
           refused: refused.filter { $0.place.rule == index }.map(\.json)
         )
       )
@@ -123,11 +142,17 @@ struct RulePlan {
     }
   }
 
-  private func mailbox(_ name: RuleAction.MailboxName) async throws -> ID<Mailbox>? {
-    switch name.find(in: account.target.mailboxes) {
-    case .unknown: nil
-    case .existing(let found): ID<Mailbox>(text: found.id)
-    case .missing(let path): try await makeMailbox(path, account.account.id)
+  private mutating func mailbox(_ name: RuleAction.MailboxName) async throws -> ID<Mailbox>? {
+    if let known = found[name] { return known }
+    let mailbox: ID<Mailbox>?
+    switch name.find(in: account.namedMailboxes) {
+    case .unknown: mailbox = nil
+    case .existing(let found): mailbox = ID<Mailbox>(text: found.id)
+    case .missing(let path):
+      mailbox = try await makeMailbox(path, account.account.id)
+      hasMadeMailboxes = true
     }
+    found[name] = .some(mailbox)
+    return mailbox
   }
 }

@@ -91,7 +91,7 @@ final class RuleWorker: Sendable {
 
   private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
     await during(account) {
-      let known = try await services.accountRules(account)
+      let known = ArrivalRules(try await services.accountRules(account), at: services.now())
       for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
     }
   }
@@ -117,7 +117,7 @@ final class RuleWorker: Sendable {
   }
 
   /// One message; where that fails it waits, for longer each time.
-  private func filter(_ arrival: RuleArrival, _ known: AccountRules) async throws {
+  private func filter(_ arrival: RuleArrival, _ known: ArrivalRules) async throws {
     do {
       let effect = try await self.effect(of: arrival, known)
       guard try await store.settleArrival(arrival, effect) else { return }
@@ -157,17 +157,14 @@ final class RuleWorker: Sendable {
     }
   }
 
-  private func effect(of arrival: RuleArrival, _ known: AccountRules) async throws -> RuleEffect {
-    let rules = zip(known.records, known.rules).filter { record, rule in
-      rule.isEnabled && rule.trigger == .delivery && record.enabledAt <= arrival.at
-    }.map(\.1)
-    guard !rules.isEmpty else { return RuleEffect() }
-    let now = services.now()
-    let hands = hands
-    let reader = RuleMessageReader(account: known, store: store) {
+  private func effect(of arrival: RuleArrival, _ known: ArrivalRules) async throws -> RuleEffect {
+    let rules = known.rules(for: arrival)
+    guard !rules.rules.isEmpty else { return RuleEffect() }
+    let (account, now, hands) = (known.account, services.now(), hands)
+    let reader = RuleMessageReader(account: account, store: store) {
       try await hands.read($0, $1, of: $2)
     }
-    let needs = RuleNeeds(of: rules)
+    let needs = RuleNeeds(of: rules.rules)
     guard
       let message = try await reader.message(
         arrival.message,
@@ -175,11 +172,44 @@ final class RuleWorker: Sendable {
         envelope: arrival.envelope
       )
     else { return RuleEffect() }
-    let run = RuleRun(rules, on: message.message, context: known.context(at: now))
-    let plan = RulePlan(account: known, now: now, reader: reader, envelope: arrival.envelope) {
+    let run = RuleRun(rules, on: message.message, now: now, explains: false)
+    guard !run.matched.isEmpty else { return RuleEffect() }
+    var plan = RulePlan(rules.rules, account: account, now: now, reader: reader) {
       try await hands.makeMailbox($0, of: $1)
     }
-    let inboxes = known.mailboxes.filter { $0.role == "inbox" }.map(\.id)
-    return try await plan.effect(of: run, rules, on: message, in: inboxes, sends: true)
+    plan.envelope = arrival.envelope
+    let inboxes = account.mailboxes.filter { $0.role == "inbox" }.map(\.id)
+    return try await plan.effect(of: run, on: message, in: inboxes, sends: true)
+  }
+}
+
+/// The rules that look at what arrives, compiled once for all that came after each of them was enabled.
+private struct ArrivalRules {
+  let account: AccountRules
+  private let latest: Timestamp?
+  private let all: CompiledRules
+  private let now: Timestamp
+
+  init(_ account: AccountRules, at now: Timestamp) {
+    self.account = account
+    self.now = now
+    let chosen = Self.chosen(account) { _ in true }
+    latest = chosen.map(\.record.enabledAt).max()
+    all = CompiledRules(chosen.map(\.rule), context: account.context(at: now))
+  }
+
+  private static func chosen(
+    _ account: AccountRules,
+    where isChosen: (RuleRecord) -> Bool
+  ) -> [(record: RuleRecord, rule: Rule)] {
+    zip(account.records, account.rules).filter { record, rule in
+      rule.isEnabled && rule.trigger == .delivery && isChosen(record)
+    }.map { (record: $0, rule: $1) }
+  }
+
+  func rules(for arrival: RuleArrival) -> CompiledRules {
+    guard let latest, latest > arrival.at else { return all }
+    let rules = Self.chosen(account) { $0.enabledAt <= arrival.at }.map(\.rule)
+    return CompiledRules(rules, context: account.context(at: now))
   }
 }

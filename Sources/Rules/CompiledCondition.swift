@@ -1,0 +1,73 @@
+import Bytes
+import Model
+
+/// A condition made ready to be held against many messages: patterns are compiled, lists are sets, pointers stand.
+struct CompiledCondition: Sendable {
+  /// What a clause says.
+  indirect enum Content: Sendable {
+    /// All of these.
+    case and([CompiledCondition])
+    /// Any of these.
+    case or([CompiledCondition])
+    /// None of these.
+    case none([CompiledCondition])
+    case term(SearchTerm, ValueMatcher?)
+    case test(MessageTest, ValueMatcher?)
+    /// An address in one of these fields is among the entries.
+    case listed(fields: [String], ListEntries)
+  }
+
+  let content: Content
+  /// The JSON pointer to the clause, from the rule on.
+  let pointer: String
+
+  init(_ query: LocatedQuery, _ context: RuleContext) {
+    pointer = "/when\(query.place)"
+    content =
+      switch query.content {
+      case .and(let parts): .and(parts.map { Self($0, context) })
+      case .or(let parts): .or(parts.map { Self($0, context) })
+      case .none(let parts): .none(parts.map { Self($0, context) })
+      case .term(let term): .term(term, Self.matcher(term))
+      case .test(let test): Self.content(test, context)
+      }
+  }
+
+  private static func matcher(_ term: SearchTerm) -> ValueMatcher? {
+    switch term {
+    case .field(_, let text), .header(_, .some(let text)): ValueMatcher(.contains, [text])
+    default: nil
+    }
+  }
+
+  private static func content(_ test: MessageTest, _ context: RuleContext) -> Content {
+    guard test.comparison == .inList else {
+      return .test(test, ValueMatcher(test.comparison ?? .is, test.values))
+    }
+    guard case .address(let addresses, _) = test.property else { return .or([]) }
+    let lists = test.values.compactMap { ID<AddressListing>(text: $0) }
+    let entries = ListEntries(lists.flatMap { context.lists[$0] ?? [] })
+    return .listed(fields: addresses.fieldNames, entries)
+  }
+}
+
+/// Rules made ready to run on many messages.
+package struct CompiledRules: Sendable {
+  /// The rules, in their order.
+  package let rules: [Rule]
+  /// Their conditions; nil for those that every message meets.
+  let conditions: [CompiledCondition?]
+  let context: RuleContext
+  /// The addresses of the account, as they are compared.
+  let own: Set<[UInt8]>
+
+  /// Makes `rules` ready; what the context says but for its clock holds for all runs.
+  package init(_ rules: [Rule], context: RuleContext) {
+    self.rules = rules
+    self.context = context
+    conditions = rules.map { rule in
+      rule.isEnabled ? rule.condition.map { CompiledCondition($0, context) } : nil
+    }
+    own = Set(context.ownAddresses.map { [UInt8]($0.utf8).map(\.asciiLowercased) })
+  }
+}
