@@ -82,7 +82,7 @@ def rules(vocabulary):
         when = (
             {"from": email},
             {"property": "from.domain", "op": "is", "value": email.split("@")[1]},
-            {"subject": words[40 + 3 * number]},
+            {"subject": words[1 + number // 6]},
             {"property": "subject", "op": "matches", "value": f"*{words[60 + number]}*{words[number]}*"},
             {"operator": "and", "conditions": [{"subject": words[10 + number]},
                                                {"operator": "not", "conditions": [{"from": name}]}]},

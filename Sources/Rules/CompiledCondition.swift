@@ -1,5 +1,5 @@
 import Bytes
-import Model
+package import Model
 
 /// A condition made ready to be held against many messages: patterns are compiled, lists are sets, pointers stand.
 struct CompiledCondition: Sendable {
@@ -21,15 +21,15 @@ struct CompiledCondition: Sendable {
   /// The JSON pointer to the clause, from the rule on.
   let pointer: String
 
-  init(_ query: LocatedQuery, _ context: RuleContext) {
+  init(_ query: LocatedQuery, _ lists: [ID<AddressListing>: [String]]) {
     pointer = "/when\(query.place)"
     content =
       switch query.content {
-      case .and(let parts): .and(parts.map { Self($0, context) })
-      case .or(let parts): .or(parts.map { Self($0, context) })
-      case .none(let parts): .none(parts.map { Self($0, context) })
+      case .and(let parts): .and(parts.map { Self($0, lists) })
+      case .or(let parts): .or(parts.map { Self($0, lists) })
+      case .none(let parts): .none(parts.map { Self($0, lists) })
       case .term(let term): .term(term, Self.matcher(term))
-      case .test(let test): Self.content(test, context)
+      case .test(let test): Self.content(test, lists)
       }
   }
 
@@ -40,13 +40,16 @@ struct CompiledCondition: Sendable {
     }
   }
 
-  private static func content(_ test: MessageTest, _ context: RuleContext) -> Content {
+  private static func content(
+    _ test: MessageTest,
+    _ lists: [ID<AddressListing>: [String]]
+  ) -> Content {
     guard test.comparison == .inList else {
       return .test(test, ValueMatcher(test.comparison ?? .is, test.values))
     }
     guard case .address(let addresses, _) = test.property else { return .or([]) }
-    let lists = test.values.compactMap { ID<AddressListing>(text: $0) }
-    let entries = ListEntries(lists.flatMap { context.lists[$0] ?? [] })
+    let named = test.values.compactMap { ID<AddressListing>(text: $0) }
+    let entries = ListEntries(named.flatMap { lists[$0] ?? [] })
     return .listed(fields: addresses.fieldNames, entries)
   }
 }
@@ -57,17 +60,24 @@ package struct CompiledRules: Sendable {
   package let rules: [Rule]
   /// Their conditions; nil for those that every message meets.
   let conditions: [CompiledCondition?]
-  let context: RuleContext
   /// The addresses of the account, as they are compared.
   let own: Set<[UInt8]>
 
+  /// Makes `rules` ready for an account with these addresses and lists.
+  package init(
+    _ rules: [Rule],
+    ownAddresses: [String],
+    lists: [ID<AddressListing>: [String]] = [:]
+  ) {
+    self.rules = rules
+    conditions = rules.map { rule in
+      rule.isEnabled ? rule.condition.map { CompiledCondition($0, lists) } : nil
+    }
+    own = Set(ownAddresses.map { [UInt8]($0.utf8).map(\.asciiLowercased) })
+  }
+
   /// Makes `rules` ready; what the context says but for its clock holds for all runs.
   package init(_ rules: [Rule], context: RuleContext) {
-    self.rules = rules
-    self.context = context
-    conditions = rules.map { rule in
-      rule.isEnabled ? rule.condition.map { CompiledCondition($0, context) } : nil
-    }
-    own = Set(context.ownAddresses.map { [UInt8]($0.utf8).map(\.asciiLowercased) })
+    self.init(rules, ownAddresses: context.ownAddresses, lists: context.lists)
   }
 }

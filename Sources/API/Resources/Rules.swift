@@ -229,7 +229,7 @@ extension Endpoints {
 extension ServiceError {
   /// A script that is wrong, with the place of each error.
   init(wrongScript errors: [ScriptFault]) {
-    let words = errors.map(\.description).joined(separator: "\n")
+    let words = errors.prefix(20).map(\.description).joined(separator: "\n")
     self.init(
       .unprocessable,
       "The script is wrong. \(words)",

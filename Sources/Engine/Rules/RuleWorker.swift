@@ -22,6 +22,7 @@ final class RuleWorker: Sendable {
   private let hands: RuleHands
   private let signal = LoopSignal()
   private let busy = Mutex<Set<ID<Account>>>([])
+  private let cache = ArrivalRuleCache()
 
   init(on loop: EventLoop, _ services: EngineServices, _ hands: RuleHands) {
     self.loop = loop
@@ -91,7 +92,7 @@ final class RuleWorker: Sendable {
 
   private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
     await during(account) {
-      let known = ArrivalRules(try await services.accountRules(account), at: services.now())
+      let known = try await cache.rules(of: account, services)
       for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
     }
   }
@@ -180,36 +181,5 @@ final class RuleWorker: Sendable {
     plan.envelope = arrival.envelope
     let inboxes = account.mailboxes.filter { $0.role == "inbox" }.map(\.id)
     return try await plan.effect(of: run, on: message, in: inboxes, sends: true)
-  }
-}
-
-/// The rules that look at what arrives, compiled once for all that came after each of them was enabled.
-private struct ArrivalRules {
-  let account: AccountRules
-  private let latest: Timestamp?
-  private let all: CompiledRules
-  private let now: Timestamp
-
-  init(_ account: AccountRules, at now: Timestamp) {
-    self.account = account
-    self.now = now
-    let chosen = Self.chosen(account) { _ in true }
-    latest = chosen.map(\.record.enabledAt).max()
-    all = CompiledRules(chosen.map(\.rule), context: account.context(at: now))
-  }
-
-  private static func chosen(
-    _ account: AccountRules,
-    where isChosen: (RuleRecord) -> Bool
-  ) -> [(record: RuleRecord, rule: Rule)] {
-    zip(account.records, account.rules).filter { record, rule in
-      rule.isEnabled && rule.trigger == .delivery && isChosen(record)
-    }.map { (record: $0, rule: $1) }
-  }
-
-  func rules(for arrival: RuleArrival) -> CompiledRules {
-    guard let latest, latest > arrival.at else { return all }
-    let rules = Self.chosen(account) { $0.enabledAt <= arrival.at }.map(\.rule)
-    return CompiledRules(rules, context: account.context(at: now))
   }
 }
