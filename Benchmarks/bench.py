@@ -17,7 +17,7 @@ from stack import Stack
 
 # In this order: those that leave much in the kernel's caches come last.
 GROUPS = ("memory", "sync", "list", "stream", "allocations", "events", "unchanged", "sync100k",
-          "accounts", "delivery", "pop3", "archive", "search", "pages", "sieve")
+          "accounts", "delivery", "pop3", "archive", "search", "pages", "sieve", "rules")
 
 
 def main():

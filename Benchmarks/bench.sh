@@ -4,7 +4,7 @@
 #   Benchmarks/bench.sh [GROUP…]     the groups named, or all of them
 #
 # GROUP is a file of Benchmarks/figures: memory sync list stream allocations events unchanged sync100k
-# accounts delivery pop3 archive search pages sieve.
+# accounts delivery pop3 archive search pages sieve rules.
 #
 # BENCH_ROUNDS=3 rounds each, of which the best and the range are printed; BENCH_LISTEN=127.0.0.1:18081;
 # BENCH_PROGRAMS is a folder that holds the programs, built already.

@@ -123,6 +123,8 @@ package struct EngineConfiguration: Sendable {
   package var longestRuleBackoff: Duration = .seconds(1800)
   /// How often rules try to read a message before they leave it as it is.
   package var ruleAttempts = 30
+  /// How many stored messages a run of rules looks at, and changes in a transaction.
+  package var ruleRunBatch = 1000
   /// How many messages one batch job changes in a transaction.
   package var jobBatch = 500
   /// Of the feed and its subscribers.

@@ -95,7 +95,7 @@ package struct MessagePosition: Sendable, Equatable {
 }
 
 /// What a caller changes of a message: an intent, not a state.
-package struct MessagePatch: Sendable, Equatable {
+package struct MessagePatch: Sendable, Hashable {
   /// Keywords to add, in JMAP's form (`$seen`, `$flagged`, `work`).
   package var addKeywords: [String] = []
   package var removeKeywords: [String] = []

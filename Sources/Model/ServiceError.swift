@@ -86,11 +86,22 @@ package struct FieldError: Sendable, Equatable {
   package var code: String
   /// What was expected, for a person.
   package var detail: String
+  /// The place in a body that is a script, its lines and their characters counted from 1.
+  package var line: Int?
+  package var column: Int?
 
-  package init(pointer: String, code: String, detail: String) {
+  package init(
+    pointer: String,
+    code: String,
+    detail: String,
+    line: Int? = nil,
+    column: Int? = nil
+  ) {
     self.pointer = pointer
     self.code = code
     self.detail = detail
+    self.line = line
+    self.column = column
   }
 }
 

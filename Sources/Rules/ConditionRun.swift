@@ -14,27 +14,42 @@ package struct ConditionOutcome: Sendable, Equatable {
 ///
 /// The values that are compared are those of Sieve's tests, so that a rule comes to the same here and as a script.
 struct ConditionRun {
-  let message: RuleMessage
-  let context: RuleContext
+  let values: MessageValues
+  let rules: CompiledRules
+  let now: Timestamp
   /// The keywords with those that earlier rules gave or took.
   let keywords: Set<String>
 
-  func evaluate(_ query: LocatedQuery) -> ConditionOutcome {
-    switch query.content {
+  private var message: RuleMessage { values.message }
+
+  /// Whether the condition holds; no more of it is looked at than that takes.
+  func holds(_ condition: CompiledCondition) -> Bool {
+    switch condition.content {
+    case .and(let parts): parts.allSatisfy { holds($0) }
+    case .or(let parts): parts.contains { holds($0) }
+    case .none(let parts): !parts.contains { holds($0) }
+    case .term(let term, let matcher): holds(term, matcher)
+    case .test(let test, let matcher): holds(test, matcher)
+    case .listed(let fields, let entries):
+      fields.contains { values.addresses(of: $0).contains { entries.hold($0) } }
+    }
+  }
+
+  /// Whether the condition holds, and by which of its clauses.
+  func evaluate(_ condition: CompiledCondition) -> ConditionOutcome {
+    switch condition.content {
     case .and(let parts): return decide(parts, wanted: false)
     case .or(let parts): return decide(parts, wanted: true)
     case .none(let parts):
       let outcome = decide(parts, wanted: true)
       return ConditionOutcome(holds: !outcome.holds, deciding: outcome.deciding)
-    case .term(let term):
-      return ConditionOutcome(holds: holds(term), deciding: [query.place])
-    case .test(let test):
-      return ConditionOutcome(holds: holds(test), deciding: [query.place])
+    case .term, .test, .listed:
+      return ConditionOutcome(holds: holds(condition), deciding: [condition.pointer])
     }
   }
 
   /// What parts come to of which one that is `wanted` decides, and else all together.
-  private func decide(_ parts: [LocatedQuery], wanted: Bool) -> ConditionOutcome {
+  private func decide(_ parts: [CompiledCondition], wanted: Bool) -> ConditionOutcome {
     let outcomes = parts.map { evaluate($0) }
     let deciding = outcomes.filter { $0.holds == wanted }
     let holds = deciding.isEmpty ? !wanted : wanted
@@ -44,14 +59,14 @@ struct ConditionRun {
 
   // MARK: - Terms of search
 
-  private func holds(_ term: SearchTerm) -> Bool {
+  private func holds(_ term: SearchTerm, _ matcher: ValueMatcher?) -> Bool {
     switch term {
-    case .field(let field, let text): return contains(text, in: texts(of: field))
+    case .field(let field, _): return matches(matcher, texts(of: field))
     case .header(let name, let value):
-      let texts = ComparedValues.texts(of: name, in: message.header)
-      return value.map { contains($0, in: texts) } ?? !texts.isEmpty
-    case .word(let text): return MessageWords(message).holds(text, isPrefix: true)
-    case .phrase(let text): return MessageWords(message).holds(text, isPrefix: false)
+      let texts = values.texts(of: name)
+      return value == nil ? !texts.isEmpty : matches(matcher, texts)
+    case .word(let text): return values.words.holds(text, isPrefix: true)
+    case .phrase(let text): return values.words.holds(text, isPrefix: false)
     case .mailbox(let name): return message.mailboxNames.contains(name.lowercased())
     case .state(.unread): return !keywords.contains("$seen")
     case .state(let state): return keywords.contains("$\(state.rawValue)")
@@ -65,30 +80,23 @@ struct ConditionRun {
     }
   }
 
-  private func texts(of field: SearchField) -> [[UInt8]] {
+  private func texts(of field: SearchField) -> [ComparedText] {
     switch field {
-    case .body: message.parsed.map { ComparedValues.bodyTexts(of: $0) } ?? []
-    case .filename: partNames
-    case .list: ComparedValues.texts(of: "list-id", in: message.header)
-    case .from, .to, .cc, .bcc, .subject:
-      ComparedValues.texts(of: field.rawValue, in: message.header)
+    case .body: values.bodyTexts
+    case .filename: values.partNames
+    case .list: values.texts(of: "list-id")
+    case .from, .to, .cc, .bcc, .subject: values.texts(of: field.rawValue)
     }
   }
 
-  private var partNames: [[UInt8]] {
-    let parts = message.parsed?.parts ?? []
-    return parts.flatMap { ComparedValues.parameters(["filename", "name"], in: $0.header) }
-      .map { [UInt8]($0.utf8) }
-  }
-
-  private func contains(_ text: String, in values: [[UInt8]]) -> Bool {
-    let matcher = ValueMatcher(.contains, [text])
-    return values.contains { matcher.matches($0) }
+  private func matches(_ matcher: ValueMatcher?, _ texts: [ComparedText]) -> Bool {
+    guard let matcher else { return false }
+    return texts.contains { matcher.matches($0) }
   }
 
   // MARK: - Tests
 
-  private func holds(_ test: MessageTest) -> Bool {
+  private func holds(_ test: MessageTest, _ matcher: ValueMatcher?) -> Bool {
     switch test.property {
     case .addressedToMe(let kind): return isAddressed(kind)
     case .importance: return test.values.contains(importance)
@@ -99,20 +107,16 @@ struct ConditionRun {
       guard let then = date(source), let limit = test.values.first.flatMap({ Int64($0) }) else {
         return false
       }
-      let days = (context.now.seconds - then.seconds) / 86_400
+      let days = (now.seconds - then.seconds) / 86_400
       return test.comparison == .over ? days > limit : days < limit
     case .addressCount(let addresses):
       let count = addresses.fieldNames.reduce(0) {
-        $0 + ComparedValues.addresses(of: $1, in: message.header).count
+        $0 + values.addresses(of: $1).count
       }
       return compare(count, test)
-    case .headerCount(let name):
-      return compare(ComparedValues.texts(of: name, in: message.header).count, test)
-    default: break
+    case .headerCount(let name): return compare(values.texts(of: name).count, test)
+    default: return matches(matcher, texts(of: test.property))
     }
-    if test.comparison == .inList { return isListed(test) }
-    let matcher = ValueMatcher(test.comparison ?? .is, test.values)
-    return values(of: test.property).contains { matcher.matches($0) }
   }
 
   private func compare(_ count: Int, _ test: MessageTest) -> Bool {
@@ -126,28 +130,29 @@ struct ConditionRun {
     }
   }
 
-  private func values(of property: MessageProperty) -> [[UInt8]] {
+  private func texts(of property: MessageProperty) -> [ComparedText] {
     switch property {
     case .address(let addresses, .name):
       addresses.fieldNames.flatMap { name in
         message.header.all(name).flatMap { message.header.addresses($0) }
-      }.compactMap { $0.name.map { [UInt8]($0.utf8) } }
+      }.compactMap { $0.name.map { ComparedText($0) } }
     case .address(let addresses, let part):
-      addresses.fieldNames.flatMap { ComparedValues.addresses(of: $0, in: message.header) }
-        .compactMap { $0[part] }
+      addresses.fieldNames.flatMap { name in
+        values.parts(part.rawValue, of: name) { $0[part] }
+      }
     case .envelope(let end, let part):
       [ComparedAddress(end == .from ? message.envelope.from : message.envelope.to)]
-        .compactMap { $0[part] }
-    case .header(let name): ComparedValues.texts(of: name, in: message.header)
-    case .anyHeader: ComparedValues.allTexts(in: message.header)
-    case .body: message.parsed.map { ComparedValues.bodyTexts(of: $0) } ?? []
-    case .attachmentName: partNames
+        .compactMap { $0[part] }.map { ComparedText($0) }
+    case .header(let name): values.texts(of: name)
+    case .anyHeader: values.allTexts
+    case .body: values.bodyTexts
+    case .attachmentName: values.partNames
     case .attachmentType:
       (message.parsed?.parts ?? []).flatMap { ComparedValues.mediaTypes(in: $0.header) }
-        .map { [UInt8]($0.utf8) }
+        .map { ComparedText($0) }
     case .date(let source, let part):
       date(source).flatMap { ComparedValues.datePart(part.rawValue, of: $0) }
-        .map { [[UInt8]($0.utf8)] } ?? []
+        .map { [ComparedText($0)] } ?? []
     default: []
     }
   }
@@ -161,59 +166,42 @@ struct ConditionRun {
     }
   }
 
-  private func isListed(_ test: MessageTest) -> Bool {
-    let lists = test.values.compactMap { ID<AddressListing>(text: $0) }
-    let entries = ListEntries(lists.flatMap { context.lists[$0] ?? [] })
-    guard case .address(let addresses, _) = test.property else { return false }
-    return addresses.fieldNames.contains { name in
-      ComparedValues.addresses(of: name, in: message.header).contains { entries.hold($0) }
-    }
-  }
-
   private func isAddressed(_ kind: MessageProperty.AddressedToMe) -> Bool {
-    let own = Set(context.ownAddresses.map { [UInt8]($0.utf8).map(\.asciiLowercased) })
     func names(_ field: String) -> Bool {
-      ComparedValues.addresses(of: field, in: message.header).contains {
-        own.contains($0.all.map(\.asciiLowercased))
-      }
+      values.addresses(of: field).contains { rules.own.contains($0.all.map(\.asciiLowercased)) }
     }
     switch kind {
     case .toMe: return names("to")
     case .ccMe: return names("cc")
     case .toOrCcMe: return names("to") || names("cc")
     case .onlyToMe:
-      let count = ["to", "cc"].reduce(0) {
-        $0 + ComparedValues.addresses(of: $1, in: message.header).count
-      }
+      let count = ["to", "cc"].reduce(0) { $0 + values.addresses(of: $1).count }
       return names("to") && count == 1
     }
   }
 
   private var importance: String {
-    func says(_ word: String, _ digits: [String]) -> Bool {
-      let isNamed = ComparedValues.texts(of: "importance", in: message.header)
-        .contains { ValueMatcher(.is, [word]).matches($0) }
-      return isNamed
-        || ComparedValues.texts(of: "x-priority", in: message.header)
-          .contains { ValueMatcher(.begins, digits).matches($0) }
+    func says(_ word: ValueMatcher, _ digits: ValueMatcher) -> Bool {
+      matches(word, values.texts(of: "importance"))
+        || matches(digits, values.texts(of: "x-priority"))
     }
-    if says("high", ["1", "2"]) { return "high" }
-    return says("low", ["4", "5"]) ? "low" : "normal"
+    if says(.high, .highDigits) { return "high" }
+    return says(.low, .lowDigits) ? "low" : "normal"
   }
 
   private func isOf(_ kind: MessageKind) -> Bool {
-    let automatic = ComparedValues.texts(of: "auto-submitted", in: message.header)
     switch kind {
-    case .automaticReply: return contains("auto-replied", in: automatic)
+    case .automaticReply: return matches(.autoReplied, values.texts(of: "auto-submitted"))
     case .automatic:
-      return !automatic.isEmpty && !automatic.contains { ValueMatcher(.is, ["no"]).matches($0) }
+      let automatic = values.texts(of: "auto-submitted")
+      return !automatic.isEmpty && !matches(.no, automatic)
     case .deliveryReport: return names("report-type", "delivery-status", [message.header])
     case .readReceipt: return names("report-type", "disposition-notification", [message.header])
     case .meetingRequest: return names("method", "REQUEST", headers)
     case .meetingResponse: return names("method", "REPLY", headers)
     case .signed: return hasType(["multipart/signed"])
     case .encrypted: return hasType(MessageKind.encryptedTypes)
-    case .mailingList: return !ComparedValues.texts(of: "list-id", in: message.header).isEmpty
+    case .mailingList: return !values.texts(of: "list-id").isEmpty
     }
   }
 
@@ -223,13 +211,22 @@ struct ConditionRun {
     let matcher = ValueMatcher(.is, [value])
     return headers.contains { header in
       ComparedValues.parameters([parameter], in: header)
-        .contains { matcher.matches([UInt8]($0.utf8)) }
+        .contains { matcher.matches(ComparedText($0)) }
     }
   }
 
   private func hasType(_ types: [String]) -> Bool {
     ComparedValues.mediaTypes(in: message.header).contains { types.contains($0) }
   }
+}
+
+extension ValueMatcher {
+  fileprivate static let high = ValueMatcher(.is, ["high"])
+  fileprivate static let highDigits = ValueMatcher(.begins, ["1", "2"])
+  fileprivate static let low = ValueMatcher(.is, ["low"])
+  fileprivate static let lowDigits = ValueMatcher(.begins, ["4", "5"])
+  fileprivate static let autoReplied = ValueMatcher(.contains, ["auto-replied"])
+  fileprivate static let no = ValueMatcher(.is, ["no"])
 }
 
 extension MessageKind {

@@ -123,6 +123,15 @@ extension RuleAction {
     }
   }
 
+  /// The mailbox that it puts the message into.
+  package var mailbox: MailboxName? {
+    switch self {
+    case .move(let name), .copy(let name): name
+    case .junk: MailboxName("junk")
+    default: nil
+    }
+  }
+
   /// Whether it changes the keywords of a message.
   var marks: Bool {
     switch self {

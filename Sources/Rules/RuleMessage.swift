@@ -74,6 +74,8 @@ package struct RuleNeeds: Sendable, Equatable {
   package var wholeHeader = false
   /// Whether all of the message.
   package var body = false
+  /// Whether the envelope that it came in.
+  package var envelope = false
 
   package init() {}
 
@@ -104,7 +106,9 @@ package struct RuleNeeds: Sendable, Equatable {
       fields.formUnion(addresses.fieldNames)
     case .header(let name), .headerCount(let name): fields.insert(name)
     case .anyHeader: wholeHeader = true
-    case .envelope: fields.insert("return-path")
+    case .envelope:
+      envelope = true
+      fields.insert("return-path")
     case .body, .attachmentName, .attachmentType, .kind: body = true
     case .importance: fields.formUnion(["importance", "x-priority"])
     case .addressedToMe: fields.formUnion(["to", "cc"])

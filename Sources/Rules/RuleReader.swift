@@ -6,7 +6,7 @@ import Sieve
 ///
 ///     { "name": "Lists", "when": { "list": "swift" }, "actions": [{ "type": "move", "mailbox": "Lists" }], "stop": true }
 package struct RuleReader {
-  /// What is wrong with the shape: a 400.
+  /// What is wrong.
   package private(set) var faults: [FieldError] = []
   private let limits: RuleLimits
 
@@ -85,11 +85,6 @@ package struct RuleReader {
         test.values.contains(where: { TextPattern(regex: $0) == nil })
       {
         add("\(pointer)\(leaf.place)/value", "format", "A regular expression is wanted.")
-      }
-      if test.comparison == .inList,
-        test.values.contains(where: { ID<AddressListing>(text: $0) == nil })
-      {
-        add("\(pointer)\(leaf.place)/value", "format", "The id of a list is wanted.")
       }
     }
   }

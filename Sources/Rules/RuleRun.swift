@@ -31,9 +31,6 @@ package struct Disposition: Sendable, Equatable {
   package var redirects: [String] = []
   /// The reply that its sender gets.
   package var reply: RuleReply?
-  /// What the service cannot do, in the names of actions.
-  package var omitted: [String] = []
-
   package init() {}
 
   /// Whether nothing is done but to leave it where it is.
@@ -49,6 +46,12 @@ package struct RuleRun: Sendable {
   package private(set) var outcomes: [RuleOutcome] = []
   /// What is to be done in the end.
   package private(set) var disposition = Disposition()
+  /// What rules asked for and is not done.
+  package private(set) var refused: [RefusedAction] = []
+  /// The actions that `disposition.redirects` come from, each at the place of its address.
+  package private(set) var redirectPlaces: [ActionPlace] = []
+  /// The action that `disposition.reply` comes from.
+  package private(set) var replyPlace: ActionPlace?
 
   /// Whether an action has taken the place of the implicit keep.
   private var isCancelled = false
@@ -62,23 +65,46 @@ package struct RuleRun: Sendable {
     context: RuleContext,
     limits: RuleLimits = RuleLimits()
   ) {
+    self.init(
+      CompiledRules(rules, context: context),
+      on: message,
+      now: context.now,
+      limits: limits
+    )
+  }
+
+  /// Runs those of `rules` that are enabled, in order; with `explains` by which clauses each matched or did not.
+  package init(
+    _ rules: CompiledRules,
+    on message: RuleMessage,
+    now: Timestamp,
+    explains: Bool = true,
+    limits: RuleLimits = RuleLimits()
+  ) {
     keywords = message.keywords
+    let values = MessageValues(message)
     var hasStopped = false
-    for (index, rule) in rules.enumerated() where rule.isEnabled {
+    for (index, rule) in rules.rules.enumerated() where rule.isEnabled {
       guard !hasStopped else {
         outcomes.append(RuleOutcome(index: index))
         continue
       }
       var outcome = RuleOutcome(index: index, matched: true)
-      if let condition = rule.condition {
-        let run = ConditionRun(message: message, context: context, keywords: keywords)
-        let result = run.evaluate(condition)
-        outcome.matched = result.holds
-        outcome.deciding = result.deciding.map { "/when\($0)" }
+      if let condition = rules.conditions[index] {
+        let run = ConditionRun(values: values, rules: rules, now: now, keywords: keywords)
+        if explains {
+          let result = run.evaluate(condition)
+          outcome.matched = result.holds
+          outcome.deciding = result.deciding
+        } else {
+          outcome.matched = run.holds(condition)
+        }
       }
       outcomes.append(outcome)
       guard outcome.matched == true else { continue }
-      for action in rule.actions { take(action, at: context.now, limits) }
+      for (number, action) in rule.actions.enumerated() {
+        take(action, ActionPlace(rule: index, action: number), rules, now, limits)
+      }
       hasStopped = rule.stops
     }
     finish(message)
@@ -87,7 +113,13 @@ package struct RuleRun: Sendable {
   /// The places of the rules that matched.
   package var matched: [Int] { outcomes.filter { $0.matched == true }.map(\.index) }
 
-  private mutating func take(_ action: RuleAction, at now: Timestamp, _ limits: RuleLimits) {
+  private mutating func take(
+    _ action: RuleAction,
+    _ place: ActionPlace,
+    _ rules: CompiledRules,
+    _ now: Timestamp,
+    _ limits: RuleLimits
+  ) {
     switch action {
     case .move(let mailbox): file(mailbox)
     case .copy(let mailbox): add(mailbox)
@@ -100,19 +132,41 @@ package struct RuleRun: Sendable {
       disposition.isDiscarded = true
     case .addKeywords(let words): keywords.formUnion(words.map { $0.lowercased() })
     case .removeKeywords(let words): keywords.subtract(words.map { $0.lowercased() })
-    case .redirect(let address, let keeps):
-      if !keeps { isCancelled = true }
-      guard disposition.redirects.count < limits.redirects,
-        !disposition.redirects.contains(where: { $0.lowercased() == address.lowercased() })
-      else { return }
-      disposition.redirects.append(address)
+    case .redirect(let address, let keeps): redirect(address, keeps, place, rules, limits)
     case .reply(let reply):
-      if disposition.reply == nil, reply.isDue(at: now) { disposition.reply = reply }
-    case .reject: disposition.omitted.append("reject")
-    case .notify: disposition.omitted.append("notify")
-    case .addHeader: disposition.omitted.append("addHeader")
-    case .deleteHeader: disposition.omitted.append("deleteHeader")
+      if disposition.reply != nil {
+        refused.append(RefusedAction(place, .secondReply))
+      } else if !reply.isDue(at: now) {
+        refused.append(RefusedAction(place, .notDue))
+      } else {
+        disposition.reply = reply
+        replyPlace = place
+      }
+    case .reject, .notify, .addHeader, .deleteHeader:
+      refused.append(RefusedAction(place, .afterDelivery))
     }
+  }
+
+  /// A message that is not sent on stays where it is.
+  private mutating func redirect(
+    _ address: String,
+    _ keeps: Bool,
+    _ place: ActionPlace,
+    _ rules: CompiledRules,
+    _ limits: RuleLimits
+  ) {
+    let folded = address.lowercased()
+    if rules.own.contains([UInt8](address.utf8).map(\.asciiLowercased)) {
+      return refused.append(RefusedAction(place, .ownAddress))
+    }
+    if !disposition.redirects.contains(where: { $0.lowercased() == folded }) {
+      guard disposition.redirects.count < limits.redirects else {
+        return refused.append(RefusedAction(place, .redirectLimit))
+      }
+      disposition.redirects.append(address)
+      redirectPlaces.append(place)
+    }
+    if !keeps { isCancelled = true }
   }
 
   private mutating func file(_ mailbox: RuleAction.MailboxName) {

@@ -3,7 +3,7 @@ import Model
 import Sieve
 
 /// Values of a rule, made ready to be held against values of a message.
-struct ValueMatcher {
+struct ValueMatcher: Sendable {
   private let comparison: MessageTest.Comparison
   private let keys: [[UInt8]]
   private let patterns: [TextPattern]
@@ -24,9 +24,9 @@ struct ValueMatcher {
   }
 
   /// Whether one of the values stands in the relation to `value`.
-  func matches(_ value: [UInt8]) -> Bool {
-    guard patterns.isEmpty else { return patterns.contains { $0.matches(value) } }
-    let folded = value.map(\.asciiLowercased)
+  func matches(_ value: ComparedText) -> Bool {
+    guard patterns.isEmpty else { return patterns.contains { $0.matches(value.bytes) } }
+    let folded = value.folded
     return keys.contains { key in
       switch comparison {
       case .contains: Self.contains(folded, key)
@@ -53,7 +53,7 @@ struct ValueMatcher {
 }
 
 /// The entries of a list of addresses and domains.
-struct ListEntries {
+struct ListEntries: Sendable {
   /// Whole addresses, in lower case.
   private(set) var addresses: Set<String> = []
   /// Domains, in lower case.

@@ -19,11 +19,19 @@ package struct RuleEffect: Sendable {
     package var rule: ID<MailRule>
     package var name: String
     package var actions: JSONValue
+    /// Those of its actions that are not carried out, as JSON, each with why.
+    package var refused: [JSONValue]
 
-    package init(rule: ID<MailRule>, name: String, actions: JSONValue) {
+    package init(
+      rule: ID<MailRule>,
+      name: String,
+      actions: JSONValue,
+      refused: [JSONValue] = []
+    ) {
       self.rule = rule
       self.name = name
       self.actions = actions
+      self.refused = refused
     }
   }
 
@@ -33,6 +41,9 @@ package struct RuleEffect: Sendable {
     package var tracking: String
     package var address: String
     package var until: Timestamp
+    /// The place in `matches` of the rule that replies, and what is noted there where it may not yet.
+    package var match = 0
+    package var refusal = JSONValue.null
 
     package init(
       submission: NewSubmission,
@@ -53,17 +64,24 @@ package struct RuleEffect: Sendable {
   package var destroys = false
   package var submissions: [NewSubmission] = []
   package var reply: Reply?
+  /// Why the rules could not be run, for a person; then nothing else is done.
+  package var failure: String?
 
   package init() {}
 }
 
-/// A rule that matched a message, as the log has it.
+/// A rule that matched a message, as the log has it; or why the rules could not be run on it.
 package struct RuleMatchRecord: Sendable {
-  package var rule: ID<MailRule>
+  /// Nil where the rules could not be run.
+  package var rule: ID<MailRule>?
   package var name: String
   /// The job that ran the rules; nil where the message had just come.
   package var job: ID<Job>?
   package var actions: JSONValue
+  /// Those of the actions that were not carried out, each with why.
+  package var refused: JSONValue
+  /// Why the rules could not be run.
+  package var error: String?
   package var at: Timestamp
 }
 
@@ -221,18 +239,28 @@ extension Store {
     job: ID<Job>?,
     on connection: PostgresConnection
   ) async throws {
-    let effect = prepared.effect
-    try await log(effect.matches, message, account, job, on: connection)
+    var effect = prepared.effect
     var sent: [Int64] = []
     for (submission, blob, ids) in prepared.mail {
       try await insert(submission, blob, ids, of: account, on: connection)
       sent.append(ids[0])
     }
-    if let reply = effect.reply, let made = prepared.reply,
-      try await mayReply(reply, account, on: connection)
-    {
-      try await insert(reply.submission, made.blob, made.ids, of: account, on: connection)
-      sent.append(made.ids[0])
+    if let reply = effect.reply, let made = prepared.reply {
+      if try await mayReply(reply, account, on: connection) {
+        try await insert(reply.submission, made.blob, made.ids, of: account, on: connection)
+        sent.append(made.ids[0])
+      } else if effect.matches.indices.contains(reply.match) {
+        effect.matches[reply.match].refused.append(reply.refusal)
+      }
+    }
+    try await log(effect.matches.map { (message, $0) }, account, job, on: connection)
+    if let failure = effect.failure {
+      _ = try await connection.query(
+        """
+        insert into rule_match (account_id, message_id, rule_name, actions, error)
+        values (\(account.rawValue), \(message.rawValue), '', '[]', \(failure))
+        """
+      )
     }
     if !sent.isEmpty {
       try await append([FeedEntry(.submission, .created, sent)], to: account, on: connection)
@@ -262,29 +290,34 @@ extension Store {
     return results[1].affected == 1
   }
 
+  /// Notes which rules matched which messages.
   func log(
-    _ matches: [RuleEffect.Match],
-    _ message: ID<Message>,
+    _ entries: [(message: ID<Message>, match: RuleEffect.Match)],
     _ account: ID<Account>,
     _ job: ID<Job>?,
     on connection: PostgresConnection
   ) async throws {
-    guard !matches.isEmpty else { return }
-    let statements: [SQL] = matches.map { match in
-      """
-      insert into rule_match (account_id, message_id, rule_id, rule_name, job_id, actions)
-      values (\(account.rawValue), \(message.rawValue), \(match.rule.rawValue), \(match.name),
-        \(job?.rawValue), \(match.actions.text)::json)
-      """
+    guard !entries.isEmpty else { return }
+    let none = JSONValue.array([]).text
+    let refused = entries.map { entry in
+      entry.match.refused.isEmpty ? none : JSONValue.array(entry.match.refused).text
     }
-    _ = try await connection.pipeline(
-      statements + [
-        """
-        delete from rule_match where account_id = \(account.rawValue)
-          and at < now() - \(Self.matchDays) * interval '1 day'
-        """
-      ]
-    )
+    _ = try await connection.pipeline([
+      """
+      insert into rule_match (account_id, message_id, rule_id, rule_name, job_id, actions, refused)
+      select \(account.rawValue), e.message, e.rule, e.name, \(job?.rawValue), e.actions::json,
+        e.refused::json
+      from unnest(\(entries.map(\.message.rawValue))::bigint[],
+        \(entries.map(\.match.rule.rawValue))::bigint[], \(entries.map(\.match.name))::text[],
+        \(entries.map(\.match.actions.text))::text[], \(refused)::text[])
+        with ordinality as e (message, rule, name, actions, refused, place)
+      order by e.place
+      """,
+      """
+      delete from rule_match where account_id = \(account.rawValue)
+        and at < now() - \(Self.matchDays) * interval '1 day'
+      """,
+    ])
   }
 
   /// The rules that matched a message, in the order in which they did.
@@ -295,18 +328,21 @@ extension Store {
     try await attempt {
       let rows = try await pool.query(
         """
-        select rule_id, rule_name, job_id, actions::text, at from rule_match
+        select rule_id, rule_name, job_id, actions::text, refused::text, error, at
+        from rule_match
         where account_id = \(account.rawValue) and message_id = \(message.rawValue)
         order by ordinal
         """
       )
       return try (0..<rows.count).map { row in
         RuleMatchRecord(
-          rule: ID(try rows.int64(row, 0)),
+          rule: try rows.optionalInt64(row, 0).map { ID($0) },
           name: try rows.string(row, 1),
           job: try rows.optionalInt64(row, 2).map { ID($0) },
           actions: try JSONValue(column: rows.string(row, 3)),
-          at: try rows.timestamp(row, 4)
+          refused: try JSONValue(column: rows.string(row, 4)),
+          error: try rows.optionalString(row, 5),
+          at: try rows.timestamp(row, 6)
         )
       }
     }

@@ -39,9 +39,10 @@ extension Store {
         )
         guard rows.count == 1 else { return false }
         try await remember(batch, job, account, on: connection)
-        for (message, effect) in batch.effects {
-          try await log(effect.matches, message, account, job.id, on: connection)
+        let matches = batch.effects.flatMap { message, effect in
+          effect.matches.map { (message: message, match: $0) }
         }
+        try await log(matches, account, job.id, on: connection)
         let destroyed = batch.effects.filter(\.effect.destroys).map(\.message)
         if !destroyed.isEmpty {
           try await intend(destroyed, of: account, on: connection) { $0.destroy() }
@@ -60,18 +61,9 @@ extension Store {
   }
 
   /// Messages that change alike, together.
-  private static func groups(
-    _ batch: RuleBatch
-  ) -> [(patch: MessagePatch, messages: [ID<Message>])] {
-    var groups: [(patch: MessagePatch, messages: [ID<Message>])] = []
-    for (message, effect) in batch.effects where !effect.destroys && !effect.patch.isEmpty {
-      if let index = groups.firstIndex(where: { $0.patch == effect.patch }) {
-        groups[index].messages.append(message)
-      } else {
-        groups.append((effect.patch, [message]))
-      }
-    }
-    return groups
+  private static func groups(_ batch: RuleBatch) -> [MessagePatch: [ID<Message>]] {
+    let changed = batch.effects.filter { !$0.effect.destroys && !$0.effect.patch.isEmpty }
+    return Dictionary(grouping: changed, by: \.effect.patch).mapValues { $0.map(\.message) }
   }
 
   private func remember(
@@ -117,14 +109,17 @@ extension Store {
           "select id from mailbox where account_id = \(account.rawValue)",
         ])
         let known = Set(try (0..<results[2].count).map { try results[2].int64($0, 0) })
+        var groups: [MessagePatch: [ID<Message>]] = [:]
         for row in 0..<results[0].count {
           var patch = MessagePatch()
-          let mailboxes = try results[0].int64Array(row, 1).filter { known.contains($0) }
+          let mailboxes = try results[0].int64Array(row, 1).filter { known.contains($0) }.sorted()
           if !mailboxes.isEmpty { patch.mailboxes = mailboxes.map { ID($0) } }
           patch.removeKeywords = try results[0].stringArray(row, 2)
           patch.addKeywords = try results[0].stringArray(row, 3)
-          let message = ID<Message>(try results[0].int64(row, 0))
-          try await intend([message], of: account, on: connection) { try $0.apply(patch) }
+          groups[patch, default: []].append(ID(try results[0].int64(row, 0)))
+        }
+        for (patch, messages) in groups {
+          try await intend(messages, of: account, on: connection) { try $0.apply(patch) }
         }
         return (results[0].count, Int(try results[1].int64(0, 0)))
       }

@@ -53,6 +53,21 @@ extension Store {
     }
   }
 
+  /// The ids and versions of the rules and lists of an account: where they are the same, so is all of these.
+  package func ruleStamp(of account: ID<Account>) async throws(ServiceError) -> [Int64] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select id, version from rule where account_id = \(account.rawValue)
+        union all
+        select id, version from address_list where account_id = \(account.rawValue)
+        order by 1
+        """
+      )
+      return try (0..<rows.count).flatMap { [try rows.int64($0, 0), try rows.int64($0, 1)] }
+    }
+  }
+
   /// One rule; nil where there is none.
   package func rule(
     _ id: ID<MailRule>,
@@ -182,6 +197,46 @@ extension Store {
     }
   }
 
+  /// Adds rules behind those that an account has; their ids.
+  package func appendRules(
+    _ rules: [NewRule],
+    of account: ID<Account>,
+    limit: Int,
+    claim: IdempotencyClaim? = nil
+  ) async throws(ServiceError) -> [ID<MailRule>] {
+    try await attempt {
+      let fresh = try await ids.take(rules.count, from: pool)
+      return try await pool.transaction { connection in
+        let order = try await lockedRules(of: account, on: connection)
+        guard order.count + rules.count <= limit else {
+          throw ServiceError(.conflict, "An account has at most \(limit) rules.")
+        }
+        try await settle(claim, location: "/v1/accounts/\(account)/rules", on: connection)
+        _ = try await connection.pipeline(
+          Self.inserts(rules, fresh, from: order.count, of: account)
+        )
+        try await append([FeedEntry(.rule, .created, fresh)], to: account, on: connection)
+        return fresh.map { ID($0) }
+      }
+    }
+  }
+
+  private static func inserts(
+    _ rules: [NewRule],
+    _ fresh: [Int64],
+    from position: Int,
+    of account: ID<Account>
+  ) -> [SQL] {
+    zip(rules, fresh).enumerated().map { index, entry in
+      let (rule, id) = entry
+      return """
+        insert into rule (account_id, id, position, name, is_enabled, trigger, definition)
+        values (\(account.rawValue), \(id), \(Int32(position + index)), \(rule.name),
+          \(rule.isEnabled), \(rule.trigger), \(rule.definition.text)::json)
+        """
+    }
+  }
+
   /// Puts `rules` in the place of all rules of an account.
   package func replaceRules(
     _ rules: [NewRule],
@@ -191,17 +246,10 @@ extension Store {
       let fresh = try await ids.take(rules.count, from: pool)
       try await pool.transaction { connection in
         let old = try await lockedRules(of: account, on: connection)
-        var statements: [SQL] = ["delete from rule where account_id = \(account.rawValue)"]
-        for (index, rule) in rules.enumerated() {
-          statements.append(
-            """
-            insert into rule (account_id, id, position, name, is_enabled, trigger, definition)
-            values (\(account.rawValue), \(fresh[index]), \(Int32(index)), \(rule.name),
-              \(rule.isEnabled), \(rule.trigger), \(rule.definition.text)::json)
-            """
-          )
-        }
-        _ = try await connection.pipeline(statements)
+        let delete: SQL = "delete from rule where account_id = \(account.rawValue)"
+        _ = try await connection.pipeline(
+          [delete] + Self.inserts(rules, fresh, from: 0, of: account)
+        )
         try await append(
           [FeedEntry(.rule, .destroyed, old), FeedEntry(.rule, .created, fresh)],
           to: account,

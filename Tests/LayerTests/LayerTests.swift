@@ -9,7 +9,7 @@ import Testing
   /// What each target may depend on and import, of this package and of others.
   static let allowed: [String: Set<String>] = [
     "AllocationCounter": [], "CLinux": [], "CIconv": [], "CGSASL": [], "CZlib": [], "COpenSSL": [],
-    "CPCRE2": [], "CPostgres": [], "CKerberos": [],
+    "CPCRE2": [], "CPostgres": [], "CKerberos": [], "CXML": [],
     "Bytes": ["CZlib"],
     "Crypto": ["Bytes", "COpenSSL"],
     "HTTP": ["Bytes"],
@@ -22,7 +22,7 @@ import Testing
     "HTTPTransport": ["HTTP", "Net", "Bytes"],
     "MailTransport": ["MailProtocols", "Net", "Bytes", "CKerberos"],
     "Model": ["Bytes", "MIME"],
-    "Rules": ["Model", "Sieve", "MIME", "Bytes"],
+    "Rules": ["Model", "Sieve", "MIME", "Bytes", "CXML"],
     "Store": ["Model", "Postgres", "Crypto", "Bytes"],
     "Engine": product.union([
       "Model", "Rules", "Store", "Sieve", "MIME", "Archives", "MailProtocols", "MailTransport",

@@ -82,6 +82,15 @@ import Testing
     #expect(run.disposition.redirects == (0..<4).map { "u\($0)@example.net" })
     #expect(run.disposition.reply?.text == "one")
     #expect(!run.disposition.isKept)
+    #expect(run.refused.map(\.reason) == [.redirectLimit, .redirectLimit, .secondReply])
+    #expect(run.refused.map(\.place.action) == [4, 5, 0])
+    #expect(run.redirectPlaces.map(\.action) == [0, 1, 2, 3] && run.replyPlace?.rule == 1)
+  }
+
+  @Test func `what would come back to the account is not sent on, and stays`() throws {
+    let run = try run(#""actions":[{"type":"redirect","to":"ADA@example.org"}]"#)
+    #expect(run.disposition.isNothing && run.disposition.isKept)
+    #expect(run.refused == [RefusedAction(ActionPlace(rule: 0, action: 0), .ownAddress)])
   }
 
   @Test(arguments: [

@@ -69,6 +69,12 @@ struct Problem {
           json.string(field.code)
           json.key("detail")
           json.string(field.detail)
+          if let line = field.line, let column = field.column {
+            json.key("line")
+            json.int(line)
+            json.key("column")
+            json.int(column)
+          }
         }
       }
     }

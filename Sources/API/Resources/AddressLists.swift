@@ -25,7 +25,9 @@ extension Endpoints {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let faults = Faults()
-    var object = ObjectDecoder(body, faults: faults)
+    let storable = StorableJSON(body)
+    storable.note(in: faults)
+    var object = ObjectDecoder(storable.value, faults: faults)
     let name = object.string("name", .required, length: 1...RuleLimits().nameBytes)
     let entries = Self.entries(&object, .required)
     object.finish()
@@ -62,7 +64,9 @@ extension Endpoints {
     let (account, list) = try await addressList(call)
     try call.preconditions().requireMatch(ETag(version: list.version))
     let faults = Faults()
-    var object = ObjectDecoder(body, faults: faults)
+    let storable = StorableJSON(body)
+    storable.note(in: faults)
+    var object = ObjectDecoder(storable.value, faults: faults)
     let name =
       object.has("name")
       ? object.string("name", .required, length: 1...RuleLimits().nameBytes) : nil

@@ -9,9 +9,10 @@ extension Endpoints {
   func runRules(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try await account(call).id
     try call.requireNoQuery()
-    let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    let body = StorableJSON(try await call.json(upTo: configuration.limits.jsonBytes))
     let faults = Faults()
-    var object = ObjectDecoder(body, faults: faults)
+    body.note(in: faults)
+    var object = ObjectDecoder(body.value, faults: faults)
     var query = MessageQuery()
     query.search = SearchDecoding.query(&object)
     query.mailbox = try await ruleMailbox(&object, account)
@@ -25,7 +26,7 @@ extension Endpoints {
       }
       rules.append(id)
     }
-    if query.search == nil, query.mailbox == nil {
+    if !body.value.names(any: ["q", "filter", "mailbox"]) {
       faults.add("/mailbox", .required, "One of q, filter and mailbox is wanted.")
     }
     try faults.check()
@@ -44,9 +45,10 @@ extension Endpoints {
   func undoRules(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     try call.requireNoQuery()
-    let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    let body = StorableJSON(try await call.json(upTo: configuration.limits.jsonBytes))
     let faults = Faults()
-    var object = ObjectDecoder(body, faults: faults)
+    body.note(in: faults)
+    var object = ObjectDecoder(body.value, faults: faults)
     let job = object.id("job", .required, of: Job.self)
     object.finish()
     try faults.check()

@@ -17,17 +17,18 @@ extension Endpoints {
       let result = try await engine.simulate(nil, onRaw: raw, of: account)
       return simulation([result], known)
     }
-    let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    let body = StorableJSON(try await call.json(upTo: configuration.limits.jsonBytes))
     let faults = Faults()
-    var object = ObjectDecoder(body, faults: faults)
+    body.note(in: faults)
+    var object = ObjectDecoder(body.value, faults: faults)
     let message = object.id("message", of: Message.self)
     var query = MessageQuery()
     query.search = SearchDecoding.query(&object)
     query.mailbox = try await ruleMailbox(&object, account)
     let limit = object.int("limit", in: 1...PageRequest.maximumLimit).map { Int($0) }
-    let rules = try rules(object.value("rules"), faults)
+    let rules = try await rules(object.value("rules"), body, account, faults)
     object.finish()
-    if message == nil, query.search == nil, query.mailbox == nil {
+    if !body.value.names(any: ["message", "q", "filter", "mailbox"]) {
       faults.add("/message", .required, "One of message, q, filter and mailbox is wanted.")
     }
     try faults.check()
@@ -71,23 +72,25 @@ extension Endpoints {
   }
 
   /// Rules that are not stored, to be tried in the place of those that are.
-  private func rules(_ value: JSONValue?, _ faults: Faults) throws(ServiceError) -> [Rule]? {
+  private func rules(
+    _ value: JSONValue?,
+    _ body: StorableJSON,
+    _ account: ID<Account>,
+    _ faults: Faults
+  ) async throws(ServiceError) -> [Rule]? {
     guard let value else { return nil }
     guard let values = value.arrayValue, (1...100).contains(values.count) else {
       faults.add("/rules", .type, "An array of 1 to 100 rules is wanted.")
       return nil
     }
-    var rules: [Rule] = []
-    for (index, value) in values.enumerated() {
-      var reader = RuleReader()
-      if let rule = reader.rule(value, at: "/rules/\(index)", ignoring: ["position"]) {
-        rules.append(rule)
-      }
-      for fault in reader.faults {
-        faults.add(fault.pointer, FaultCode(rawValue: fault.code) ?? .format, fault.detail)
-      }
+    let known = try await engine.accountRules(account)
+    let decoding = RuleDecoding(body, faults)
+    return values.enumerated().compactMap { index, value in
+      let pointer = "/rules/\(index)"
+      guard let rule = decoding.rule(value, at: pointer) else { return nil }
+      decoding.check(rule, value, at: pointer, known)
+      return rule
     }
-    return rules
   }
 
   private func simulation(_ results: [SimulatedMessage], _ rules: [Rule]) -> HTTPResponse {
@@ -121,10 +124,19 @@ extension Endpoints {
           json.member("name") { $0.string(match.name) }
           json.member("jobId") { $0.id(match.job) }
           json.member("actions") { $0.value(match.actions) }
+          json.member("refused") { $0.value(match.refused) }
+          json.member("error") { $0.string(match.error) }
           json.member("at") { $0.time(match.at) }
         }
       }
     }
+  }
+}
+
+extension JSONValue {
+  /// Whether it is an object with any of these members, and that not null.
+  func names(any members: [String]) -> Bool {
+    members.contains { (self[$0] ?? .null) != .null }
   }
 }
 
@@ -136,7 +148,7 @@ enum SimulationJSON {
       json.member("rules") { json in
         json.array { json in
           for outcome in result.run.outcomes {
-            write(outcome, rules[outcome.index], to: &json)
+            write(outcome, rules[outcome.index], result.run.refused, to: &json)
           }
         }
       }
@@ -144,7 +156,12 @@ enum SimulationJSON {
     }
   }
 
-  private static func write(_ outcome: RuleOutcome, _ rule: Rule, to json: inout JSONWriter) {
+  private static func write(
+    _ outcome: RuleOutcome,
+    _ rule: Rule,
+    _ refused: [RefusedAction],
+    to json: inout JSONWriter
+  ) {
     json.object { json in
       json.member("ruleId") { $0.id(rule.id) }
       json.member("name") { $0.string(rule.name) }
@@ -154,6 +171,9 @@ enum SimulationJSON {
       json.member("deciding") { $0.strings(outcome.deciding) }
       json.member("actions") { json in
         json.value(.array(outcome.matched == true ? rule.actions.map(\.json) : []))
+      }
+      json.member("refused") { json in
+        json.value(.array(refused.filter { $0.place.rule == outcome.index }.map(\.json)))
       }
     }
   }
@@ -167,7 +187,6 @@ enum SimulationJSON {
       json.member("removedKeywords") { $0.strings(disposition.removedKeywords) }
       json.member("redirects") { $0.strings(disposition.redirects) }
       json.member("replies") { $0.bool(disposition.reply != nil) }
-      json.member("omitted") { $0.strings(disposition.omitted) }
     }
   }
 

@@ -31,7 +31,7 @@ extension Endpoints {
     let account = try call.accountID()
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
-    let rule = try rule(body, call)
+    let rule = try await rule(body, call, account)
     let record = try await store.insertRule(
       rule.record,
       at: body["position"]?.intValue.map { Int($0) },
@@ -64,7 +64,7 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let (account, record) = try await rule(call)
     try call.preconditions().requireMatch(ETag(version: record.version))
-    let changed = try rule(body, call, patching: try Rule(record))
+    let changed = try await rule(body, call, account, patching: try Rule(record))
     let updated = try await store.updateRule(
       record.id,
       of: account,
@@ -89,7 +89,7 @@ extension Endpoints {
     let account = try call.accountID()
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
-    let rule = try rule(body, call)
+    let rule = try await rule(body, call, account)
     let known = try await engine.accountRules(account)
     let position = body["position"]?.intValue.map { Int($0) } ?? known.rules.count
     let place = min(max(position, 0), known.rules.count)
@@ -109,23 +109,23 @@ extension Endpoints {
   // MARK: - What they have in common
 
   /// The rule that a body spells, or makes of `base`; one that sends needs the scope to send.
-  func rule(
+  private func rule(
     _ body: JSONValue,
     _ call: Call,
+    _ account: ID<Account>,
     patching base: Rule? = nil
-  ) throws(ServiceError) -> Rule {
-    var reader = RuleReader()
-    let rule = reader.rule(body, patching: base, ignoring: ["position"])
+  ) async throws(ServiceError) -> Rule {
     let faults = Faults()
-    for fault in reader.faults {
-      faults.add(
-        fault.pointer,
-        FaultCode(rawValue: fault.code) ?? .format,
-        fault.detail
-      )
-    }
+    let storable = StorableJSON(body)
+    storable.note(in: faults)
     if let position = body["position"], position.intValue.map({ $0 >= 0 }) != true {
       faults.add("/position", .range, "A number from 0 on is wanted.")
+    }
+    let decoding = RuleDecoding(storable, faults)
+    let rule = decoding.rule(storable.value, patching: base)
+    if let rule {
+      let known = try await engine.accountRules(account)
+      decoding.check(rule, storable.value, known)
     }
     try faults.check()
     guard let rule else { throw ServiceError(.invalidRequest, "The rule cannot be read.") }
@@ -207,9 +207,7 @@ extension Endpoints {
     case .ours(let read), .simple(let read): rules = read
     case .opaque:
       throw ServiceError(.unprocessable, "Rules cannot say what the script does.")
-    case .invalid(let errors):
-      let words = errors.joined(separator: "\n")
-      throw ServiceError(.unprocessable, "The script is wrong. \(words)")
+    case .invalid(let errors): throw ServiceError(wrongScript: errors)
     }
     guard rules.count <= RuleLimits().rules else {
       throw ServiceError(.unprocessable, "An account has at most \(RuleLimits().rules) rules.")
@@ -217,8 +215,34 @@ extension Endpoints {
     if rules.contains(where: { $0.actions.contains(where: \.sends) }) {
       try call.access.require(.send)
     }
+    let faults = Faults()
+    let known = try await engine.accountRules(account)
+    for (index, rule) in rules.enumerated() {
+      RuleDecoding.check(rule, at: "/rules/\(index)", known, faults)
+    }
+    try faults.check()
     try await store.replaceRules(rules.map(\.record), of: account)
     return .noContent
+  }
+}
+
+extension ServiceError {
+  /// A script that is wrong, with the place of each error.
+  init(wrongScript errors: [ScriptFault]) {
+    let words = errors.prefix(20).map(\.description).joined(separator: "\n")
+    self.init(
+      .unprocessable,
+      "The script is wrong. \(words)",
+      fields: errors.map { error in
+        FieldError(
+          pointer: "",
+          code: FaultCode.format.rawValue,
+          detail: error.message,
+          line: error.line,
+          column: error.column
+        )
+      }
+    )
   }
 }
 

@@ -127,6 +127,7 @@ extension Route {
       idempotency: Idempotency.none,
       Endpoints.simulateRules
     ),
+    Route(.post, "/v1/accounts/{accountId}/rules:import", .write, Endpoints.importRules),
     Route(.post, "/v1/accounts/{accountId}/rules:run", .write, Endpoints.runRules),
     Route(.post, "/v1/accounts/{accountId}/rules:undo", .write, Endpoints.undoRules),
     Route(

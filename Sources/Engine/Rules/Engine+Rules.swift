@@ -23,18 +23,23 @@ package struct AccountRules: Sendable {
     ScriptTarget(
       capabilities: account.incoming.kind.hasLocalMailboxes
         ? Set(Capabilities.names).subtracting(Self.withoutHands) : nil,
-      mailboxes: mailboxes.map {
-        ScriptTarget.Mailbox(
-          id: $0.id.description,
-          path: $0.path,
-          role: $0.role,
-          delimiter: $0.delimiter
-        )
-      },
+      mailboxes: namedMailboxes,
       ownAddresses: account.ownAddresses,
       lists: lists,
       canSend: account.outgoing != nil
     )
+  }
+
+  /// The mailboxes as rules name them.
+  package var namedMailboxes: [ScriptTarget.Mailbox] {
+    mailboxes.map {
+      ScriptTarget.Mailbox(
+        id: $0.id.description,
+        path: $0.path,
+        role: $0.role,
+        delimiter: $0.delimiter
+      )
+    }
   }
 
   /// What a script may use that is to run wherever Sieve is: what Dovecot's Pigeonhole has switched on as it comes.

@@ -36,43 +36,41 @@ struct RuleJob {
   }
 
   private func run(_ request: Request, _ account: ID<Account>) async throws {
-    var known = try await services.accountRules(account)
-    let hands = hands
-    let needs = RuleNeeds(of: request.rules)
+    let known = try await services.accountRules(account)
+    var batches = RuleBatches(
+      known,
+      CompiledRules(request.rules, context: known.context(at: services.now())),
+      services: services,
+      hands: hands
+    )
     var summary = RuleSummary(json: record.result) ?? RuleSummary()
-    var done = Int(record.done)
-    while done < request.messages.count {
-      let end = min(done + services.configuration.jobBatch, request.messages.count)
-      let now = services.now()
-      let reader = RuleMessageReader(account: known, store: store) {
-        try await hands.read($0, $1, of: $2)
-      }
-      let plan = RulePlan(account: known, now: now, reader: reader) {
-        try await hands.makeMailbox($0, of: $1)
-      }
-      var batch = RuleBatch(done: Int64(end), total: Int64(request.messages.count), summary: .null)
-      let slice = Array(request.messages[done..<end])
-      for stored in try await reader.messages(slice, needs: needs) {
-        let run = RuleRun(request.rules, on: stored.message, context: known.context(at: now))
-        summary.count(run)
-        guard !run.matched.isEmpty else { continue }
-        let effect = try await plan.effect(
-          of: run,
-          request.rules,
-          on: stored,
-          in: stored.mailboxes,
-          sends: false
-        )
-        batch.effects.append((stored.id, effect))
-      }
-      batch.summary = summary.json
-      guard try await store.carryOut(batch, of: record, in: account) else { return }
-      hands.wake(account, hasSent: false)
-      done = end
-      // A mailbox may have been made.
-      known.mailboxes = try await store.mailboxes(of: account).mailboxes
+    let slices = stride(
+      from: Int(record.done),
+      to: request.messages.count,
+      by: services.configuration.ruleRunBatch
+    ).map {
+      request.messages[$0..<min($0 + services.configuration.ruleRunBatch, request.messages.count)]
     }
-    try await self.end("done", Int64(done), record.errors)
+    var read = slices.isEmpty ? [] : try await batches.read(slices[0])
+    for (index, slice) in slices.enumerated() {
+      var batch = RuleBatch(
+        done: Int64(slice.endIndex),
+        total: Int64(request.messages.count),
+        summary: .null
+      )
+      batch.effects = try await batches.effects(on: read, &summary)
+      batch.summary = summary.json
+      // What comes next is read while this is carried out: no message is in two of them.
+      let (store, record, reader, carried) = (store, record, batches, batch)
+      async let done = store.carryOut(carried, of: record, in: account)
+      let next = index + 1 < slices.count ? slices[index + 1] : []
+      read = try await reader.read(next)
+      guard try await done else { return }
+      hands.wake(account, hasSent: false)
+      // A mailbox may have been made.
+      if batches.hasMadeMailboxes { try await batches.refresh() }
+    }
+    try await self.end("done", Int64(request.messages.count), record.errors)
   }
 
   private func end(_ state: String, _ done: Int64, _ errors: [String]) async throws {

@@ -11,25 +11,34 @@ import Store
 /// Nothing is sent on that came back from where it was sent, and nobody is answered who must not be (RFC 5230 §4.5, §4.6,
 /// RFC 3834 §2): the decisions are those of the script interpreter, which runs the reply as a script of one command.
 struct RuleMail {
+  /// What becomes of something that a rule wants sent.
+  enum Outgoing<Mail> {
+    case mail(Mail)
+    case refused(RefusedAction.Reason)
+  }
+
   let account: Account
   let now: Timestamp
 
-  /// A message as it goes on to another address (RFC 5228 §4.2); nil where it has been through here, or would stay here.
+  /// A message as it goes on to another address (RFC 5228 §4.2), unless it has been through here, or would stay here.
   func redirected(
     _ raw: [UInt8],
     to address: String,
     envelope: ScriptEnvelope
-  ) -> NewSubmission? {
+  ) -> Outgoing<NewSubmission> {
     let header = HeaderFields(parsing: raw)
-    guard !isOwn(address), !TraceFields.isLooping(raw), !hasPassed(header) else { return nil }
+    guard !isOwn(address) else { return .refused(.ownAddress) }
+    guard !TraceFields.isLooping(raw), !hasPassed(header) else { return .refused(.loop) }
     var redirect = ScriptRedirect(address: address)
     redirect.message = nil
-    return submission(
-      redirect.outgoing(raw, for: ScriptEnvelope(from: envelope.from, to: account.email)),
-      // What has no return path must not get one: its bounce would be answered.
-      from: envelope.from.isEmpty ? "" : account.email,
-      to: address,
-      header.text("Subject")
+    return .mail(
+      submission(
+        redirect.outgoing(raw, for: ScriptEnvelope(from: envelope.from, to: account.email)),
+        // What has no return path must not get one: its bounce would be answered.
+        from: envelope.from.isEmpty ? "" : account.email,
+        to: address,
+        header.text("Subject")
+      )
     )
   }
 
@@ -41,12 +50,12 @@ struct RuleMail {
     header.all(ScriptRedirect.traceField).contains { isOwn(header.text($0)) }
   }
 
-  /// The answer to a message; nil where none may be sent.
+  /// The answer to a message, unless none may be sent.
   func reply(
     _ reply: RuleReply,
     to header: HeaderFields,
     envelope: ScriptEnvelope
-  ) throws -> RuleEffect.Reply? {
+  ) throws -> Outgoing<RuleEffect.Reply> {
     let source = RuleScript.vacation(reply, ownAddresses: account.ownAddresses)
     let script = try Script(compiling: Array(source.utf8))
     let result = script.run(
@@ -56,7 +65,7 @@ struct RuleMail {
     )
     guard case .finished(let outcome) = result, outcome.error == nil,
       case .vacation(let vacation)? = outcome.actions.first, vacation.suppression == nil
-    else { return nil }
+    else { return .refused(.notAnswerable) }
     let seed = try Random.bytes(32)
     let domain = account.email.split(separator: "@").last.map(String.init) ?? "localhost"
     let messageID = "\(Hex.encode(seed.span.extracting(0..<16)))@\(domain)"
@@ -67,11 +76,13 @@ struct RuleMail {
       boundarySeed: seed
     )
     let until = now.microseconds + max(vacation.seconds, 0) * 1_000_000
-    return RuleEffect.Reply(
-      submission: submission(message, from: "", to: envelope.from, vacation.subject),
-      tracking: vacation.tracking,
-      address: envelope.from,
-      until: Timestamp(microseconds: until)
+    return .mail(
+      RuleEffect.Reply(
+        submission: submission(message, from: "", to: envelope.from, vacation.subject),
+        tracking: vacation.tracking,
+        address: envelope.from,
+        until: Timestamp(microseconds: until)
+      )
     )
   }
 

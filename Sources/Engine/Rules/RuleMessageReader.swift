@@ -11,6 +11,24 @@ struct RuleMessageReader {
   let store: Store
   /// Reads a section of a message, wherever it is.
   let read: @Sendable (ID<Message>, RuleSection, ID<Account>) async throws -> [UInt8]
+  /// What conditions may call each mailbox, in lower case.
+  private let mailboxNames: [ID<Mailbox>: [String]]
+
+  init(
+    account: AccountRules,
+    store: Store,
+    read: @escaping @Sendable (ID<Message>, RuleSection, ID<Account>) async throws -> [UInt8]
+  ) {
+    self.account = account
+    self.store = store
+    self.read = read
+    mailboxNames = Dictionary(
+      account.mailboxes.map { mailbox in
+        let names = [mailbox.id.description, mailbox.role ?? "", mailbox.name, mailbox.path]
+        return (mailbox.id, names.map { $0.lowercased() })
+      }
+    ) { first, _ in first }
+  }
 
   /// How much of a message has to be read.
   enum RuleSection: Sendable {
@@ -60,7 +78,7 @@ struct RuleMessageReader {
       if needs.wholeHeader || !needs.fields.isSubset(of: KeptHeader.fields(of: row)) {
         header = HeaderFields(parsing: try await read(row.id, .header, account.account.id))
       } else {
-        header = KeptHeader.header(of: row)
+        header = KeptHeader.header(of: row, needs.fields)
       }
       message = RuleMessage(
         header: header,
@@ -74,12 +92,10 @@ struct RuleMessageReader {
     message.id = row.id
     message.thread = row.thread
     message.keywords = Set(row.keywords.map { $0.lowercased() })
-    let held = Set(row.mailboxes)
-    for mailbox in account.mailboxes where held.contains(mailbox.id) {
-      let names = [mailbox.id.description, mailbox.role ?? "", mailbox.name, mailbox.path]
-      message.mailboxNames.formUnion(names.map { $0.lowercased() })
+    for mailbox in row.mailboxes {
+      message.mailboxNames.formUnion(mailboxNames[mailbox] ?? [])
     }
-    message.envelope = self.envelope(of: message.header, envelope)
+    if needs.envelope { message.envelope = self.envelope(of: message.header, envelope) }
     return StoredRuleMessage(id: row.id, message: message, mailboxes: row.mailboxes)
   }
 
@@ -122,14 +138,17 @@ enum KeptHeader {
     "from", "to", "cc", "bcc", "reply-to", "sender", "subject", "date",
   ]
 
-  /// The fields, written anew from what is kept of them; a message that is kept here has some of them only in its bytes.
-  static func header(of row: RuleMessageRow) -> HeaderFields {
+  /// Those of the fields that are `wanted`, in lower case, written anew from what is kept of them; a message that is kept
+  /// here has some of them only in its bytes.
+  static func header(of row: RuleMessageRow, _ wanted: Set<String>) -> HeaderFields {
     var output: [UInt8] = []
-    for (name, json) in row.addresses where !json.isEmpty {
+    for (name, json) in row.addresses where !json.isEmpty && wanted.contains(name.lowercased()) {
       append(name, addresses(json), to: &output)
     }
-    if let subject = row.subject { append("Subject", subject, to: &output) }
-    if let sentAt = row.sentAt {
+    if let subject = row.subject, wanted.contains("subject") {
+      append("Subject", subject, to: &output)
+    }
+    if let sentAt = row.sentAt, wanted.contains("date") {
       append("Date", MIMEDate(seconds: sentAt.seconds).formatted, to: &output)
     }
     output += row.extraFields

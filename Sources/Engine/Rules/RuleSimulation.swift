@@ -59,14 +59,15 @@ extension Engine {
       try await hands.read($0, $1, of: $2)
     }
     let needs = RuleNeeds(of: known.rules.filter(\.isEnabled))
-    let context = known.context(at: services.now())
+    let now = services.now()
+    let compiled = CompiledRules(known.rules, context: known.context(at: now))
     return try await serviceErrors(account) {
       var found: [SimulatedMessage] = []
       for id in messages {
         guard let stored = try await reader.message(id, needs: needs, envelope: nil) else {
           continue
         }
-        let run = RuleRun(known.rules, on: stored.message, context: context)
+        let run = RuleRun(compiled, on: stored.message, now: now)
         found.append(SimulatedMessage(message: id, run: run))
       }
       return found

@@ -22,6 +22,7 @@ final class RuleWorker: Sendable {
   private let hands: RuleHands
   private let signal = LoopSignal()
   private let busy = Mutex<Set<ID<Account>>>([])
+  private let cache = ArrivalRuleCache()
 
   init(on loop: EventLoop, _ services: EngineServices, _ hands: RuleHands) {
     self.loop = loop
@@ -91,7 +92,7 @@ final class RuleWorker: Sendable {
 
   private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
     await during(account) {
-      let known = try await services.accountRules(account)
+      let known = try await cache.rules(of: account, services)
       for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
     }
   }
@@ -116,46 +117,55 @@ final class RuleWorker: Sendable {
     signal.notify(.inbox)
   }
 
-  /// One message; what may pass has it wait.
-  private func filter(_ arrival: RuleArrival, _ known: AccountRules) async throws {
-    let effect: RuleEffect
+  /// One message; where that fails it waits, for longer each time.
+  private func filter(_ arrival: RuleArrival, _ known: ArrivalRules) async throws {
     do {
-      effect = try await self.effect(of: arrival, known)
+      let effect = try await self.effect(of: arrival, known)
+      guard try await store.settleArrival(arrival, effect) else { return }
+      hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
     } catch {
       guard !Task.isCancelled else { return }
-      guard arrival.attempts < configuration.ruleAttempts else {
-        services.logger.notice(
-          "rules given up on a message",
-          metadata: ["message": "\(arrival.message)", "cause": "\(error)"]
-        )
-        try await store.settleArrival(arrival, RuleEffect())
-        return
+      guard arrival.attempts + 1 >= configuration.ruleAttempts else {
+        return try await putOff(arrival)
       }
-      let wait = Backoff.delay(
-        after: arrival.attempts,
-        first: configuration.firstRuleBackoff,
-        longest: configuration.longestRuleBackoff
-      )
-      let now = services.now()
-      let until = now.microseconds + Int64(wait / .microseconds(1))
-      try await store.putOffArrival(arrival, until: .init(microseconds: until))
-      return
+      try await giveUp(arrival, error)
     }
-    guard try await store.settleArrival(arrival, effect) else { return }
-    hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
   }
 
-  private func effect(of arrival: RuleArrival, _ known: AccountRules) async throws -> RuleEffect {
-    let rules = zip(known.records, known.rules).filter { record, rule in
-      rule.isEnabled && rule.trigger == .delivery && record.enabledAt <= arrival.at
-    }.map(\.1)
-    guard !rules.isEmpty else { return RuleEffect() }
-    let now = services.now()
-    let hands = hands
-    let reader = RuleMessageReader(account: known, store: store) {
+  private func putOff(_ arrival: RuleArrival) async throws {
+    let wait = Backoff.delay(
+      after: arrival.attempts,
+      first: configuration.firstRuleBackoff,
+      longest: configuration.longestRuleBackoff
+    )
+    let until = services.now().microseconds + Int64(wait / .microseconds(1))
+    try await store.putOffArrival(arrival, until: .init(microseconds: until))
+  }
+
+  /// Leaves a message as it is, and says so where its user looks; what the database does not take even so is tried
+  /// again at the longest interval.
+  private func giveUp(_ arrival: RuleArrival, _ error: any Error) async throws {
+    services.logger.notice(
+      "rules given up on a message",
+      metadata: ["message": "\(arrival.message)", "cause": "\(error)"]
+    )
+    var effect = RuleEffect()
+    effect.failure = (error as? ServiceError)?.message ?? "The rules could not be run."
+    do {
+      try await store.settleArrival(arrival, effect)
+    } catch {
+      try await putOff(arrival)
+    }
+  }
+
+  private func effect(of arrival: RuleArrival, _ known: ArrivalRules) async throws -> RuleEffect {
+    let rules = known.rules(for: arrival)
+    guard !rules.rules.isEmpty else { return RuleEffect() }
+    let (account, now, hands) = (known.account, services.now(), hands)
+    let reader = RuleMessageReader(account: account, store: store) {
       try await hands.read($0, $1, of: $2)
     }
-    let needs = RuleNeeds(of: rules)
+    let needs = RuleNeeds(of: rules.rules)
     guard
       let message = try await reader.message(
         arrival.message,
@@ -163,11 +173,13 @@ final class RuleWorker: Sendable {
         envelope: arrival.envelope
       )
     else { return RuleEffect() }
-    let run = RuleRun(rules, on: message.message, context: known.context(at: now))
-    let plan = RulePlan(account: known, now: now, reader: reader, envelope: arrival.envelope) {
+    let run = RuleRun(rules, on: message.message, now: now, explains: false)
+    guard !run.matched.isEmpty else { return RuleEffect() }
+    var plan = RulePlan(rules.rules, account: account, now: now, reader: reader) {
       try await hands.makeMailbox($0, of: $1)
     }
-    let inboxes = known.mailboxes.filter { $0.role == "inbox" }.map(\.id)
-    return try await plan.effect(of: run, rules, on: message, in: inboxes, sends: true)
+    plan.envelope = arrival.envelope
+    let inboxes = account.mailboxes.filter { $0.role == "inbox" }.map(\.id)
+    return try await plan.effect(of: run, on: message, in: inboxes, sends: true)
   }
 }

@@ -6,6 +6,9 @@ struct ActionScript {
 
   /// One action as commands, or why it is none.
   func piece(_ action: RuleAction) -> ScriptPiece {
+    if case .redirect(let address, _) = action, target.isOwn(address) {
+      return .unsupported(RefusedAction.Reason.ownAddress.detail)
+    }
     let piece = unchecked(action)
     guard !serviceCan(action) else { return target.checked(piece) }
     if case .text = target.checked(piece) { return piece }

@@ -10,8 +10,26 @@ package enum ReadScript: Sendable {
   case simple([Rule])
   /// A script that rules cannot say.
   case opaque
-  /// No script at all: what is wrong with it, a line each, as `line:column: message`.
-  case invalid([String])
+  /// No script at all: what is wrong with it.
+  case invalid([ScriptFault])
+}
+
+/// Something wrong in a script, and where.
+package struct ScriptFault: Sendable, Equatable, CustomStringConvertible {
+  /// The line, and the character in it, each counted from 1.
+  package var line: Int
+  package var column: Int
+  /// What is wrong, for a person.
+  package var message: String
+
+  /// `line:column: message`.
+  package var description: String { "\(line):\(column): \(message)" }
+}
+
+extension ScriptFault {
+  init(_ error: ScriptError) {
+    self.init(line: error.line, column: error.column, message: error.message)
+  }
 }
 
 /// Reads rules from scripts.
@@ -21,13 +39,26 @@ package enum ScriptReader {
     do throws(ScriptErrors) {
       _ = try Script(compiling: source)
     } catch {
-      return .invalid(error.errors.map(\.description))
+      return .invalid(error.errors.map { ScriptFault($0) })
     }
     if let rules = own(String(decoding: source, as: UTF8.self)) { return .ours(rules) }
     guard let commands = Script.syntax(of: source),
       let rules = ForeignScript(source: source).rules(commands)
     else { return .opaque }
     return .simple(rules)
+  }
+
+  /// What each part of a script is as a rule.
+  static func filters(of source: [UInt8]) throws(FilterFileError) -> [ImportedFilter] {
+    do throws(ScriptErrors) {
+      _ = try Script(compiling: source)
+    } catch {
+      throw FilterFileError("The script is wrong.", error.errors.map { ScriptFault($0) })
+    }
+    if let rules = own(String(decoding: source, as: UTF8.self)) {
+      return rules.map { ImportedFilter(name: $0.name, rule: $0, notes: []) }
+    }
+    return ForeignScript(source: source).filters(Script.syntax(of: source) ?? [])
   }
 
   /// The rules of a script that this service wrote and nobody changed.
@@ -46,103 +77,6 @@ package enum ScriptReader {
       rules.append(rule)
     }
     return rules
-  }
-}
-
-/// A script that was not written here, as far as rules can say the same.
-///
-/// `if` with simple tests and the usual actions; `elsif` and `else` become rules that also ask for the opposite of what
-/// stands before them. Anything else (variables, loops, includes, other comparators) leaves the script as it is.
-private struct ForeignScript {
-  /// How far before a command the comment that names it is looked for.
-  private static let commentBytes = 1024
-
-  let source: [UInt8]
-
-  func rules(_ commands: [SyntaxNode]) -> [Rule]? {
-    var found: [Rule] = []
-    var before: [JSONValue] = []
-    for command in commands {
-      if command.name == "require" { continue }
-      if command.name == "if" { before = [] }
-      let isChained = ["if", "elsif", "else"].contains(command.name)
-      var conditions = before.map { Self.node("not", [$0]) }
-      if isChained, command.name != "else" {
-        guard let test = command.tests.first, command.tests.count == 1,
-          let condition = ForeignTest.condition(test)
-        else { return nil }
-        before.append(condition)
-        if condition != ForeignTest.always { conditions.append(condition) }
-      }
-      let body = isChained ? command.block ?? [] : [command]
-      if !isChained { conditions = [] }
-      guard let rule = rule(conditions, body, name: name(of: command) ?? "Rule \(found.count + 1)")
-      else { return nil }
-      found.append(rule)
-      // One more than there may be: that is told, and what follows need not be read.
-      if found.count > RuleLimits().rules { break }
-    }
-    return found
-  }
-
-  private static func node(_ kind: String, _ parts: [JSONValue]) -> JSONValue {
-    .object([
-      .init(name: "operator", value: .string(kind)),
-      .init(name: "conditions", value: .array(parts)),
-    ])
-  }
-
-  private func rule(_ conditions: [JSONValue], _ body: [SyntaxNode], name: String) -> Rule? {
-    var actions: [JSONValue] = []
-    var stops = false
-    for command in body {
-      guard !stops else { return nil }
-      if command.name == "stop", command.arguments.isEmpty {
-        stops = true
-        continue
-      }
-      guard let action = ForeignAction.action(command) else { return nil }
-      actions.append(action.json)
-    }
-    guard Self.marksComeFirst(body) else { return nil }
-    var members: [JSONValue.Member] = [
-      .init(name: "name", value: .string(name)),
-      .init(name: "actions", value: .array(actions)), .init(name: "stop", value: .bool(stops)),
-    ]
-    if let first = conditions.first {
-      let when = conditions.count == 1 ? first : Self.node("and", conditions)
-      members.append(.init(name: "when", value: when))
-    }
-    var reader = RuleReader()
-    return reader.rule(.object(members))
-  }
-
-  /// Whether no command marks what one before it has filed: rules mark first.
-  private static func marksComeFirst(_ body: [SyntaxNode]) -> Bool {
-    guard let filed = body.firstIndex(where: { ["fileinto", "keep"].contains($0.name) }) else {
-      return true
-    }
-    return !body[filed...].contains { ["addflag", "removeflag"].contains($0.name) }
-  }
-
-  /// The name that a comment right before a command gives, as Roundcube (`# rule:[name]`) and this service write it.
-  private func name(of command: SyntaxNode) -> String? {
-    let start = max(0, command.offset - Self.commentBytes)
-    let lines = String(decoding: source[start..<command.offset], as: UTF8.self).split {
-      $0.isNewline
-    }
-    guard let line = lines.last(where: { !$0.hasPrefix(RuleScript.mark) }), line.hasPrefix("#")
-    else { return nil }
-    let text = line.drop { $0 == "#" || $0 == " " }
-    if text.hasPrefix("rule:["), text.hasSuffix("]") {
-      return Self.cut(text.dropFirst(6).dropLast())
-    }
-    return text.hasPrefix("Rule: ") ? Self.cut(text.dropFirst(6)) : nil
-  }
-
-  private static func cut(_ text: Substring) -> String? {
-    let name = String(text.prefix(60))
-    return name.isEmpty ? nil : name
   }
 }
 
@@ -184,7 +118,7 @@ struct ForeignArguments {
 }
 
 /// Commands of a script as actions.
-private enum ForeignAction {
+enum ForeignAction {
   static func action(_ node: SyntaxNode) -> RuleAction? {
     guard node.tests.isEmpty, node.block == nil else { return nil }
     switch node.name {

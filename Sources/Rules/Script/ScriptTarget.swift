@@ -43,6 +43,10 @@ package struct ScriptTarget: Sendable {
   }
 
   func has(_ capability: String) -> Bool { capabilities?.contains(capability) ?? false }
+
+  func isOwn(_ address: String) -> Bool {
+    ownAddresses.contains { $0.lowercased() == address.lowercased() }
+  }
 }
 
 /// What a name of a mailbox stands for in an account.

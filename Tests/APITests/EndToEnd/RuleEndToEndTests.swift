@@ -7,7 +7,7 @@ import Testing
 @Suite("The API over HTTP: rules", .tags(.database))
 struct RuleEndToEndTests {
   /// Runs `body` with the path of a new local account.
-  private func withAccount(
+  func withAccount(
     _ body: @escaping @Sendable (TestService, APIClient, String) async throws -> Void
   ) async throws {
     try await Office.with { service, api in
@@ -21,7 +21,7 @@ struct RuleEndToEndTests {
     }
   }
 
-  private func names(_ api: APIClient, _ path: String) async throws -> [String] {
+  func names(_ api: APIClient, _ path: String) async throws -> [String] {
     try await api.expect(200, "GET", "\(path)/rules").items.compactMap { $0["name"]?.stringValue }
   }
 
@@ -208,6 +208,15 @@ struct RuleEndToEndTests {
           type: "application/sieve"
         )
       }
+      let wrong = try await api.expect(
+        422,
+        "PUT",
+        "\(path)/rules/script",
+        raw: Array("keep;\n\n  fly;\n".utf8),
+        type: "application/sieve"
+      )
+      let fault = try #require(wrong.json["errors"]?.arrayValue?.first)
+      #expect(fault["line"]?.intValue == 3 && fault["column"]?.intValue == 3)
       try await api.expect(
         201,
         "POST",
@@ -300,6 +309,15 @@ struct RuleEndToEndTests {
         #"{"mailbox":"inbox","rules":[{"name":"x","actions":[{"type":"archive"}]}]}"#
       )
       #expect(many.json["summary"]?["moved"]?.intValue == 1)
+      let own = try await api.expect(
+        200,
+        "POST",
+        "\(path)/rules:simulate",
+        #"{"mailbox":"inbox","rules":[{"name":"x","actions":[{"type":"redirect","to":"ada@test.invalid"}]}]}"#
+      )
+      let refusals = own.items.first?["rules"]?.arrayValue?.first?["refused"]?.arrayValue
+      #expect(refusals?.first?["code"] == .string("own_address"))
+      #expect(own.items.first?["result"]?["kept"] == .bool(true))
       try await api.expect(400, "POST", "\(path)/rules:simulate", "{}")
       let log = try await api.expect(200, "GET", "\(path)/messages/\(kept.id)/rules")
       #expect(log.items.isEmpty)

@@ -1,0 +1,57 @@
+import Bytes
+
+/// A body whose texts can be stored: where one holds U+0000, which PostgreSQL cannot keep, that is told, and another
+/// character stands in its place so that everything else that is wrong is told in the same answer.
+struct StorableJSON {
+  let value: JSONValue
+  /// The pointers to the texts that hold it.
+  let pointers: [String]
+
+  init(_ body: JSONValue) {
+    var pointers: [String] = []
+    value = Self.clean(body, at: "", &pointers)
+    self.pointers = pointers
+  }
+
+  /// Notes the texts that hold it.
+  func note(in faults: Faults) {
+    for pointer in pointers {
+      faults.addValue(pointer, .forbiddenCharacter, "U+0000 is not allowed.")
+    }
+  }
+
+  /// Whether `pointer` names such a text, or the array that it is an item of: what else is wrong there comes of that.
+  func explains(_ pointer: String) -> Bool {
+    pointers.contains { known in
+      guard known.hasPrefix(pointer) else { return false }
+      let rest = known.utf8.dropFirst(pointer.utf8.count)
+      return rest.isEmpty
+        || rest.first == UInt8(ascii: "/") && rest.dropFirst().allSatisfy(\.isASCIIDigit)
+    }
+  }
+
+  private static func clean(
+    _ value: JSONValue,
+    at pointer: String,
+    _ pointers: inout [String]
+  ) -> JSONValue {
+    switch value {
+    case .string(let text):
+      guard text.utf8.contains(0) else { return value }
+      pointers.append(pointer)
+      return .string(text.replacing("\0", with: "\u{FFFD}"))
+    case .array(let values):
+      return .array(
+        values.enumerated().map { clean($0.element, at: "\(pointer)/\($0.offset)", &pointers) }
+      )
+    case .object(let members):
+      return .object(
+        members.map { member in
+          let inner = JSONPointer.appending(member.name, to: pointer)
+          return .init(name: member.name, value: clean(member.value, at: inner, &pointers))
+        }
+      )
+    default: return value
+    }
+  }
+}
