@@ -84,6 +84,16 @@ struct IntentPlan {
     }
   }
 
+  /// Takes every message out of `mailbox`, also where it is in no other.
+  mutating func destroy(in mailbox: ID<Mailbox>) {
+    for message in placements.keys.sorted() {
+      let list = placements[message] ?? []
+      guard let place = list.first(where: { $0.mailbox == mailbox.rawValue }) else { continue }
+      expunge(message, place)
+      if list.count == 1 { destroyed.append(message) } else { changed.append(message) }
+    }
+  }
+
   private mutating func changeKeywords(of message: Int64, _ patch: MessagePatch) {
     guard var list = placements[message] else { return }
     for index in list.indices {

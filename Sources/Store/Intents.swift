@@ -26,6 +26,17 @@ extension Store {
     try await intend(messages, of: account, ifVersion: nil) { intents in intents.destroy() }
   }
 
+  /// Takes messages out of one mailbox for good, where they are in it.
+  package func destroyMessages(
+    _ messages: [ID<Message>],
+    in mailbox: ID<Mailbox>,
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    _ = try await intend(messages, of: account, ifVersion: nil) { intents in
+      intents.destroy(in: mailbox)
+    }
+  }
+
   private func intend(
     _ messages: [ID<Message>],
     of account: ID<Account>,

@@ -157,21 +157,29 @@ extension Store {
   }
 
   /// The server refused: what was shown is taken back, and the intent stays with the reason until it is discarded.
+  ///
+  /// With `conflict` it was not asked, since the message has other flags there than it had when the intent was made: those show.
   package func refuseOperation(
     _ operation: OperationRecord,
     reason: String,
+    conflict: ServerFlags? = nil,
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       try await mailTransaction(account) { connection in
         let rows = try await connection.query(
           """
-          update operation set state = 'refused', last_error = \(reason)
+          update operation set state = \(conflict == nil ? "refused" : "conflict"),
+            last_error = \(reason), server_keywords = \(conflict?.keywords)
           where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
           """
         )
         guard rows.affected == 1 else { return }
         let touched = try await revert(operation, account, on: connection)
+        if let conflict {
+          let mailbox = operation.mailbox
+          _ = try await mergeFlags([conflict], in: mailbox, of: account, on: connection)
+        }
         try await recount(touched, of: account, on: connection)
         let destroyed = try await destroyUnplaced(
           [operation.message.rawValue],

@@ -28,8 +28,10 @@ package struct OperationRecord: Sendable {
   /// The message's size, and when it was received.
   package var size: Int64
   package var receivedAt: Timestamp
-  /// What to put back where the server refuses.
-  var previousKeywords: [String]
+  /// The keywords that the message had; what to put back where the server refuses.
+  package var previousKeywords: [String]
+  /// Those that the server has for the message of a conflict.
+  package var serverKeywords: [String]?
 }
 
 extension Store {
@@ -40,7 +42,7 @@ extension Store {
       o.target_mailbox_id, o.add_keywords, o.remove_keywords, coalesce(o.blob_id, m.blob_id),
       o.attempts, o.last_error, o.created_at, m.message_id, o.ordinal,
       coalesce(m.identity, ''), coalesce(m.size, 0), coalesce(m.received_at, o.created_at),
-      o.previous_keywords
+      o.previous_keywords, o.server_keywords
     from operation o
     left join message m on m.account_id = o.account_id and m.id = o.message_id
     """
@@ -134,7 +136,8 @@ extension Store {
       identity: try rows.byteArray(row, 15),
       size: try rows.int64(row, 16),
       receivedAt: try rows.timestamp(row, 17),
-      previousKeywords: try rows.optionalStringArray(row, 18) ?? []
+      previousKeywords: try rows.optionalStringArray(row, 18) ?? [],
+      serverKeywords: try rows.optionalStringArray(row, 19)
     )
   }
 

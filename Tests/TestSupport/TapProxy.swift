@@ -1,7 +1,7 @@
 package import Net
 import Synchronization
 
-/// Stands between a client and a server, notes what the client sends, and can fall silent.
+/// Stands between a client and a server, notes what the client sends, and can fall silent or go away.
 ///
 /// All of it runs on the loop it was made for.
 package final class TapProxy: Sendable {
@@ -15,6 +15,7 @@ package final class TapProxy: Sendable {
   private struct State {
     var accepting: Task<Void, Never>?
     var connections: [Connection] = []
+    var isAway = false
   }
 
   private struct Connection {
@@ -23,6 +24,8 @@ package final class TapProxy: Sendable {
     /// Whether the last bytes were the server's.
     var isAnswered = true
     var isSilent = false
+    /// Cuts it; to be called on the loop.
+    var cut: @Sendable () -> Void = {}
   }
 
   /// A proxy to a port of this machine.
@@ -60,6 +63,18 @@ package final class TapProxy: Sendable {
     }
   }
 
+  /// Cuts what is open and lets nobody through until `comeBack`: the server is away for whoever comes this way.
+  package func goAway() {
+    let cuts = state.withLock { state in
+      state.isAway = true
+      return state.connections.map(\.cut)
+    }
+    loop.execute { for cut in cuts { cut() } }
+  }
+
+  /// Lets connections through again.
+  package func comeBack() { state.withLock { $0.isAway = false } }
+
   /// Stops listening and cuts what is open.
   package func stop() async {
     let task = state.withLock { $0.accepting }
@@ -87,8 +102,18 @@ package final class TapProxy: Sendable {
   private func serve(_ socket: AcceptedSocket, _ number: Int) async throws {
     let client = try socket.stream(on: loop)
     defer { client.close() }
+    if state.withLock({ $0.isAway }) { return }
     let server = try await SocketStream.connect(to: target, deadline: .after(.seconds(10)))
     defer { server.close() }
+    let isAway = state.withLock { state in
+      state.connections[number].cut = {
+        client.close()
+        server.close()
+      }
+      return state.isAway
+    }
+    if isAway { return }
+    defer { state.withLock { $0.connections[number].cut = {} } }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { [self] in
         try await pump(client, server, number) { connection, bytes in

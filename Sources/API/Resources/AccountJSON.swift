@@ -17,7 +17,8 @@ enum AccountJSON {
     let state = account.state.rawValue
     let first = account.firstSyncedAt == nil ? 0 : 1
     let used = connection.quotas.map { "\($0.used).\($0.limit)" }.joined(separator: ".")
-    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)-\(used)"
+    let copy = connection.copy.map { "\($0.kept).\($0.total)" } ?? ""
+    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)-\(used)-\(copy)"
     guard let watching = connection.watching else { return ETag(settled) }
     let since = watching.since.microseconds
     let heard = minute(watching.lastHeardAt).microseconds
@@ -115,6 +116,13 @@ enum AccountJSON {
           json.member("lastHeardAt") { json in
             json.time(max(minute(watching.lastHeardAt), watching.since))
           }
+        }
+      }
+      json.member("copy") { json in
+        guard let copy = connection.copy else { return json.null() }
+        json.object { json in
+          json.member("kept") { $0.int(copy.kept) }
+          json.member("total") { $0.int(copy.total) }
         }
       }
     }

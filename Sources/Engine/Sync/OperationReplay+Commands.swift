@@ -112,10 +112,41 @@ extension OperationReplay {
         try await refuse([operation], "Kept: the server has told of no other copy.")
       }
     }
-    let targets = try await targets(of: safe, in: mailbox, goneReason: nil)
+    var targets = try await targets(of: safe, in: mailbox, goneReason: nil)
+    if sparesChanged { targets = try await unchanged(targets) }
     guard !targets.isEmpty else { return }
     try await removeSources(UIDSet(targets.map(\.uid)))
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
+  }
+
+  /// Those of `targets` that are as they were when the intent was made; the others become conflicts.
+  ///
+  /// What was done here before the deletion was replayed before it, so that any other flag is somebody else's. Whoever
+  /// set `\Deleted` wants the same.
+  private func unchanged(_ targets: [Target]) async throws -> [Target] {
+    guard !targets.isEmpty else { return [] }
+    let told = Dictionary(
+      try await client.fetchFlags(UIDSet(targets.map(\.uid))).map { ($0.uid, $0.flags) }
+    ) { first, _ in first }
+    var left: [Target] = []
+    for target in targets {
+      let keywords = told[target.uid].map { KeywordMap.keywords(of: $0) }
+      guard let keywords, keywords != target.operation.previousKeywords.sorted() else {
+        left.append(target)
+        continue
+      }
+      try await store.refuseOperation(
+        target.operation,
+        reason: "Kept: the message changed on the server since.",
+        conflict: ServerFlags(
+          uid: Int64(target.uid.value),
+          keywords: keywords,
+          isDeleted: told[target.uid]?.contains(.deleted) ?? false
+        ),
+        of: account
+      )
+    }
+    return left
   }
 
   /// APPEND of a message kept here.

@@ -15,6 +15,8 @@ struct OperationReplay {
   let client: IMAPClient
   let account: ID<Account>
   let logger: Logger
+  /// Whether a message that changed since is not deleted.
+  let sparesChanged: Bool
   private let services: EngineServices
   private let postponed = PostponedMessages()
 
@@ -22,11 +24,13 @@ struct OperationReplay {
     client: IMAPClient,
     services: EngineServices,
     account: ID<Account>,
+    sparesChanged: Bool,
     logger: Logger
   ) {
     self.client = client
     self.services = services
     self.account = account
+    self.sparesChanged = sparesChanged
     self.logger = logger
   }
 
