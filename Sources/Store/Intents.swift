@@ -66,7 +66,7 @@ extension Store {
         and id = any (\(numbers)) order by id for update
       """,
       """
-      select message_id, mailbox_id, uid, keywords, is_seen, received_at from placement
+      select message_id, mailbox_id, uid, keywords, is_seen, received_at, origin from placement
       where account_id = \(account.rawValue) and message_id = any (\(numbers))
         and not is_deleted
       order by message_id, mailbox_id for update

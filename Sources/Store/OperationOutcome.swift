@@ -36,7 +36,7 @@ extension Store {
         let destroyed = try await destroyUnplaced(
           messages,
           of: account,
-          buries: operations.first?.kind != "delete",
+          buries: !["delete", "release"].contains(operations.first?.kind),
           on: connection
         )
         let left = Set(messages).subtracting(destroyed).sorted()
@@ -137,7 +137,7 @@ extension Store {
         and not exists (select 1 from operation later
           where later.account_id = \(account.rawValue)
             and later.message_id = \(message.rawValue) and later.ordinal > \(operation.ordinal)
-            and later.mailbox_id = \(mailbox.rawValue) and later.kind in ('move', 'delete')
+            and later.mailbox_id = \(mailbox.rawValue) and later.kind in \(Self.leavingKinds)
             and later.state in ('pending', 'running'))
       """,
       """
@@ -240,6 +240,16 @@ extension Store {
           \(origin.rawValue), \(previous), '$seen' = any (\(previous)::text[]), m.received_at
         from message m where m.account_id = \(account.rawValue) and m.id = \(message)
         on conflict do nothing
+        """
+      )
+    case "release":
+      _ = try await connection.query(
+        """
+        update placement set uid = \(operation.uid), origin = \(
+          (operation.uid == nil ? PlacementOrigin.unmatched : .server).rawValue)
+        where account_id = \(account.rawValue) and mailbox_id = \(operation.mailbox.rawValue)
+          and message_id = \(message) and uid is null
+          and origin = \(PlacementOrigin.local.rawValue)
         """
       )
     default: break

@@ -137,7 +137,7 @@ enum AccountJSON {
       json.member("tls") { $0.string(settings.security.rawValue) }
       json.member("allowCleartext") { $0.bool(settings.allowCleartext) }
       json.member("certificateSHA256") { $0.string(settings.certificateSHA256) }
-      if settings.kind == .pop3 { writeRetention(settings, to: &json) }
+      if settings.kind != .smtp { writeRetention(settings, to: &json) }
       json.member("auth") { json in
         json.object { json in
           json.member("type") { $0.string(settings.authType.rawValue) }

@@ -112,6 +112,11 @@ extension Engine {
       throw ServiceError(.conflict, "This operation cannot be tried again; ask for it anew.")
     default: break
     }
+    if operation.kind == "release" {
+      // It is intended anew by the next look.
+      if try await store.forgetOperation(id, of: account) { wake(account, .everything) }
+      return
+    }
     if operation.kind == "delete" {
       try await store.destroyMessages([operation.message], in: operation.mailbox, of: account)
     } else {

@@ -17,7 +17,7 @@ final class IMAPBackend: MailBackend {
     self.loop = loop
     self.services = services
     worker = AccountWorker(account.id, known: account, on: loop, services)
-    keeper = account.mode == .online ? nil : CopyKeeper(worker)
+    keeper = account.mode == .online ? nil : CopyKeeper(worker, account)
   }
 
   var signal: LoopSignal { worker.signal }

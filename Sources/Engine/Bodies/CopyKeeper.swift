@@ -9,15 +9,23 @@ import Store
 ///
 /// It looks for what is missing after each pass of the account's worker, newest first, and reads it over one of the connections for
 /// bodies, a batch at a time: callers who read and the worker, where the connection is its own, have their turn in between.
-/// Each batch is one transaction, so that a stop or a crash costs the batch under way.
+/// Each batch is one transaction, so that a stop or a crash costs the batch under way. Of an account that is offline it then
+/// releases what need not stay on the server: the worker deletes it there.
 ///
 /// Confined to the account's loop.
 final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
   private let worker: AccountWorker
+  private let retention: ServerRetention
+  /// Those whose bytes could not be read back as they came.
+  private var damaged: Set<ID<Message>> = []
   /// Those that the server did not hand out, or that are too long, and until when nobody asks for them again.
   private var passedOver: [ID<Message>: Deadline] = [:]
 
-  init(_ worker: AccountWorker) { self.worker = worker }
+  /// Copies what the worker of `account` finds.
+  init(_ worker: AccountWorker, _ account: Account) {
+    self.worker = worker
+    retention = account.incoming.retention(in: account.mode)
+  }
 
   private var services: EngineServices { worker.services }
   private var store: Store { worker.services.store }
@@ -39,7 +47,10 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
       _ = await worker.copies.wait(until: retry, on: worker.loop)
       guard !Task.isCancelled else { return }
       do {
-        try await inChildTask { try await self.copyAll() }
+        try await inChildTask {
+          try await self.copyAll()
+          if self.retention.deletes { try await self.release() }
+        }
         backoff.reset()
         retry = passedOver.values.min()
       } catch {
@@ -98,14 +109,38 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
   }
 
   private func copy(_ batch: [UncopiedMessage]) async throws {
-    // What is not handed out may have moved: it is looked for anew where it is then.
-    for message in batch { passOver(message.id) }
     let raw = try await worker.bodies.withClient { client in try await read(batch, client) }
+    // What is not handed out may have moved: it is looked for anew where it is then.
+    let found = Set(raw.map(\.id))
+    for message in batch where !found.contains(message.id) { passOver(message.id) }
     let copies = try await services.group.blocking.run {
       try raw.map { try MessageCopy(of: $0.id, raw: $0.bytes) }
     }
     try await store.keep(copies, of: worker.account)
-    for message in copies { passedOver[message.message] = nil }
+  }
+
+  /// Releases what need not stay on the server, and was read back from the disk as it came.
+  private func release() async throws {
+    while true {
+      let due = try await store.messagesToRelease(
+        from: worker.account,
+        by: retention,
+        except: Array(damaged),
+        limit: configuration.operationBatch
+      )
+      var intact: [ID<Message>] = []
+      for message in due {
+        if try await store.isIntact(message.blob, of: worker.account) {
+          intact.append(message.id)
+        } else {
+          damaged.insert(message.id)
+          worker.logger.error("a kept message is damaged", metadata: ["message": "\(message.id)"])
+        }
+      }
+      guard !intact.isEmpty else { return }
+      try await store.release(intact, of: worker.account)
+      worker.signal.notify(.operations)
+    }
   }
 
   // MARK: - From the server
@@ -154,19 +189,25 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
       }
     }
     for (uid, message) in ids.sorted(by: { $0.key < $1.key }) where message.size > limit {
-      guard let bytes = try await bytes(of: uid, client), !bytes.isEmpty else { continue }
+      guard let bytes = try await bytes(of: message, uid, client), !bytes.isEmpty else { continue }
       raw.append((message.id, bytes))
     }
     return raw
   }
 
   /// The whole message; nil where it is gone.
-  private func bytes(of uid: UID, _ client: IMAPClient) async throws(IMAPError) -> [UInt8]? {
+  private func bytes(
+    of message: UncopiedMessage,
+    _ uid: UID,
+    _ client: IMAPClient
+  ) async throws(IMAPError) -> [UInt8]? {
     do throws(IMAPError) {
       return try await client.fetchBytes(uid, .message, upTo: configuration.messageBytes)
     } catch {
-      guard error == .notFound else { throw error }
-      return nil
+      if error == .notFound { return nil }
+      // It is longer than the server told: what else is missing is copied without it.
+      if case .limitExceeded = error { passOver(message.id) }
+      throw error
     }
   }
 }

@@ -72,9 +72,12 @@ extension OperationReplay {
   /// Takes away what was copied, or is to be gone.
   ///
   /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`.
-  private func removeSources(_ uids: UIDSet) async throws {
-    guard try await !client.removeCopied(uids) else { return }
-    _ = try await client.expungeUnlessOthersDeleted(uids)
+  ///
+  /// - Returns: Whether they are gone.
+  @discardableResult
+  private func removeSources(_ uids: UIDSet) async throws -> Bool {
+    if try await client.removeCopied(uids) { return true }
+    return try await client.expungeUnlessOthersDeleted(uids)
   }
 
   private static func places(of targets: [Target], _ copyUID: CopyUID?, _ made: Places) -> Places {
@@ -117,6 +120,23 @@ extension OperationReplay {
     guard !targets.isEmpty else { return }
     try await removeSources(UIDSet(targets.map(\.uid)))
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
+  }
+
+  /// The same of messages that stay here.
+  ///
+  /// Those that cannot be expunged yet keep their intent: what the server has of them would look like new mail.
+  func release(_ group: [OperationRecord], _ mailbox: Mailbox) async throws {
+    let targets = try await targets(of: group, in: mailbox, goneReason: nil)
+    guard !targets.isEmpty else { return }
+    let operations = targets.map(\.operation)
+    if try await removeSources(UIDSet(targets.map(\.uid))) {
+      return try await store.completeOperations(operations, uids: [:], of: account)
+    }
+    let reason = "Others' deleted messages are in the mailbox, and the server has no UIDPLUS."
+    try await store.putOff(operations.map(\.id), reason: reason, of: account)
+    for operation in operations {
+      postponed.add(operation.message, until: .now + configuration.longestBackoff)
+    }
   }
 
   /// Those of `targets` that are as they were when the intent was made; the others become conflicts.

@@ -18,7 +18,7 @@ struct OperationReplay {
   /// Whether a message that changed since is not deleted.
   let sparesChanged: Bool
   private let services: EngineServices
-  private let postponed = PostponedMessages()
+  let postponed = PostponedMessages()
 
   init(
     client: IMAPClient,
@@ -127,6 +127,7 @@ struct OperationReplay {
       }
       try await transfer(group, from: mailbox, to: target)
     case "delete": try await delete(group, mailbox)
+    case "release": try await release(group, mailbox)
     default: try await append(first, mailbox)
     }
   }
