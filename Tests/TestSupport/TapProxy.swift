@@ -9,6 +9,8 @@ package final class TapProxy: Sendable {
   package let port: UInt16
   private let listener: Listener
   private let loop: EventLoop
+  /// Nil where the loop is somebody else's.
+  private let group: EventLoopGroup?
   private let target: SocketAddress
   private let state = Mutex(State())
 
@@ -29,11 +31,12 @@ package final class TapProxy: Sendable {
   }
 
   /// A proxy to a port of this machine.
-  package init(to port: UInt16, on loop: EventLoop) throws {
+  package init(to port: UInt16, on loop: EventLoop, of group: EventLoopGroup? = nil) throws {
     guard let any = SocketAddress(ip: "127.0.0.1", port: 0),
       let target = SocketAddress(ip: "127.0.0.1", port: port)
     else { throw TestSupportError.failed("no address") }
     self.loop = loop
+    self.group = group
     self.target = target
     listener = try Listener(bindingTo: any, on: loop)
     guard case .ipv4(_, let own) = listener.localAddress else {
@@ -43,6 +46,17 @@ package final class TapProxy: Sendable {
     let task = Task(executorPreference: loop) { [self] in await acceptAll() }
     state.withLock { $0.accepting = task }
   }
+
+  /// A proxy on a loop of its own.
+  package static func alone(to port: UInt16) async throws -> TapProxy {
+    let group = try EventLoopGroup(loopCount: 1)
+    return try await Task(executorPreference: group.loops[0]) {
+      try TapProxy(to: port, on: group.loops[0], of: group)
+    }.value
+  }
+
+  /// How often clients have sent something so far.
+  package var requestCount: Int { requests.reduce(0) { $0 + $1.count } }
 
   /// What each client sent, a list a connection; bytes that one answer parts stand apart.
   package var requests: [[String]] { state.withLock { $0.connections.map(\.requests) } }
@@ -80,6 +94,7 @@ package final class TapProxy: Sendable {
     let task = state.withLock { $0.accepting }
     task?.cancel()
     await task?.value
+    await group?.shutdown()
   }
 
   private func acceptAll() async {
