@@ -123,6 +123,13 @@ extension Store {
         let wanted = Set(try (0..<rows.count).map { try rows.int64($0, 0) })
         let kept = zip(fresh, copies).filter { wanted.contains($1.message.rawValue) }
         guard !kept.isEmpty else { return }
+        // The server's copy may be deleted for this one: whatever the database's commits are else, this one waits for the disk.
+        _ = try await connection.query(
+          """
+          select set_config('synchronous_commit', 'on', true)
+          where current_setting('synchronous_commit') = 'off'
+          """
+        )
         try await insertBlobs(kept.map { ($0, $1.blob) }, of: account, on: connection)
         _ = try await connection.query(copyStatement(kept.map { ($0, $1) }, account))
         try await append(

@@ -77,10 +77,30 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
         limit: configuration.copySlice
       )
       guard !missing.isEmpty else { return }
-      for batch in batches(of: missing) {
-        try await copy(batch)
-        try await noteProgress()
+      // The search index, which reads every message that is stored, leaves this the machine.
+      try await store.firstSyncs.during { try await copy(missing) }
+    }
+  }
+
+  /// Stores one batch while the next is read.
+  private func copy(_ missing: [UncopiedMessage]) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      var failure: (any Error)?
+      do {
+        for batch in batches(of: missing) {
+          let raw = try await worker.bodies.withClient { client in try await read(batch, client) }
+          // What is not handed out may have moved: it is looked for anew where it is then.
+          let found = Set(raw.map(\.id))
+          for message in batch where !found.contains(message.id) { passOver(message.id) }
+          try await group.next()
+          group.addTask { try await self.keep(raw) }
+        }
+      } catch {
+        failure = error
       }
+      // What was read is stored, or a server that breaks off again and again would never be copied.
+      try await group.waitForAll()
+      if let failure { throw failure }
     }
   }
 
@@ -108,15 +128,12 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
     passedOver[message] = .now + configuration.longestBackoff
   }
 
-  private func copy(_ batch: [UncopiedMessage]) async throws {
-    let raw = try await worker.bodies.withClient { client in try await read(batch, client) }
-    // What is not handed out may have moved: it is looked for anew where it is then.
-    let found = Set(raw.map(\.id))
-    for message in batch where !found.contains(message.id) { passOver(message.id) }
+  private func keep(_ raw: [Raw]) async throws {
     let copies = try await services.group.blocking.run {
       try raw.map { try MessageCopy(of: $0.id, raw: $0.bytes) }
     }
     try await store.keep(copies, of: worker.account)
+    try await noteProgress()
   }
 
   /// Releases what need not stay on the server, and was read back from the disk as it came.
