@@ -7,9 +7,9 @@
 #   make lint    formatting, layers, doc comments
 #   make bench   the figures of docs/benchmarks.md, as ratios in one run
 #   make soak    100,000 random Sieve cases against Pigeonhole (CASES=100000), 10,000 random operations a kind
-#                of server (OPERATIONS=10000), 10,000 messages brought while the service is killed
-#                (DELIVERIES=10000), downloads by POP3 while it is killed (KILLS=500), then the demo under mixed use for MINUTES=60; fails on a difference, a loss,
-#                an error or growing memory
+#                of server (OPERATIONS=10000), 1,000 kills of the service (KILLS=1000) while 10,000 messages are
+#                brought to it (DELIVERIES=10000) and while it downloads by POP3 and IMAP and imports, then the
+#                demo under mixed use for MINUTES=60; fails on a difference, a loss, an error or growing memory
 #   make fuzz    the mutation tests of every parser, with SECONDS=60 each
 
 SWIFT ?= swift
@@ -17,7 +17,7 @@ MINUTES ?= 60
 OPERATIONS ?= 10000
 CASES ?= 100000
 DELIVERIES ?= 10000
-KILLS ?= 500
+KILLS ?= 1000
 SECONDS ?= 60
 ARGS ?=
 export SWIFT
@@ -50,8 +50,8 @@ soak:
 	@RESTANTE_SIEVE_CASES=$(CASES) TEST_LIMIT=10800 .ci/test --filter SieveDifferential
 	@RESTANTE_RULE_CASES=$(CASES) TEST_LIMIT=10800 .ci/test --filter EquivalenceTests
 	@RESTANTE_OPERATIONS=$(OPERATIONS) TEST_LIMIT=10800 .ci/test --filter SyncProperty
-	@RESTANTE_DELIVERIES=$(DELIVERIES) TEST_LIMIT=3600 .ci/test --filter MailListenerTests
-	@RESTANTE_POP3_KILLS=$(KILLS) TEST_LIMIT=7200 .ci/test --filter POP3KillTests
+	@RESTANTE_DELIVERIES=$(DELIVERIES) RESTANTE_KILLS=$(KILLS) TEST_LIMIT=3600 .ci/test --filter MailListenerTests
+	@RESTANTE_KILLS=$(KILLS) TEST_LIMIT=10800 .ci/test --filter KillTests
 	@Benchmarks/soak.sh $(MINUTES)
 
 # Not coverage-guided: random mutations of good inputs, from a seed that a failure prints. The same

@@ -61,6 +61,11 @@ package struct EngineConfiguration: Sendable {
   package var bodyWaiters = 64
   /// How long a reader waits for one.
   package var bodyWait: Duration = .seconds(20)
+  /// How many messages, and how many bytes of them, are copied from an IMAP server in one transaction.
+  package var copyBatch = 200
+  package var copyBatchBytes: Int64 = 8 << 20
+  /// How many messages that are to be copied are looked for in one go.
+  package var copySlice = 2000
   /// The largest part, in bytes, that is turned into text in memory.
   package var textLimit = 4 * 1024 * 1024
   /// How long a search waits for an account's server; what it has not found by then is told as missing.

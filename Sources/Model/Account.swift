@@ -156,9 +156,9 @@ package struct BackendSettings: Sendable, Equatable {
   package var allowCleartext: Bool
   /// The SHA-256, in hex, of the one certificate that is accepted though it does not verify.
   package var certificateSHA256: String?
-  /// How long what was downloaded by POP3 stays on its server, as the user says; see `retention(in:)`.
+  /// How long what was downloaded stays on its server, as the user says; see `retention(in:)`.
   package var leaveOnServer: ServerRetention.Time?
-  /// Whether what is deleted here is deleted on its POP3 server, as the user says.
+  /// Whether what is deleted here, or moved to the trash, is deleted on its server, as the user says.
   package var deleteWhenRemoved = false
 
   package init(
@@ -210,7 +210,7 @@ package struct BackendSettings: Sendable, Equatable {
   }
 }
 
-/// How long mail stays on a POP3 server after it was downloaded.
+/// How long mail stays on a server after it was downloaded.
 package struct ServerRetention: Sendable, Equatable {
   /// A time that may be none, or without end.
   package enum Time: Sendable, Equatable {

@@ -100,6 +100,7 @@ extension Store {
 
   /// Removes those of `held` that nothing took over, and the messages that only they held.
   ///
+  /// In an account that is offline what is kept here whole stays, and is here alone from then on.
   /// One that an intent is meant for stays until the server has answered that: its id could not go to a copy yet.
   package func removeHeld(
     _ held: [HeldPlacement],
@@ -108,6 +109,7 @@ extension Store {
     guard !held.isEmpty else { return }
     try await attempt {
       try await mailTransaction(account) { connection in
+        try await keepHeld(held, of: account, on: connection)
         let rows = try await connection.query(
           """
           delete from placement p using unnest(\(held.map(\.mailbox.rawValue))::bigint[],

@@ -4,13 +4,15 @@ import Postgres
 
 /// Turns a patch of messages into changed placements, counters, intents and what the feed says.
 ///
-/// What is done in a local mailbox has no intent: no server stands behind it.
+/// What is done in a local mailbox, or to a message that is kept here alone, has no intent: no server stands behind it.
 struct IntentPlan {
   private struct Placement {
     var mailbox: Int64
     var uid: Int64?
     var keywords: [String]
     var receivedAt: Timestamp
+    /// Whether the message is in this mailbox here alone.
+    var isLocal: Bool
 
     var isSeen: Bool { keywords.contains("$seen") }
   }
@@ -33,18 +35,21 @@ struct IntentPlan {
   private(set) var expungedHere: [Int64] = []
 
   init(placements rows: PostgresRows, mailboxes: PostgresRows) throws {
-    for row in 0..<rows.count {
-      placements[try rows.int64(row, 0), default: []].append(
-        Placement(
-          mailbox: try rows.int64(row, 1),
-          uid: try rows.optionalInt64(row, 2),
-          keywords: try rows.stringArray(row, 3),
-          receivedAt: try rows.timestamp(row, 5)
-        )
-      )
-    }
     for row in 0..<mailboxes.count {
       self.mailboxes[try mailboxes.int64(row, 0)] = try mailboxes.bool(row, 1)
+    }
+    for row in 0..<rows.count {
+      let mailbox = try rows.int64(row, 1)
+      placements[try rows.int64(row, 0), default: []].append(
+        Placement(
+          mailbox: mailbox,
+          uid: try rows.optionalInt64(row, 2),
+          keywords: try rows.stringArray(row, 3),
+          receivedAt: try rows.timestamp(row, 5),
+          isLocal: try isLocal(mailbox)
+            || rows.int16(row, 6) == PlacementOrigin.local.rawValue
+        )
+      )
     }
   }
 
@@ -84,6 +89,16 @@ struct IntentPlan {
     }
   }
 
+  /// Takes every message out of `mailbox`, also where it is in no other.
+  mutating func destroy(in mailbox: ID<Mailbox>) {
+    for message in placements.keys.sorted() {
+      let list = placements[message] ?? []
+      guard let place = list.first(where: { $0.mailbox == mailbox.rawValue }) else { continue }
+      expunge(message, place)
+      if list.count == 1 { destroyed.append(message) } else { changed.append(message) }
+    }
+  }
+
   private mutating func changeKeywords(of message: Int64, _ patch: MessagePatch) {
     guard var list = placements[message] else { return }
     for index in list.indices {
@@ -104,7 +119,7 @@ struct IntentPlan {
       list[index].keywords = new.sorted()
       count(list[index], 1)
       writes.append(.keywords(message: message, list[index]))
-      queue(operation)
+      queue(operation, list[index])
     }
     placements[message] = list
   }
@@ -137,15 +152,28 @@ struct IntentPlan {
     var added = wanted.subtracting(current).sorted()
     let removed = list.filter { !wanted.contains($0.mailbox) }
     // Copies come before moves, which take their source away, and expunges last of all.
-    for target in added.dropLast(removed.count) { copy(message, first, to: target) }
+    for target in added.dropLast(removed.count) {
+      try checkKept(first, in: target)
+      copy(message, first, to: target)
+    }
     added = added.suffix(removed.count)
     for placement in removed {
       if let target = added.popLast() {
+        try checkKept(placement, in: target)
         move(message, placement, to: target)
       } else {
         expunge(message, placement)
       }
     }
+  }
+
+  /// What a server has cannot be where it has no mailbox.
+  private func checkKept(_ placement: Placement, in target: Int64) throws(ServiceError) {
+    guard isLocal(target), !placement.isLocal else { return }
+    throw ServiceError(
+      .conflict,
+      "The server has this mailbox no more: only messages that are kept here alone can go there."
+    )
   }
 
   private mutating func move(_ message: Int64, _ placement: Placement, to target: Int64) {
@@ -157,7 +185,8 @@ struct IntentPlan {
         uid: placement.uid,
         target: target,
         previous: placement.keywords
-      )
+      ),
+      placement
     )
     remove(message, placement)
     insert(message, placement, into: target)
@@ -171,7 +200,8 @@ struct IntentPlan {
         mailbox: placement.mailbox,
         uid: placement.uid,
         target: target
-      )
+      ),
+      placement
     )
     insert(message, placement, into: target)
   }
@@ -184,16 +214,17 @@ struct IntentPlan {
         mailbox: placement.mailbox,
         uid: placement.uid,
         previous: placement.keywords
-      )
+      ),
+      placement
     )
-    if isLocal(placement.mailbox) { expungedHere.append(message) }
+    if placement.isLocal { expungedHere.append(message) }
     remove(message, placement)
   }
 
   private func isLocal(_ mailbox: Int64) -> Bool { mailboxes[mailbox] ?? false }
 
-  private mutating func queue(_ operation: PlannedOperation) {
-    if !isLocal(operation.mailbox) { operations.append(operation) }
+  private mutating func queue(_ operation: PlannedOperation, _ placement: Placement) {
+    if !placement.isLocal { operations.append(operation) }
   }
 
   private mutating func insert(_ message: Int64, _ placement: Placement, into target: Int64) {
@@ -232,7 +263,7 @@ struct IntentPlan {
       insert into placement (account_id, mailbox_id, message_id, uid, origin, keywords, is_seen,
         received_at)
       values (\(account), \(placement.mailbox), \(message), null,
-        \(PlacementOrigin(ofNewIn: isLocal(placement.mailbox)).rawValue), \(placement.keywords),
+        \(PlacementOrigin(ofNewIn: placement.isLocal).rawValue), \(placement.keywords),
         \(placement.isSeen),
         \(placement.receivedAt))
       on conflict (account_id, mailbox_id, message_id) do update

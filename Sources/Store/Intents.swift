@@ -26,6 +26,17 @@ extension Store {
     try await intend(messages, of: account, ifVersion: nil) { intents in intents.destroy() }
   }
 
+  /// Takes messages out of one mailbox for good, where they are in it.
+  package func destroyMessages(
+    _ messages: [ID<Message>],
+    in mailbox: ID<Mailbox>,
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    _ = try await intend(messages, of: account, ifVersion: nil) { intents in
+      intents.destroy(in: mailbox)
+    }
+  }
+
   private func intend(
     _ messages: [ID<Message>],
     of account: ID<Account>,
@@ -55,7 +66,7 @@ extension Store {
         and id = any (\(numbers)) order by id for update
       """,
       """
-      select message_id, mailbox_id, uid, keywords, is_seen, received_at from placement
+      select message_id, mailbox_id, uid, keywords, is_seen, received_at, origin from placement
       where account_id = \(account.rawValue) and message_id = any (\(numbers))
         and not is_deleted
       order by message_id, mailbox_id for update

@@ -43,7 +43,8 @@ extension Store {
   /// Makes the `known` mailboxes those that the server lists, and returns them; writes nothing where they are.
   ///
   /// Those that are `renamed`, to the wire's names given, keep their ids and all that is known of them.
-  /// A mailbox that the server no longer lists goes, with its placements and the messages that only it held.
+  /// A mailbox that the server no longer lists goes, with its placements and the messages that only it held; where some of
+  /// them are kept here alone it becomes a local one, which goes when it is empty or is the server's again.
   package func storeListing(
     _ listing: [MailboxListing],
     known: [Mailbox]? = nil,
@@ -102,7 +103,10 @@ extension Store {
         update mailbox set name = \(item.name), path = \(item.path),
           encoded_name = \(item.encodedName), delimiter = \(item.delimiter), role = \(item.role),
           is_subscribed = \(item.isSubscribed), is_selectable = \(item.isSelectable),
-          object_id = coalesce(\(item.objectID), object_id), version = version + 1
+          object_id = coalesce(\(item.objectID), object_id), version = version + 1,
+          is_local = \(item.isLocal),
+          synced_down_to = case when is_local and not \(item.isLocal) then null
+            else synced_down_to end
         where account_id = \(account.rawValue) and id = \(mailbox.rawValue)
         """
       )
@@ -125,7 +129,11 @@ extension Store {
       FeedEntry(.mailbox, .updated, plan.updated.map(\.mailbox.rawValue)),
     ]
     for mailbox in plan.gone {
-      entries += try await removeMailbox(mailbox.id, of: account, on: connection)
+      if let detached = try await detachMailbox(mailbox, of: account, on: connection) {
+        entries += detached
+      } else {
+        entries += try await removeMailbox(mailbox.id, of: account, on: connection)
+      }
     }
     try await append(entries, to: account, on: connection)
   }
@@ -190,7 +198,7 @@ struct ListingPlan {
       left.remove(mailbox.id)
       if !mailbox.shows(item) { updated.append((mailbox.id, item)) }
     }
-    gone = known.filter { left.contains($0.id) }
+    gone = known.filter { left.contains($0.id) && !($0.isLocal && $0.totalMessages > 0) }
   }
 }
 
@@ -200,6 +208,7 @@ extension Mailbox {
     name == item.name && path == item.path && encodedName == item.encodedName
       && delimiter == item.delimiter && role == item.role
       && isSubscribed == item.isSubscribed && isSelectable == item.isSelectable
+      && isLocal == item.isLocal
       && (item.objectID == nil || objectID == item.objectID)
   }
 }

@@ -12,22 +12,9 @@ extension Store {
     buries: Bool = true,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
-    let intents = try await operations(
-      of: account,
-      where: "(o.mailbox_id = \(id.rawValue) or o.target_mailbox_id = \(id.rawValue))",
-      on: connection
-    )
-    let underWay = intents.filter { $0.state == "pending" || $0.state == "running" }
-    var others: Set<Int64> = []
-    for intent in underWay.reversed() {
-      others.formUnion(try await revert(intent, account, on: connection))
-    }
-    others.remove(id.rawValue)
+    let taken = try await takeBackIntents(on: id, of: account, on: connection)
+    let (others, intents) = (taken.mailboxes, taken.intents)
     let results = try await connection.pipeline([
-      """
-      delete from operation where account_id = \(account.rawValue)
-        and id = any (\(intents.map(\.id.rawValue)))
-      """,
       """
       delete from placement where account_id = \(account.rawValue)
         and mailbox_id = \(id.rawValue)
@@ -35,8 +22,8 @@ extension Store {
       """,
       "delete from mailbox where account_id = \(account.rawValue) and id = \(id.rawValue)",
     ])
-    var messages = Set(underWay.map(\.message.rawValue))
-    for row in 0..<results[1].count { messages.insert(try results[1].int64(row, 0)) }
+    var messages = taken.messages
+    for row in 0..<results[0].count { messages.insert(try results[0].int64(row, 0)) }
     let destroyed = try await destroyUnplaced(
       messages.sorted(),
       of: account,
@@ -48,7 +35,7 @@ extension Store {
     if !others.isEmpty { try await recount(others.sorted(), of: account, on: connection) }
     return [
       FeedEntry(.message, .destroyed, destroyed), FeedEntry(.message, .updated, left),
-      FeedEntry(.operation, .destroyed, intents.map(\.id.rawValue)),
+      FeedEntry(.operation, .destroyed, intents),
       FeedEntry(
         .mailbox,
         .updated,
@@ -56,6 +43,85 @@ extension Store {
         properties: ["totalMessages", "unreadMessages"]
       ),
       FeedEntry(.mailbox, .destroyed, [id.rawValue]),
+    ]
+  }
+
+  /// Takes back what the intents on a mailbox showed, the last one first, and drops them: their messages, the other mailboxes
+  /// whose counters are no longer right, and the intents.
+  private func takeBackIntents(
+    on mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> (messages: Set<Int64>, mailboxes: Set<Int64>, intents: [Int64]) {
+    let intents = try await operations(
+      of: account,
+      where: "(o.mailbox_id = \(mailbox.rawValue) or o.target_mailbox_id = \(mailbox.rawValue))",
+      on: connection
+    )
+    let underWay = intents.filter { $0.state == "pending" || $0.state == "running" }
+    var others: Set<Int64> = []
+    // A release asks for what has happened.
+    for intent in underWay.reversed() where intent.kind != "release" {
+      others.formUnion(try await revert(intent, account, on: connection))
+    }
+    others.remove(mailbox.rawValue)
+    let ids = intents.map(\.id.rawValue)
+    _ = try await connection.query(
+      "delete from operation where account_id = \(account.rawValue) and id = any (\(ids))"
+    )
+    return (Set(underWay.map(\.message.rawValue)), others, ids)
+  }
+
+  /// Makes a mailbox that its server no longer has a local one, where messages in it are kept here alone; nil where none is.
+  ///
+  /// What the server had is held: it may be in another mailbox.
+  func detachMailbox(
+    _ mailbox: Mailbox,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [FeedEntry]? {
+    guard !mailbox.isLocal else { return nil }
+    let kept = try await connection.query(
+      """
+      select exists (select 1 from placement p where p.account_id = \(account.rawValue)
+        and p.mailbox_id = \(mailbox.id.rawValue)
+        and (p.origin = \(PlacementOrigin.local.rawValue)
+          or (select mode = 'offline' from account where id = p.account_id)
+            and exists (select 1 from message m where m.account_id = p.account_id
+              and m.id = p.message_id and m.blob_id is not null)))
+      """
+    )
+    guard try kept.bool(0, 0) else { return nil }
+    let taken = try await takeBackIntents(on: mailbox.id, of: account, on: connection)
+    _ = try await connection.pipeline([
+      """
+      update mailbox set is_local = true, uid_validity = null, uid_next = null,
+        highest_mod_seq = null, synced_down_to = 1, object_id = null, role = null,
+        is_selectable = true, version = version + 1,
+        encoded_name = case when exists (select 1 from mailbox o
+            where o.account_id = mailbox.account_id and o.encoded_name = \(mailbox.encodedName)
+              and o.id <> mailbox.id)
+          then encoded_name else \(mailbox.encodedName) end
+      where account_id = \(account.rawValue) and id = \(mailbox.id.rawValue)
+      """,
+      """
+      update placement set uid = null, origin = \(PlacementOrigin.vanished.rawValue)
+      where account_id = \(account.rawValue) and mailbox_id = \(mailbox.id.rawValue)
+        and origin <> \(PlacementOrigin.local.rawValue)
+      """,
+    ])
+    let touched = taken.mailboxes.union([mailbox.id.rawValue]).sorted()
+    let destroyed = try await destroyUnplaced(
+      taken.messages.sorted(),
+      of: account,
+      on: connection
+    )
+    let left = taken.messages.subtracting(destroyed).sorted()
+    try await touch(left, of: account, on: connection)
+    try await recount(touched, of: account, on: connection)
+    return [
+      FeedEntry(.message, .destroyed, destroyed), FeedEntry(.message, .updated, left),
+      FeedEntry(.operation, .destroyed, taken.intents), FeedEntry(.mailbox, .updated, touched),
     ]
   }
 }

@@ -153,7 +153,7 @@ extension Store {
       select p.message_id, m.identity from placement p
       join message m on m.account_id = p.account_id and m.id = p.message_id
       where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.id.rawValue)
-        and p.uid is null
+        and p.uid is null and p.origin <> \(PlacementOrigin.local.rawValue)
         and not exists (select 1 from operation o where o.account_id = p.account_id
           and o.message_id = p.message_id and o.state in ('pending', 'running')
           and (o.target_mailbox_id = p.mailbox_id
@@ -162,14 +162,14 @@ extension Store {
       """,
       """
       select uid from operation where account_id = \(account.rawValue)
-        and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+        and mailbox_id = \(mailbox.id.rawValue) and kind in \(Self.leavingKinds)
         and state in ('pending', 'running') and \(chosen)
       """,
       """
       select m.identity from operation o
       join message m on m.account_id = o.account_id and m.id = o.message_id
       where o.account_id = \(account.rawValue) and o.mailbox_id = \(mailbox.id.rawValue)
-        and o.kind in ('move', 'delete') and o.state in ('pending', 'running')
+        and o.kind in \(Self.leavingKinds) and o.state in ('pending', 'running')
         and o.uid is null
       """,
     ]
@@ -245,7 +245,7 @@ extension Store {
           and mailbox_id = \(mailbox.id.rawValue) and uid is not null
         union
         select uid from operation where account_id = \(mailbox.accountID.rawValue)
-          and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+          and mailbox_id = \(mailbox.id.rawValue) and kind in \(Self.leavingKinds)
           and state in ('pending', 'running') and uid is not null
         order by uid
         """
@@ -314,7 +314,7 @@ extension Store {
         select (select count(*) from placement where account_id = \(mailbox.accountID.rawValue)
             and mailbox_id = \(mailbox.id.rawValue) and uid is not null)
           + (select count(*) from operation where account_id = \(mailbox.accountID.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and kind in ('move', 'delete')
+            and mailbox_id = \(mailbox.id.rawValue) and kind in \(Self.leavingKinds)
             and state in ('pending', 'running') and uid is not null),
           (select is_unsure from mailbox where account_id = \(mailbox.accountID.rawValue)
             and id = \(mailbox.id.rawValue))

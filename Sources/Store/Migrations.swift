@@ -92,8 +92,13 @@ package enum Migrations {
       ),
       Migration(
         number: 18,
+        name: "modes",
+        sql: String(decoding: PackageResources._018_modes_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 19,
         name: "refusals",
-        sql: String(decoding: PackageResources._018_refusals_sql, as: UTF8.self)
+        sql: String(decoding: PackageResources._019_refusals_sql, as: UTF8.self)
       ),
     ]
   }

@@ -36,7 +36,7 @@ extension Store {
         let destroyed = try await destroyUnplaced(
           messages,
           of: account,
-          buries: operations.first?.kind != "delete",
+          buries: !["delete", "release"].contains(operations.first?.kind),
           on: connection
         )
         let left = Set(messages).subtracting(destroyed).sorted()
@@ -137,7 +137,7 @@ extension Store {
         and not exists (select 1 from operation later
           where later.account_id = \(account.rawValue)
             and later.message_id = \(message.rawValue) and later.ordinal > \(operation.ordinal)
-            and later.mailbox_id = \(mailbox.rawValue) and later.kind in ('move', 'delete')
+            and later.mailbox_id = \(mailbox.rawValue) and later.kind in \(Self.leavingKinds)
             and later.state in ('pending', 'running'))
       """,
       """
@@ -157,21 +157,29 @@ extension Store {
   }
 
   /// The server refused: what was shown is taken back, and the intent stays with the reason until it is discarded.
+  ///
+  /// With `conflict` it was not asked, since the message has other flags there than it had when the intent was made: those show.
   package func refuseOperation(
     _ operation: OperationRecord,
     reason: String,
+    conflict: ServerFlags? = nil,
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       try await mailTransaction(account) { connection in
         let rows = try await connection.query(
           """
-          update operation set state = 'refused', last_error = \(reason)
+          update operation set state = \(conflict == nil ? "refused" : "conflict"),
+            last_error = \(reason), server_keywords = \(conflict?.keywords)
           where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
           """
         )
         guard rows.affected == 1 else { return }
         let touched = try await revert(operation, account, on: connection)
+        if let conflict {
+          let mailbox = operation.mailbox
+          _ = try await mergeFlags([conflict], in: mailbox, of: account, on: connection)
+        }
         try await recount(touched, of: account, on: connection)
         let destroyed = try await destroyUnplaced(
           [operation.message.rawValue],
@@ -232,6 +240,16 @@ extension Store {
           \(origin.rawValue), \(previous), '$seen' = any (\(previous)::text[]), m.received_at
         from message m where m.account_id = \(account.rawValue) and m.id = \(message)
         on conflict do nothing
+        """
+      )
+    case "release":
+      _ = try await connection.query(
+        """
+        update placement set uid = \(operation.uid), origin = \(
+          (operation.uid == nil ? PlacementOrigin.unmatched : .server).rawValue)
+        where account_id = \(account.rawValue) and mailbox_id = \(operation.mailbox.rawValue)
+          and message_id = \(message) and uid is null
+          and origin = \(PlacementOrigin.local.rawValue)
         """
       )
     default: break

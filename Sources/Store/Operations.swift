@@ -5,7 +5,7 @@ import Postgres
 /// A durable intent on its way to a server.
 package struct OperationRecord: Sendable {
   package var id: ID<MailOperation>
-  /// `keywords`, `move`, `copy`, `delete` or `append`.
+  /// `keywords`, `move`, `copy`, `delete`, `append` or `release`.
   package var kind: String
   /// `pending`, `running`, `refused` or `conflict`.
   package var state: String
@@ -28,11 +28,16 @@ package struct OperationRecord: Sendable {
   /// The message's size, and when it was received.
   package var size: Int64
   package var receivedAt: Timestamp
-  /// What to put back where the server refuses.
-  var previousKeywords: [String]
+  /// The keywords that the message had; what to put back where the server refuses.
+  package var previousKeywords: [String]
+  /// Those that the server has for the message of a conflict.
+  package var serverKeywords: [String]?
 }
 
 extension Store {
+  /// The kinds of intents that take a message away from a mailbox of the server.
+  static let leavingKinds: SQL = "('move', 'delete', 'release')"
+
   private static let operationColumns: SQL = """
     select o.id, o.kind, o.state, o.message_id, o.mailbox_id,
       coalesce(o.uid, (select p.uid from placement p where p.account_id = o.account_id
@@ -40,7 +45,7 @@ extension Store {
       o.target_mailbox_id, o.add_keywords, o.remove_keywords, coalesce(o.blob_id, m.blob_id),
       o.attempts, o.last_error, o.created_at, m.message_id, o.ordinal,
       coalesce(m.identity, ''), coalesce(m.size, 0), coalesce(m.received_at, o.created_at),
-      o.previous_keywords
+      o.previous_keywords, o.server_keywords
     from operation o
     left join message m on m.account_id = o.account_id and m.id = o.message_id
     """
@@ -134,7 +139,8 @@ extension Store {
       identity: try rows.byteArray(row, 15),
       size: try rows.int64(row, 16),
       receivedAt: try rows.timestamp(row, 17),
-      previousKeywords: try rows.optionalStringArray(row, 18) ?? []
+      previousKeywords: try rows.optionalStringArray(row, 18) ?? [],
+      serverKeywords: try rows.optionalStringArray(row, 19)
     )
   }
 
@@ -209,8 +215,8 @@ extension OperationRecord {
 extension Store {
   /// Whether expunging a message from a mailbox leaves it where it is meant to stay.
   ///
-  /// It does where nothing is meant to stay, or where the server has told a UID of it in another
-  /// mailbox. The last copy of a message is never expunged on the strength of an intent alone.
+  /// It does where nothing is meant to stay, where it is kept here alone in another mailbox, or where the
+  /// server has told a UID of it there. The last copy of a message is never expunged on the strength of an intent alone.
   package func canExpunge(
     _ operation: OperationRecord,
     of account: ID<Account>
@@ -221,7 +227,8 @@ extension Store {
         select not exists (select 1 from placement where account_id = \(account.rawValue)
             and message_id = \(operation.message.rawValue) and not is_deleted)
           or exists (select 1 from placement where account_id = \(account.rawValue)
-            and message_id = \(operation.message.rawValue) and uid is not null
+            and message_id = \(operation.message.rawValue)
+            and (uid is not null or origin = \(PlacementOrigin.local.rawValue))
             and mailbox_id <> \(operation.mailbox.rawValue))
           or exists (select 1 from operation where account_id = \(account.rawValue)
             and message_id = \(operation.message.rawValue) and kind in ('move', 'copy')

@@ -94,6 +94,14 @@ extension ServiceError {
   init(_ error: PostgresError) {
     if case .server(sqlState: "22021", _, _) = error {
       self.init(.invalidRequest, "A text holds U+0000, which cannot be stored.")
+    } else if case .server(sqlState: "53100", _, _) = error {
+      self.init(
+        .unavailable,
+        "The disk of the database is full.",
+        cause: "\(error)",
+        isRetryable: true,
+        retryAfter: 60
+      )
     } else if error == .cancelled {
       self.init(.unavailable, "The request was cancelled.", isRetryable: true)
     } else if error.isRetryable {

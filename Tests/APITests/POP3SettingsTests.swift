@@ -78,12 +78,16 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"{"protocol":"imap","host":"h","leaveOnServer":true}"#, "/incoming/leaveOnServer", "unknown"),
+    (
+      #"{"protocol":"imap","host":"h","leaveOnServer":false}"#, "/incoming/leaveOnServer",
+      "conflict"
+    ),
+    (#"{"protocol":"local","leaveOnServer":true}"#, "/incoming/leaveOnServer", "unknown"),
     (
       #"{"host":"h","auth":{"type":"rpop","username":"u"}}"#, "/incoming/auth/type", "unsupported"
     ),
   ])
-  func `what only POP3 has is of no other protocol`(
+  func `what a protocol or a mode does not have is told`(
     _ incoming: String,
     _ pointer: String,
     _ code: String

@@ -1,7 +1,7 @@
 package import Net
 import Synchronization
 
-/// Stands between a client and a server, notes what the client sends, and can fall silent.
+/// Stands between a client and a server, notes what the client sends, and can fall silent or go away.
 ///
 /// All of it runs on the loop it was made for.
 package final class TapProxy: Sendable {
@@ -9,12 +9,15 @@ package final class TapProxy: Sendable {
   package let port: UInt16
   private let listener: Listener
   private let loop: EventLoop
+  /// Nil where the loop is somebody else's.
+  private let group: EventLoopGroup?
   private let target: SocketAddress
   private let state = Mutex(State())
 
   private struct State {
     var accepting: Task<Void, Never>?
     var connections: [Connection] = []
+    var isAway = false
   }
 
   private struct Connection {
@@ -23,14 +26,17 @@ package final class TapProxy: Sendable {
     /// Whether the last bytes were the server's.
     var isAnswered = true
     var isSilent = false
+    /// Cuts it; to be called on the loop.
+    var cut: @Sendable () -> Void = {}
   }
 
   /// A proxy to a port of this machine.
-  package init(to port: UInt16, on loop: EventLoop) throws {
+  package init(to port: UInt16, on loop: EventLoop, of group: EventLoopGroup? = nil) throws {
     guard let any = SocketAddress(ip: "127.0.0.1", port: 0),
       let target = SocketAddress(ip: "127.0.0.1", port: port)
     else { throw TestSupportError.failed("no address") }
     self.loop = loop
+    self.group = group
     self.target = target
     listener = try Listener(bindingTo: any, on: loop)
     guard case .ipv4(_, let own) = listener.localAddress else {
@@ -40,6 +46,17 @@ package final class TapProxy: Sendable {
     let task = Task(executorPreference: loop) { [self] in await acceptAll() }
     state.withLock { $0.accepting = task }
   }
+
+  /// A proxy on a loop of its own.
+  package static func alone(to port: UInt16) async throws -> TapProxy {
+    let group = try EventLoopGroup(loopCount: 1)
+    return try await Task(executorPreference: group.loops[0]) {
+      try TapProxy(to: port, on: group.loops[0], of: group)
+    }.value
+  }
+
+  /// How often clients have sent something so far.
+  package var requestCount: Int { requests.reduce(0) { $0 + $1.count } }
 
   /// What each client sent, a list a connection; bytes that one answer parts stand apart.
   package var requests: [[String]] { state.withLock { $0.connections.map(\.requests) } }
@@ -60,11 +77,24 @@ package final class TapProxy: Sendable {
     }
   }
 
+  /// Cuts what is open and lets nobody through until `comeBack`: the server is away for whoever comes this way.
+  package func goAway() {
+    let cuts = state.withLock { state in
+      state.isAway = true
+      return state.connections.map(\.cut)
+    }
+    loop.execute { for cut in cuts { cut() } }
+  }
+
+  /// Lets connections through again.
+  package func comeBack() { state.withLock { $0.isAway = false } }
+
   /// Stops listening and cuts what is open.
   package func stop() async {
     let task = state.withLock { $0.accepting }
     task?.cancel()
     await task?.value
+    await group?.shutdown()
   }
 
   private func acceptAll() async {
@@ -87,8 +117,18 @@ package final class TapProxy: Sendable {
   private func serve(_ socket: AcceptedSocket, _ number: Int) async throws {
     let client = try socket.stream(on: loop)
     defer { client.close() }
+    if state.withLock({ $0.isAway }) { return }
     let server = try await SocketStream.connect(to: target, deadline: .after(.seconds(10)))
     defer { server.close() }
+    let isAway = state.withLock { state in
+      state.connections[number].cut = {
+        client.close()
+        server.close()
+      }
+      return state.isAway
+    }
+    if isAway { return }
+    defer { state.withLock { $0.connections[number].cut = {} } }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { [self] in
         try await pump(client, server, number) { connection, bytes in

@@ -17,7 +17,8 @@ enum AccountJSON {
     let state = account.state.rawValue
     let first = account.firstSyncedAt == nil ? 0 : 1
     let used = connection.quotas.map { "\($0.used).\($0.limit)" }.joined(separator: ".")
-    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)-\(used)"
+    let copy = connection.copy.map { "\($0.kept).\($0.total)" } ?? ""
+    let settled = "\(account.version)-\(state)-\(sync)-\(failure)-\(first)-\(used)-\(copy)"
     guard let watching = connection.watching else { return ETag(settled) }
     let since = watching.since.microseconds
     let heard = minute(watching.lastHeardAt).microseconds
@@ -117,6 +118,13 @@ enum AccountJSON {
           }
         }
       }
+      json.member("copy") { json in
+        guard let copy = connection.copy else { return json.null() }
+        json.object { json in
+          json.member("kept") { $0.int(copy.kept) }
+          json.member("total") { $0.int(copy.total) }
+        }
+      }
     }
   }
 
@@ -129,7 +137,7 @@ enum AccountJSON {
       json.member("tls") { $0.string(settings.security.rawValue) }
       json.member("allowCleartext") { $0.bool(settings.allowCleartext) }
       json.member("certificateSHA256") { $0.string(settings.certificateSHA256) }
-      if settings.kind == .pop3 { writeRetention(settings, to: &json) }
+      if settings.kind != .smtp { writeRetention(settings, to: &json) }
       json.member("auth") { json in
         json.object { json in
           json.member("type") { $0.string(settings.authType.rawValue) }

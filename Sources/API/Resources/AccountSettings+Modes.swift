@@ -2,7 +2,7 @@ import Bytes
 import Engine
 import Model
 
-// Where the mail of an account is kept, and how long what was downloaded stays on a POP3 server.
+// Where the mail of an account is kept, and how long what was downloaded stays on its server.
 
 extension AccountSettings {
   /// A POP3 account has all of its mail here: its usual mode says so.
@@ -12,8 +12,7 @@ extension AccountSettings {
 
   /// What is wrong with a mode and what an account is to do with the mail on its server.
   static func check(_ mode: AccountMode, _ incoming: Side, _ faults: Faults) {
-    guard incoming.settings.kind == .pop3 else { return }
-    if mode == .online {
+    if mode == .online, incoming.settings.kind == .pop3 {
       faults.addValue(
         "/mode",
         .unsupported,
@@ -39,7 +38,7 @@ extension AccountSettings {
     check(mode, Side(settings: settings), faults)
   }
 
-  /// How long mail stays on a POP3 server.
+  /// How long mail stays on a server once it is here.
   static func readRetention(
     _ object: inout ObjectDecoder,
     _ old: BackendSettings?,

@@ -185,7 +185,7 @@ extension AccountSettings {
       certificateSHA256: pin
     )
     if port == nil { settings.port = role.port(settings) }
-    if kind == .pop3 { readRetention(&object, old, into: &settings) }
+    if role == .incoming, kind != .local { readRetention(&object, old, into: &settings) }
     object.finish()
     return settings.host.isEmpty ? nil : Side(settings: settings, secret: auth.secret)
   }

@@ -49,7 +49,7 @@ extension Endpoints {
 enum OperationJSON {
   static let members = [
     "id", "kind", "state", "messageId", "mailboxId", "targetMailboxId", "addKeywords",
-    "removeKeywords", "attempts", "lastError", "createdAt",
+    "removeKeywords", "attempts", "lastError", "serverKeywords", "createdAt",
   ]
 
   static func write(
@@ -68,6 +68,9 @@ enum OperationJSON {
       json.member("removeKeywords", fields) { $0.strings(record.removeKeywords) }
       json.member("attempts", fields) { $0.int(record.attempts) }
       json.member("lastError", fields) { $0.string(record.lastError) }
+      json.member("serverKeywords", fields) { json in
+        if let keywords = record.serverKeywords { json.strings(keywords) } else { json.null() }
+      }
       json.member("createdAt", fields) { $0.time(record.createdAt) }
     }
   }

@@ -32,10 +32,18 @@ package struct AccountConnection: Sendable, Equatable {
     package var limit: Int64
   }
 
+  /// How much of the account's mail is kept here, in messages.
+  package struct Copy: Sendable, Equatable {
+    package var kept: Int64
+    package var total: Int64
+  }
+
   /// Nil while the account is not connected.
   package var watching: Watching?
   /// As it was last read; it stays known while the account is not connected.
   package var quotas: [Quota] = []
+  /// Nil where bodies are fetched when they are asked for.
+  package var copy: Copy?
 
   /// No connection.
   package init() {}
@@ -65,6 +73,9 @@ final class ConnectionRecord: Sendable {
 
   /// The server's quotas are these now.
   func note(_ quotas: [AccountConnection.Quota]) { connection.withLock { $0.quotas = quotas } }
+
+  /// So much is kept here now.
+  func note(_ copy: AccountConnection.Copy) { connection.withLock { $0.copy = copy } }
 
   /// The account is not connected any more.
   func end() { connection.withLock { $0.watching = nil } }

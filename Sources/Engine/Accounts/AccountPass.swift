@@ -67,7 +67,7 @@ struct AccountPass {
     var wasReplaced = false
     var refused: Set<ID<Mailbox>> = []
     var unopened: Set<ID<Mailbox>> = []
-    for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
+    for mailbox in inboxFirst(mailboxes) where mailbox.isOpenable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
       if name != stale, let status = statuses[name],
         MailboxSync.isCurrent(
@@ -117,7 +117,7 @@ struct AccountPass {
         names.contains($0.imapName) || hasInbox && $0.role == "inbox"
       }
     }
-    for mailbox in inboxFirst(mailboxes) where mailbox.isSelectable {
+    for mailbox in inboxFirst(mailboxes) where mailbox.isOpenable {
       do {
         try await attempt(mailbox)
       } catch is MailboxSync.ReplacedMailbox {
@@ -159,4 +159,9 @@ struct AccountPass {
   private func inboxFirst(_ mailboxes: [Mailbox]) -> [Mailbox] {
     mailboxes.filter { $0.role == "inbox" } + mailboxes.filter { $0.role != "inbox" }
   }
+}
+
+extension Mailbox {
+  /// Whether the server has it and opens it.
+  fileprivate var isOpenable: Bool { isSelectable && !isLocal }
 }

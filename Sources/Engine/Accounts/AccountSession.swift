@@ -57,6 +57,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       client: client,
       services: services,
       account: worker.account,
+      sparesChanged: record.mode != .online,
       logger: worker.logger
     )
     let loop = worker.loop
@@ -149,12 +150,14 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
     let isDue = configuration.pollInterval != nil && nextPoll <= .now
     guard again || isDue || !reasons.isDisjoint(with: [.everything, .tree]) else {
       guard !reasons.isDisjoint(with: [.inbox, .mailboxes]) else { return false }
+      defer { worker.copies.notify(.bodies) }
       return try await pass().syncTold(hasInbox: reasons.contains(.inbox))
     }
     let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
     let looksAgain = try await run(pass(), comparingFlags: comparesFlags)
     (hasPassed, rematches) = (true, true)
     opened.notify(.inbox)
+    worker.copies.notify(.bodies)
     if comparesFlags { nextFlags = .now + configuration.flagInterval }
     try await noteSynced()
     worker.record.heard(by: .poll, at: services.now())

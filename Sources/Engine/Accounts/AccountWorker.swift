@@ -19,6 +19,8 @@ final class AccountWorker: Sendable {
   let signal = LoopSignal()
   let bodies: BodyPool
   let record = ConnectionRecord()
+  /// Wakes whoever copies messages: there may be new ones.
+  let copies = LoopSignal()
   let services: EngineServices
   let logger: Logger
   /// What is known of the account already, for the first try: a thousand that start ask for nothing.

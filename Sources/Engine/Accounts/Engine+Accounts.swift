@@ -138,8 +138,8 @@ extension Engine {
       erasesOutgoingSecret: account.outgoing?.authType != .password,
       ifVersion: ifVersion
     )
-    // Of a POP3 account the mode says what becomes of the mail on the server.
-    let hasOtherMode = account.incoming.kind == .pop3 && account.mode != old.mode
+    // The mode says what is kept here, and what becomes of the mail on the server.
+    let hasOtherMode = account.incoming.kind != .local && account.mode != old.mode
     if account.incoming != old.incoming || patch.incomingSecret != nil || hasOtherMode {
       await stopWorker(id)
       try await store.setState(.connecting, failure: nil, of: id)

@@ -108,11 +108,20 @@ extension Engine {
       patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
       patch.removeMailboxes = [operation.mailbox]
     case "copy": patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
-    case "append", "delete":
+    case "append":
       throw ServiceError(.conflict, "This operation cannot be tried again; ask for it anew.")
     default: break
     }
-    _ = try await store.changeMessages([operation.message], of: account, patch)
+    if operation.kind == "release" {
+      // It is intended anew by the next look.
+      if try await store.forgetOperation(id, of: account) { wake(account, .everything) }
+      return
+    }
+    if operation.kind == "delete" {
+      try await store.destroyMessages([operation.message], in: operation.mailbox, of: account)
+    } else {
+      _ = try await store.changeMessages([operation.message], of: account, patch)
+    }
     _ = try await store.forgetOperation(id, of: account)
     wake(account, .operations)
   }

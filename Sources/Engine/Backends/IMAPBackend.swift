@@ -9,12 +9,15 @@ final class IMAPBackend: MailBackend {
   let loop: EventLoop
   let services: EngineServices
   private let worker: AccountWorker
+  /// Nil where bodies are fetched when they are asked for.
+  private let keeper: CopyKeeper?
 
   init(_ account: Account, on loop: EventLoop, _ services: EngineServices) {
     self.account = account.id
     self.loop = loop
     self.services = services
     worker = AccountWorker(account.id, known: account, on: loop, services)
+    keeper = account.mode == .online ? nil : CopyKeeper(worker, account)
   }
 
   var signal: LoopSignal { worker.signal }
@@ -23,7 +26,14 @@ final class IMAPBackend: MailBackend {
   /// Confined to `loop`.
   var bodies: BodyPool { worker.bodies }
 
-  func run() async { await worker.run() }
+  func run() async {
+    guard let keeper else { return await worker.run() }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask(executorPreference: loop) { await keeper.run() }
+      await worker.run()
+      group.cancelAll()
+    }
+  }
 
   /// Runs commands on a connection that nobody else uses meanwhile, on the account's loop; the caller goes on where it was.
   func withClient<R: Sendable>(

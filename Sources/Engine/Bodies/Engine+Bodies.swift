@@ -11,7 +11,6 @@ import Synchronization
 private struct Whereabouts {
   var message: ID<Message>
   var blob: ID<Blob>?
-  var size: Int
   var leaves: [StoredPart]
   var textParts: [StoredPart]
 }
@@ -25,12 +24,14 @@ extension Engine {
     let place = try await whereabouts(id, account)
     let produce = producer(place, account, .message)
     // RFC822.SIZE is wrong on some servers: the length is told only where it is ours.
+    var length: Int64?
+    if let blob = place.blob { length = try await store.blobSize(blob, of: account) }
     return BodySource(
       contentType: "message/rfc822",
       charset: nil,
       filename: "\(id).eml",
       disposition: "attachment",
-      length: place.blob == nil ? nil : place.size,
+      length: length.map { Int($0) },
       etag: "\"\(id)-raw\"",
       produce: produce
     )
@@ -130,7 +131,6 @@ extension Engine {
     return Whereabouts(
       message: id,
       blob: try row.blobID,
-      size: Int(row.size),
       leaves: leaves,
       textParts: Self.textParts(leaves, row.textBody, row.htmlBody)
     )

@@ -67,7 +67,7 @@ struct MailboxSync {
       return Int64(clamping: modSeq.value) == mailbox.highestModSeq
     }
     if comparesFlags, status.messages != 0 { return false }
-    return status.unseen.map(Int64.init) == mailbox.unreadMessages
+    return status.unseen.map(Int64.init) == mailbox.unreadMessages - hidden.unseenHere
   }
 
   /// Brings `mailbox` up to date; throws `ReplacedMailbox` where the list is to be read again first.

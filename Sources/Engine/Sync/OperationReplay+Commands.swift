@@ -72,9 +72,12 @@ extension OperationReplay {
   /// Takes away what was copied, or is to be gone.
   ///
   /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`.
-  private func removeSources(_ uids: UIDSet) async throws {
-    guard try await !client.removeCopied(uids) else { return }
-    _ = try await client.expungeUnlessOthersDeleted(uids)
+  ///
+  /// - Returns: Whether they are gone.
+  @discardableResult
+  private func removeSources(_ uids: UIDSet) async throws -> Bool {
+    if try await client.removeCopied(uids) { return true }
+    return try await client.expungeUnlessOthersDeleted(uids)
   }
 
   private static func places(of targets: [Target], _ copyUID: CopyUID?, _ made: Places) -> Places {
@@ -112,10 +115,58 @@ extension OperationReplay {
         try await refuse([operation], "Kept: the server has told of no other copy.")
       }
     }
-    let targets = try await targets(of: safe, in: mailbox, goneReason: nil)
+    var targets = try await targets(of: safe, in: mailbox, goneReason: nil)
+    if sparesChanged { targets = try await unchanged(targets) }
     guard !targets.isEmpty else { return }
     try await removeSources(UIDSet(targets.map(\.uid)))
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
+  }
+
+  /// The same of messages that stay here.
+  ///
+  /// Those that cannot be expunged yet keep their intent: what the server has of them would look like new mail.
+  func release(_ group: [OperationRecord], _ mailbox: Mailbox) async throws {
+    let targets = try await targets(of: group, in: mailbox, goneReason: nil)
+    guard !targets.isEmpty else { return }
+    let operations = targets.map(\.operation)
+    if try await removeSources(UIDSet(targets.map(\.uid))) {
+      return try await store.completeOperations(operations, uids: [:], of: account)
+    }
+    let reason = "Others' deleted messages are in the mailbox, and the server has no UIDPLUS."
+    try await store.putOff(operations.map(\.id), reason: reason, of: account)
+    for operation in operations {
+      postponed.add(operation.message, until: .now + configuration.longestBackoff)
+    }
+  }
+
+  /// Those of `targets` that are as they were when the intent was made; the others become conflicts.
+  ///
+  /// What was done here before the deletion was replayed before it, so that any other flag is somebody else's. Whoever
+  /// set `\Deleted` wants the same.
+  private func unchanged(_ targets: [Target]) async throws -> [Target] {
+    guard !targets.isEmpty else { return [] }
+    let told = Dictionary(
+      try await client.fetchFlags(UIDSet(targets.map(\.uid))).map { ($0.uid, $0.flags) }
+    ) { first, _ in first }
+    var left: [Target] = []
+    for target in targets {
+      let keywords = told[target.uid].map { KeywordMap.keywords(of: $0) }
+      guard let keywords, keywords != target.operation.previousKeywords.sorted() else {
+        left.append(target)
+        continue
+      }
+      try await store.refuseOperation(
+        target.operation,
+        reason: "Kept: the message changed on the server since.",
+        conflict: ServerFlags(
+          uid: Int64(target.uid.value),
+          keywords: keywords,
+          isDeleted: told[target.uid]?.contains(.deleted) ?? false
+        ),
+        of: account
+      )
+    }
+    return left
   }
 
   /// APPEND of a message kept here.

@@ -15,18 +15,22 @@ struct OperationReplay {
   let client: IMAPClient
   let account: ID<Account>
   let logger: Logger
+  /// Whether a message that changed since is not deleted.
+  let sparesChanged: Bool
   private let services: EngineServices
-  private let postponed = PostponedMessages()
+  let postponed = PostponedMessages()
 
   init(
     client: IMAPClient,
     services: EngineServices,
     account: ID<Account>,
+    sparesChanged: Bool,
     logger: Logger
   ) {
     self.client = client
     self.services = services
     self.account = account
+    self.sparesChanged = sparesChanged
     self.logger = logger
   }
 
@@ -123,6 +127,7 @@ struct OperationReplay {
       }
       try await transfer(group, from: mailbox, to: target)
     case "delete": try await delete(group, mailbox)
+    case "release": try await release(group, mailbox)
     default: try await append(first, mailbox)
     }
   }

@@ -45,7 +45,13 @@ struct TreeSync {
       try await identify(list, known, &tree.statuses)
       do {
         let isLast = believesList && number == Self.mostLists
-        let found = try await renames.find(list, tree.statuses, known: known, believes: isLast)
+        let found = try await renames.find(
+          list,
+          tree.statuses,
+          // One that is kept here alone is nobody's.
+          known: known.filter { !$0.isLocal },
+          believes: isLast
+        )
         guard found.missing.isSubset(of: missing) || isLast else {
           missing = found.missing
           continue

@@ -91,11 +91,28 @@ struct ImportCommand: AsyncParsableCommand {
         try await wait(&failures, or: error)
       }
       // The service may have done all of it, with only its answer lost.
-      let known = try await client.json(.get, "/v1/jobs/\(job)")
+      let known = try await status(of: job, client, &failures)
       if known["state"]?.stringValue == "done" { return known }
       let reached = known["position"]?.intValue ?? 0
       if reached > position { failures = 0 }
       position = reached
+    }
+  }
+
+  /// What the service says of the job, once it can be asked again.
+  private func status(
+    of job: String,
+    _ client: ServiceClient,
+    _ failures: inout Int
+  ) async throws -> JSONValue {
+    while true {
+      do {
+        return try await client.json(.get, "/v1/jobs/\(job)")
+      } catch let error as ServiceClient.Interruption {
+        try await wait(&failures, or: error)
+      } catch let error as ServiceClient.Refusal where error.isRetryable {
+        try await wait(&failures, or: error)
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 import MailProtocols
 import MailTransport
 import Model
@@ -14,18 +15,27 @@ struct PropertyRun {
   private let account: ID<Account>
   private let service: TestService
   private let dovecot: DovecotServer
+  /// The way to the server that is cut at times; nil for an account that is online.
+  private let way: TapProxy?
   private var mirror: FeedMirror
   private var ids = IDWatch()
 
   /// Fills the server, and adds its account while the clients go on.
+  ///
+  /// One that gets there by a `way` which can be cut is disconnected.
   init(
     _ use: RandomMailUse,
     _ seed: UInt64,
     _ dovecot: DovecotServer,
-    _ service: TestService
+    _ service: TestService,
+    by way: TapProxy? = nil
   ) async throws {
     for _ in 0..<40 { try await use.step() }
-    account = try await service.addAccount(TestService.imap(dovecot, "alice"))
+    self.way = way
+    account = try await service.addAccount(
+      TestService.imap(port: way?.port ?? dovecot.imapPort),
+      mode: way == nil ? .online : .disconnected
+    )
     (self.use, self.service, self.dovecot) = (use, service, dovecot)
     own = OwnMailUse(seed: seed, account: account, service: service)
     mirror = try await FeedMirror(of: account, in: service)
@@ -58,11 +68,75 @@ struct PropertyRun {
         use.note("kill")
         try await service.kill()
       case 32..<34: try await check("after \(number) operations")
+      case 34..<37: try await outage("after \(number) operations")
       default: break
       }
       try await watch()
     }
+    try await outage("at the end")
     try await check("at the end")
+  }
+
+  /// The server is away for long; what is done here in the meantime, and by the clients, is compared when it is back.
+  private mutating func outage(_ place: String) async throws {
+    guard let way else { return }
+    way.goAway()
+    let isStopped = Bool.random(using: &use.random)
+    use.note(isStopped ? "outage, stopped" : "outage")
+    if isStopped {
+      use.close()
+      await dovecot.stop()
+    }
+    for _ in 0..<Int.random(in: 5...40, using: &use.random) {
+      if !isStopped, Bool.random(using: &use.random) { try await use.step() }
+      if Int.random(in: 0..<20, using: &use.random) == 0 { try await service.kill() }
+      use.note(try await own.step())
+      try await watch()
+    }
+    if isStopped { try await dovecot.start() }
+    // What the clients do when it is back comes before what was done here, or beside it.
+    for _ in 0..<Int.random(in: 0...15, using: &use.random) { try await use.step() }
+    use.note("the server is back")
+    way.comeBack()
+    for _ in 0..<Int.random(in: 0...5, using: &use.random) { try await use.step() }
+    try await check("\(place), after an outage")
+    try await settleConflicts()
+    try await checkCopies()
+  }
+
+  /// Has the deletions of what changed meanwhile tried again, or discarded.
+  private func settleConflicts() async throws {
+    for operation in try await service.operations(of: account) where operation.state == "conflict" {
+      let isRetried = Bool.random(using: &use.random)
+      use.note("\(isRetried ? "retry" : "discard") of \(operation.message.rawValue)")
+      if isRetried {
+        try await service.engine.retryOperation(operation.id, of: account)
+      } else {
+        try await service.engine.discardOperation(operation.id, of: account)
+      }
+    }
+  }
+
+  /// Every message is here whole, and is the one that its subject says.
+  private func checkCopies() async throws {
+    try await eventually("all is copied") {
+      try await service.engine.syncNow(account)
+      return try await service.store.copyProgress(of: account).isWhole
+    }
+    let rows = try await service.query(
+      "select id, subject from message where account_id = \(account.rawValue)"
+    )
+    for row in 0..<rows.count {
+      let id = ID<Message>(try rows.int64(row, 0))
+      let line = Array("\r\nSubject: \(try rows.string(row, 1))\r\n".utf8)
+      do {
+        let raw = try await service.engine.openRaw(id, of: account).collect(upTo: 1 << 20).bytes
+        guard raw.count > line.count, Data(raw).range(of: Data(line)) == nil else { continue }
+        throw TestSupportError.failed("message \(id.rawValue) has the bytes of another one")
+      } catch let error as ServiceError where error.code == .notFound {
+        continue  // A retried deletion came in between.
+      }
+    }
   }
 
   private mutating func watch() async throws {

@@ -3,6 +3,7 @@ import Foundation
 import MailProtocols
 import MailTransport
 import Model
+import Net
 import Postgres
 import Store
 import TestSupport
@@ -40,9 +41,20 @@ struct SyncPropertyTests {
   func `what is here is what the server has, the feed tells it all, and ids stay`(
     _ server: Server
   ) async throws {
+    try await run(server, operations: 500)
+  }
+
+  @Test(arguments: Server.all)
+  func `the same of a disconnected account, whose server is away for long`(
+    _ server: Server
+  ) async throws {
+    try await run(server, operations: 100, isCut: true)
+  }
+
+  private func run(_ server: Server, operations usual: Int, isCut: Bool = false) async throws {
     // What `make test` runs is the same each time; `make soak` draws.
     let count = Self.environment["RESTANTE_OPERATIONS"].flatMap { Int($0) }
-    let operations = count ?? 500
+    let operations = count ?? usual
     let seed =
       Self.environment["RESTANTE_SEED"].flatMap { UInt64($0) }
       ?? (count == nil ? 2 : UInt64.random(in: 0 ... .max))
@@ -54,8 +66,11 @@ struct SyncPropertyTests {
         try await service.otherClient(dovecot, "alice")
       }
       do {
-        var run = try await PropertyRun(use, seed, dovecot, service)
+        let way =
+          isCut ? try TapProxy(to: dovecot.imapPort, on: service.group.loops[0]) : nil
+        var run = try await PropertyRun(use, seed, dovecot, service, by: way)
         try await run.perform(operations)
+        await way?.stop()
       } catch {
         Issue.record(
           "\(error)\nseed \(seed), \(server.name):\n\(use.log.suffix(300).joined(separator: "\n"))"
