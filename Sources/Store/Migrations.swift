@@ -90,6 +90,11 @@ package enum Migrations {
         name: "rules",
         sql: String(decoding: PackageResources._017_rules_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 18,
+        name: "sieve",
+        sql: String(decoding: PackageResources._018_sieve_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -89,6 +89,7 @@ extension Store {
         where a.id = m.account_id and a.first_synced_at is not null)
       and not exists (select 1 from message_copy c where c.account_id = m.account_id
         and c.identity = m.identity and c.message_id = m.id)
+      and not \(isFilteredElsewhere)
     on conflict do nothing
     """
   }

@@ -171,22 +171,7 @@ extension Endpoints {
 
   private func script(of known: AccountRules) throws(ServiceError) -> HTTPResponse {
     let target = known.target.capabilities == nil ? known.portableTarget : known.target
-    let script = RuleScript(known.rules, for: target)
-    guard let text = script.text else {
-      throw ServiceError(
-        .conflict,
-        "No script does all that the rules do: see placement and warnings of each rule.",
-        fields: zip(known.records, script.placements).flatMap { record, placements in
-          placements.filter { $0.side != .sieve }.map {
-            FieldError(
-              pointer: "/\(record.id)\($0.pointer)",
-              code: FaultCode.unsupported.rawValue,
-              detail: $0.reason ?? ""
-            )
-          }
-        }
-      )
-    }
+    let text = try known.scriptText(for: target)
     var fields = HTTPFields()
     fields.append("Content-Type", constant: "application/sieve; charset=utf-8")
     fields.append("Content-Disposition", constant: "attachment; filename=\"rules.sieve\"")

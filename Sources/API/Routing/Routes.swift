@@ -129,6 +129,9 @@ extension Route {
     ),
     Route(.post, "/v1/accounts/{accountId}/rules:run", .write, Endpoints.runRules),
     Route(.post, "/v1/accounts/{accountId}/rules:undo", .write, Endpoints.undoRules),
+    Route(.post, "/v1/accounts/{accountId}/rules:publish", .write, Endpoints.publishRules),
+    Route(.post, "/v1/accounts/{accountId}/rules:withdraw", .write, Endpoints.withdrawRules),
+    Route(.get, "/v1/accounts/{accountId}/rules/publication", .read, Endpoints.showPublication),
     Route(
       .get,
       "/v1/accounts/{accountId}/messages/{messageId}/rules",

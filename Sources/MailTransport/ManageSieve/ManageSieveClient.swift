@@ -5,7 +5,7 @@ package import Net
 ///
 /// A client belongs to the event loop of its stream. Every wait has a deadline; an error that breaks the
 /// connection closes it, and every later operation throws that error again.
-package final class ManageSieveClient: @unchecked Sendable {  // Confined to its stream's event loop.
+package final class ManageSieveClient: @unchecked Sendable {  // Confined to its stream's loop.
   /// Called once, when the connection is closed; forgotten with the client if it never is.
   package var whenClosed: (() -> Void)?
   /// What the server is called, as some SASL mechanisms sign it.

@@ -54,7 +54,9 @@ extension ManageSieveClient {
     )
   }
 
-  /// Has the server look at a script; what it warns of, nil for nothing. What is wrong with it is thrown.
+  /// Has the server look at a script; what it warns of, nil for nothing.
+  ///
+  /// What is wrong with the script is thrown.
   @discardableResult
   package func checkScript(
     _ script: [UInt8],
