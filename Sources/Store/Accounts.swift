@@ -146,6 +146,11 @@ extension Store {
             ? "delete from script_server where account_id = \(id.rawValue)"
             : scriptServerStatement(id)
         )
+        if changed.sieve == nil {
+          _ = try await connection.query(
+            "delete from script where account_id = \(id.rawValue) and content is null"
+          )
+        }
         try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
         return try account(
           try await connection.query(Self.accountColumns + " where id = \(id.rawValue)"),

@@ -95,6 +95,11 @@ package enum Migrations {
         name: "sieve",
         sql: String(decoding: PackageResources._018_sieve_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 19,
+        name: "scripts",
+        sql: String(decoding: PackageResources._019_scripts_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -123,7 +123,7 @@ extension Store {
     )
   }
 
-  /// Decides who runs the rules of an account from `boundary` on.
+  /// Decides who runs the rules of an account from `boundary` on; a server that is to run them is looked at soon.
   package func switchRules(
     of account: ID<Account>,
     toServer: Bool,
@@ -133,7 +133,8 @@ extension Store {
       account,
       """
       update script_server set runs_rules = \(toServer), checksum = null, published_at = null,
-        uid_validity = \(boundary?.uidValidity), first_uid = \(boundary?.firstUID)
+        uid_validity = \(boundary?.uidValidity), first_uid = \(boundary?.firstUID),
+        look_at = case when \(toServer) then now() else look_at end
       where account_id = \(account.rawValue)
       """
     )

@@ -34,6 +34,12 @@ extension Engine {
         "The account's server runs its rules; have the service run them first (rules:withdraw)."
       )
     }
+    if old.sieve == nil, try await !store.scripts(of: account.id, atServer: false).isEmpty {
+      throw ServiceError(
+        .conflict,
+        "The account has scripts that the service runs; delete them first."
+      )
+    }
     // What another server can do is not known.
     account.sieveExtensions = nil
     guard let sieve = account.sieve, let settings else { return }

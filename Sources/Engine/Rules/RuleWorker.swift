@@ -92,7 +92,10 @@ final class RuleWorker: Sendable {
   private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
     await during(account) {
       let known = try await services.accountRules(account)
-      for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
+      let script = try await activeScript(known)
+      for arrival in arrivals where !Task.isCancelled {
+        try await filter(arrival, known, script)
+      }
     }
   }
 
@@ -116,11 +119,22 @@ final class RuleWorker: Sendable {
     signal.notify(.inbox)
   }
 
+  /// The script that runs in the place of the account's rules; nil where the rules run.
+  private func activeScript(_ known: AccountRules) async throws -> ScriptRunner? {
+    guard let record = try await store.activeScript(of: known.account.id) else { return nil }
+    let scripts = try await store.scripts(of: known.account.id, atServer: false)
+    return ScriptRunner(record, known, among: scripts, services)
+  }
+
   /// One message; what may pass has it wait.
-  private func filter(_ arrival: RuleArrival, _ known: AccountRules) async throws {
+  private func filter(
+    _ arrival: RuleArrival,
+    _ known: AccountRules,
+    _ script: ScriptRunner?
+  ) async throws {
     let effect: RuleEffect
     do {
-      effect = try await self.effect(of: arrival, known)
+      effect = try await self.effect(of: arrival, known, script)
     } catch {
       guard !Task.isCancelled else { return }
       guard arrival.attempts < configuration.ruleAttempts else {
@@ -145,7 +159,21 @@ final class RuleWorker: Sendable {
     hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
   }
 
-  private func effect(of arrival: RuleArrival, _ known: AccountRules) async throws -> RuleEffect {
+  private func effect(
+    of arrival: RuleArrival,
+    _ known: AccountRules,
+    _ script: ScriptRunner?
+  ) async throws -> RuleEffect {
+    if let script {
+      guard script.record.activatedAt <= arrival.at else { return RuleEffect() }
+      let hands = hands
+      let reader = RuleMessageReader(account: known, store: store) {
+        try await hands.read($0, $1, of: $2)
+      }
+      return try await script.effect(of: arrival, reader) {
+        try await hands.makeMailbox($0, of: $1)
+      }
+    }
     let rules = zip(known.records, known.rules).filter { record, rule in
       rule.isEnabled && rule.trigger == .delivery && record.enabledAt <= arrival.at
     }.map(\.1)

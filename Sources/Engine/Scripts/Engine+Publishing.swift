@@ -41,6 +41,8 @@ extension Engine {
     replaces: Bool
   ) async throws(ServiceError) -> RulePublication {
     let publisher = ScriptPublisher(services: services)
+    // Where the answer of the server is lost, the worker finds out.
+    defer { store.scriptServers.tell() }
     try await serviceErrors(account) { try await publisher.publish(account, replaces: replaces) }
     return try await publication(of: account)
   }
