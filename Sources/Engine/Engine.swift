@@ -24,6 +24,7 @@ package final class Engine: Sendable {
     var submissions: (worker: SubmissionWorker, task: Task<Void, Never>)?
     var feed: Task<Void, Never>?
     var rules: Task<Void, Never>?
+    var scripts: Task<Void, Never>?
     var isRunning = false
   }
 
@@ -43,6 +44,7 @@ package final class Engine: Sendable {
     startFeed()
     startSubmissions()
     startRules()
+    startScripts()
   }
 
   /// Starts a worker for every account that has none.
@@ -87,19 +89,19 @@ package final class Engine: Sendable {
   /// Cancels every account's worker, lets messages that are being sent end for up to five seconds, and waits for all.
   package func shutdown() async {
     feed.close()
-    let (workers, reader, rules) = state.withLock { state in
+    let (workers, others) = state.withLock { state in
       state.isRunning = false
       defer {
         state.accounts = [:]
         state.feed = nil
         state.rules = nil
+        state.scripts = nil
       }
-      return (state.accounts.values.map(\.task), state.feed, state.rules)
+      let others = [state.feed, state.rules, state.scripts].compactMap(\.self)
+      return (state.accounts.values.map(\.task), others)
     }
-    reader?.cancel()
-    rules?.cancel()
-    await reader?.value
-    await rules?.value
+    for task in others { task.cancel() }
+    for task in others { await task.value }
     for task in workers { task.cancel() }
     for task in workers { await task.value }
     await finishSending(until: .after(.seconds(5)))
@@ -190,6 +192,15 @@ package final class Engine: Sendable {
       let loop = services.group.next()
       let worker = RuleWorker(on: loop, services, RuleHands(self))
       state.rules = Task(executorPreference: loop) { await worker.run() }
+    }
+  }
+
+  private func startScripts() {
+    state.withLock { state in
+      guard state.scripts == nil else { return }
+      let loop = services.group.next()
+      let worker = ScriptServerWorker(on: loop, services)
+      state.scripts = Task(executorPreference: loop) { await worker.run() }
     }
   }
 

@@ -130,6 +130,13 @@ package struct EngineConfiguration: Sendable {
   package var ruleAttempts = 30
   /// How many stored messages a run of rules looks at, and changes in a transaction.
   package var ruleRunBatch = 1000
+  /// Between two looks whether a ManageSieve server has the rules as they are, where nothing tells of a change; the longest wait
+  /// after failures as well.
+  package var scriptLook: Duration = .seconds(900)
+  /// The wait before a ManageSieve server that failed is asked again; it doubles with each failure.
+  package var firstScriptBackoff: Duration = .seconds(5)
+  /// How many ManageSieve servers are looked at at a time.
+  package var scriptConcurrency = 8
   /// How many messages one batch job changes in a transaction.
   package var jobBatch = 500
   /// Of the feed and its subscribers.

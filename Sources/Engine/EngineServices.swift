@@ -19,6 +19,8 @@ package struct EngineServices: Sendable {
   private let hosts = HostNames()
   /// Held over a list of an account's mailboxes, or a change of them, until it is stored.
   let mailboxLocks = AccountLocks()
+  /// Held over a change of who runs an account's rules, and of what its ManageSieve server has of them.
+  let publishing = AccountLocks()
   /// What servers found for searches whose pages somebody goes through.
   let searches = RecentSearches()
   /// Messages on their way into the database.
@@ -58,6 +60,7 @@ package struct EngineServices: Sendable {
     case let error as ServiceError: error
     case let error as IMAPError: ServiceError(error, host: host(of: account))
     case let error as POP3Error: ServiceError(error, host: host(of: account))
+    case let error as ManageSieveError: ServiceError(error, host: host(of: account))
     case is CancellationError:
       ServiceError(.unavailable, "The request was cancelled.", isRetryable: true)
     default: ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
@@ -69,7 +72,7 @@ package struct EngineServices: Sendable {
     switch account.incoming.kind {
     case .local: LocalBackend(account.id, on: loop, self)
     case .pop3: POP3Backend(account, on: loop, self)
-    case .imap, .smtp: IMAPBackend(account, on: loop, self)
+    case .imap, .smtp, .managesieve: IMAPBackend(account, on: loop, self)
     }
   }
 

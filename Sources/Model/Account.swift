@@ -25,6 +25,10 @@ package struct Account: Identified, Sendable {
   package var keptBytes: Int64 = 0
   /// How many it may have in its local mailboxes; nil is the service's limit.
   package var quotaBytes: Int64?
+  /// Where its scripts can be put; nil where they cannot.
+  package var sieve: SieveSettings?
+  /// What scripts may require there; nil before the server was asked.
+  package var sieveExtensions: [String]?
 
   package init(
     id: ID<Account>,
@@ -104,6 +108,8 @@ package struct BackendSettings: Sendable, Equatable {
   /// The protocol of a back end.
   package enum Kind: String, Sendable, CaseIterable {
     case imap, smtp
+    /// Takes Sieve scripts (RFC 5804).
+    case managesieve
     /// Fills an inbox that is kept here from a server's.
     case pop3
     /// No back end: the mailboxes are kept here.

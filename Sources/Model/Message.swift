@@ -42,6 +42,11 @@ package enum MailRule: Identified {
   package static let idPrefix: StaticString = "rul_"
 }
 
+/// A Sieve script of an account.
+package enum SieveScript: Identified {
+  package static let idPrefix: StaticString = "scr_"
+}
+
 /// Addresses and domains that rules ask for by one name.
 package enum AddressListing: Identified {
   package static let idPrefix: StaticString = "lst_"

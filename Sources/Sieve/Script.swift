@@ -15,12 +15,15 @@ package struct Script: Sendable {
   private let keepsMatches: Bool
 
   /// Compiles a script; throws everything that is wrong with it.
+  ///
+  /// To it and all that it includes the extensions `missing` are not there.
   package init(
     compiling source: [UInt8],
     limits: SieveLimits = SieveLimits(),
-    scripts: any ScriptSource = NoScripts()
+    scripts: any ScriptSource = NoScripts(),
+    without missing: Set<String> = []
   ) throws(ScriptErrors) {
-    let compilation = Compilation(limits: limits, source: scripts)
+    let compilation = Compilation(limits: limits, source: scripts, missing: missing)
     program = try Compiler(compilation).compile(source)
     names = compilation.fieldNames
     fieldNames = names.map(\.text)

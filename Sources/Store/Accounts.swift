@@ -6,7 +6,8 @@ import Postgres
 extension Store {
   private static let accountColumns: SQL = """
     select id, name, email, mode, incoming, outgoing, identities, state, last_error, last_sync_at,
-      first_synced_at, capabilities, created_at, version, kept_bytes, quota_bytes
+      first_synced_at, capabilities, created_at, version, kept_bytes, quota_bytes,
+      sieve, sieve_extensions
     from account
     """
 
@@ -59,6 +60,8 @@ extension Store {
     outgoingSecret: Secret?,
     identities: [Identity],
     quotaBytes: Int64? = nil,
+    sieve: SieveSettings? = nil,
+    sieveSecret: Secret? = nil,
     localMailboxes: [MailboxListing] = [],
     isReady: Bool = false,
     claim: IdempotencyClaim? = nil
@@ -69,15 +72,18 @@ extension Store {
       let state: AccountState = isReady ? .ready : .connecting
       let sealedIncoming = try seal(incomingSecret, "incoming_secret", id)
       let sealedOutgoing = try seal(outgoingSecret, "outgoing_secret", id)
+      let sealedSieve = try seal(sieveSecret, "sieve_secret", id)
       let rows = try await pool.transaction { connection in
         try await settle(claim, location: "/v1/accounts/\(id)", on: connection)
         _ = try await connection.query(
           """
           insert into account (id, name, email, mode, incoming, outgoing, identities,
-            incoming_secret, outgoing_secret, quota_bytes, state, first_synced_at)
+            incoming_secret, outgoing_secret, quota_bytes, sieve, sieve_secret, state,
+            first_synced_at)
           values (\(id.rawValue), \(name), \(email), \(mode.rawValue),
             \(incoming.json)::json, \(outgoing?.json)::json, \(identities.json)::json,
-            \(sealedIncoming), \(sealedOutgoing), \(quotaBytes), \(state.rawValue),
+            \(sealedIncoming), \(sealedOutgoing), \(quotaBytes), \(sieve?.json)::json, \(sealedSieve),
+            \(state.rawValue),
             case when \(isReady) then now() end)
           """
         )
@@ -85,6 +91,7 @@ extension Store {
           let plan = ListingPlan(localMailboxes, known: [], renamed: [:])
           try await store(plan, fresh, id, on: connection)
         }
+        if sieve != nil { _ = try await connection.query(scriptServerStatement(id)) }
         try await append([FeedEntry(.account, .created, [id.rawValue])], to: id, on: connection)
         return try await connection.query(Self.accountColumns + " where id = \(id.rawValue)")
       }
@@ -101,12 +108,16 @@ extension Store {
     outgoingSecret: Secret?,
     erasesIncomingSecret: Bool,
     erasesOutgoingSecret: Bool,
+    sieveSecret: Secret? = nil,
     ifVersion: Int64?
   ) async throws(ServiceError) -> Account {
     try await attempt {
       let id = changed.id
       let sealedIncoming = try seal(incomingSecret, "incoming_secret", id)
       let sealedOutgoing = try seal(outgoingSecret, "outgoing_secret", id)
+      let sealedSieve = try seal(sieveSecret, "sieve_secret", id)
+      let hasSieveSecret =
+        changed.sieve.map { $0.hasOwnLogin && $0.server.authType.hasSecret } ?? false
       return try await pool.transaction { connection in
         let rows = try await connection.query(
           """
@@ -118,6 +129,10 @@ extension Store {
               else coalesce(\(sealedIncoming), incoming_secret) end,
             outgoing_secret = case when \(erasesOutgoingSecret) then \(sealedOutgoing)
               else coalesce(\(sealedOutgoing), outgoing_secret) end,
+            sieve = \(changed.sieve?.json)::json,
+            sieve_secret = case when \(hasSieveSecret)
+              then coalesce(\(sealedSieve), sieve_secret) end,
+            sieve_extensions = \(changed.sieveExtensions),
             version = version + 1
           where id = \(id.rawValue) and (\(ifVersion == nil) or version = \(ifVersion ?? 0))
           returning id
@@ -125,6 +140,16 @@ extension Store {
         )
         guard rows.count == 1 else {
           throw ServiceError(.preconditionFailed, "The account changed meanwhile.")
+        }
+        _ = try await connection.query(
+          changed.sieve == nil
+            ? "delete from script_server where account_id = \(id.rawValue)"
+            : scriptServerStatement(id)
+        )
+        if changed.sieve == nil {
+          _ = try await connection.query(
+            "delete from script where account_id = \(id.rawValue) and content is null"
+          )
         }
         try await append([FeedEntry(.account, .updated, [id.rawValue])], to: id, on: connection)
         return try account(
@@ -172,6 +197,20 @@ extension Store {
         try open(rows, column: 0, "incoming_secret", id),
         try open(rows, column: 1, "outgoing_secret", id)
       )
+    }
+  }
+
+  /// The secret of an account's ManageSieve server: its own, or where it has none that of the incoming server.
+  package func sieveSecret(of account: Account) async throws(ServiceError) -> Secret? {
+    guard account.sieve?.hasOwnLogin == true else {
+      return try await secrets(of: account.id).incoming
+    }
+    return try await attempt {
+      let rows = try await pool.query(
+        "select sieve_secret from account where id = \(account.id.rawValue)"
+      )
+      guard rows.count == 1 else { throw ServiceError.notFound("account") }
+      return try open(rows, column: 0, "sieve_secret", account.id)
     }
   }
 
@@ -275,6 +314,8 @@ extension Store {
     )
     account.keptBytes = try rows.int64(row, 14)
     account.quotaBytes = try rows.optionalInt64(row, 15)
+    account.sieve = try rows.optionalString(row, 16).map { try SieveSettings(json: $0) }
+    if !rows.isNull(row, 17) { account.sieveExtensions = try rows.stringArray(row, 17) }
     return account
   }
 }

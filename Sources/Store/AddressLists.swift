@@ -82,17 +82,19 @@ extension Store {
     entries: [String]?,
     ifVersion version: Int64
   ) async throws(ServiceError) -> AddressListRecord {
-    try await attempt {
-      let rows = try await pool.query(
+    defer { scriptServers.tell() }
+    return try await attempt {
+      let results = try await pool.pipeline([
         """
         update address_list set name = coalesce(\(name), name),
           entries = case when \(entries == nil) then entries else \(entries ?? []) end,
           version = version + 1
         where account_id = \(account.rawValue) and id = \(id.rawValue) and version = \(version)
         returning id, name, entries, version
-        """
-      )
-      guard let record = try lists(rows).first else {
+        """,
+        republishStatement(account),
+      ])
+      guard let record = try lists(results[0]).first else {
         throw ServiceError(.preconditionFailed, "The list changed meanwhile.")
       }
       return record
@@ -104,10 +106,12 @@ extension Store {
     _ id: ID<AddressListing>,
     of account: ID<Account>
   ) async throws(ServiceError) -> Bool {
-    try await attempt {
-      try await pool.query(
-        "delete from address_list where account_id = \(account.rawValue) and id = \(id.rawValue)"
-      ).affected == 1
+    defer { scriptServers.tell() }
+    return try await attempt {
+      try await pool.pipeline([
+        "delete from address_list where account_id = \(account.rawValue) and id = \(id.rawValue)",
+        republishStatement(account),
+      ])[0].affected == 1
     }
   }
 

@@ -100,6 +100,16 @@ package enum Migrations {
         name: "refusals",
         sql: String(decoding: PackageResources._019_refusals_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 20,
+        name: "sieve",
+        sql: String(decoding: PackageResources._020_sieve_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 21,
+        name: "scripts",
+        sql: String(decoding: PackageResources._021_scripts_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -58,7 +58,33 @@ package struct RuleEffect: Sendable {
     }
   }
 
+  /// A run of a script in the place of rules, and what it did as JSON.
+  package struct ScriptRun: Sendable {
+    package var script: ID<SieveScript>
+    package var name: String
+    package var actions: JSONValue
+
+    package init(script: ID<SieveScript>, name: String, actions: JSONValue) {
+      self.script = script
+      self.name = name
+      self.actions = actions
+    }
+  }
+
+  /// What a script has seen, and until when it remembers it.
+  package struct Mark: Sendable {
+    package var digest: [UInt8]
+    package var until: Timestamp
+
+    package init(digest: [UInt8], until: Timestamp) {
+      self.digest = digest
+      self.until = until
+    }
+  }
+
   package var matches: [Match] = []
+  package var script: ScriptRun?
+  package var marks: [Mark] = []
   package var patch = MessagePatch()
   /// Whether the message goes for good.
   package var destroys = false
@@ -74,6 +100,8 @@ package struct RuleEffect: Sendable {
 package struct RuleMatchRecord: Sendable {
   /// Nil where the rules could not be run.
   package var rule: ID<MailRule>?
+  /// Whether the id is that of a script, which ran in the place of the rules.
+  package var isScript = false
   package var name: String
   /// The job that ran the rules; nil where the message had just come.
   package var job: ID<Job>?
@@ -101,12 +129,12 @@ extension Store {
     select m.account_id, m.id from message m
     where m.account_id = \(account.rawValue) and m.id = any (\(ids))
       and m.received_at > now() - interval '24 hours'
-      and exists (select 1 from rule r where r.account_id = m.account_id and r.is_enabled
-        and r.trigger = 'delivery')
+      and \(hasFilters(account))
       and exists (select 1 from account a
         where a.id = m.account_id and a.first_synced_at is not null)
       and not exists (select 1 from message_copy c where c.account_id = m.account_id
         and c.identity = m.identity and c.message_id = m.id)
+      and not \(isFilteredElsewhere)
     on conflict do nothing
     """
   }
@@ -121,8 +149,17 @@ extension Store {
     select \(account.rawValue), a.id, a.sender, a.recipient
     from unnest(\(arrivals.map(\.id))::bigint[], \(arrivals.map(\.envelope.from))::text[],
       \(arrivals.map(\.envelope.to))::text[]) as a (id, sender, recipient)
-    where exists (select 1 from rule r where r.account_id = \(account.rawValue) and r.is_enabled
+    where \(hasFilters(account))
+    """
+  }
+
+  /// Whether an account has rules for new mail, or a script in their place.
+  private func hasFilters(_ account: ID<Account>) -> SQL {
+    """
+    (exists (select 1 from rule r where r.account_id = \(account.rawValue) and r.is_enabled
       and r.trigger = 'delivery')
+    or exists (select 1 from script t where t.account_id = \(account.rawValue) and t.is_active
+      and t.content is not null))
     """
   }
 
@@ -240,6 +277,7 @@ extension Store {
     on connection: PostgresConnection
   ) async throws {
     var effect = prepared.effect
+    try await log(effect, message, account, on: connection)
     var sent: [Int64] = []
     for (submission, blob, ids) in prepared.mail {
       try await insert(submission, blob, ids, of: account, on: connection)
@@ -320,6 +358,25 @@ extension Store {
     ])
   }
 
+  private func log(
+    _ effect: RuleEffect,
+    _ message: ID<Message>,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    var statements = markStatements(effect.marks, account)
+    if let run = effect.script {
+      statements.append(
+        """
+        insert into rule_match (account_id, message_id, rule_id, rule_name, actions, is_script)
+        values (\(account.rawValue), \(message.rawValue), \(run.script.rawValue), \(run.name),
+          \(run.actions.text)::json, true)
+        """
+      )
+    }
+    if !statements.isEmpty { _ = try await connection.pipeline(statements) }
+  }
+
   /// The rules that matched a message, in the order in which they did.
   package func ruleMatches(
     of message: ID<Message>,
@@ -328,7 +385,7 @@ extension Store {
     try await attempt {
       let rows = try await pool.query(
         """
-        select rule_id, rule_name, job_id, actions::text, refused::text, error, at
+        select rule_id, rule_name, job_id, actions::text, refused::text, error, at, is_script
         from rule_match
         where account_id = \(account.rawValue) and message_id = \(message.rawValue)
         order by ordinal
@@ -337,6 +394,7 @@ extension Store {
       return try (0..<rows.count).map { row in
         RuleMatchRecord(
           rule: try rows.optionalInt64(row, 0).map { ID($0) },
+          isScript: try rows.bool(row, 7),
           name: try rows.string(row, 1),
           job: try rows.optionalInt64(row, 2).map { ID($0) },
           actions: try JSONValue(column: rows.string(row, 3)),

@@ -89,7 +89,8 @@ extension Store {
     limit: Int,
     claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> RuleRecord {
-    try await attempt {
+    defer { scriptServers.tell() }
+    return try await attempt {
       let id = try await ids.take(from: pool)
       return try await pool.transaction { connection in
         let order = try await lockedRules(of: account, on: connection)
@@ -135,7 +136,8 @@ extension Store {
     position: Int?,
     ifVersion version: Int64
   ) async throws(ServiceError) -> RuleRecord {
-    try await attempt {
+    defer { scriptServers.tell() }
+    return try await attempt {
       try await pool.transaction { connection in
         let order = try await lockedRules(of: account, on: connection)
         let rows = try await connection.query(
@@ -174,7 +176,8 @@ extension Store {
     _ id: ID<MailRule>,
     of account: ID<Account>
   ) async throws(ServiceError) {
-    try await attempt {
+    defer { scriptServers.tell() }
+    return try await attempt {
       try await pool.transaction { connection in
         let order = try await lockedRules(of: account, on: connection)
         guard order.contains(id.rawValue) else { throw ServiceError.notFound("rule") }
@@ -242,7 +245,8 @@ extension Store {
     _ rules: [NewRule],
     of account: ID<Account>
   ) async throws(ServiceError) {
-    try await attempt {
+    defer { scriptServers.tell() }
+    return try await attempt {
       let fresh = try await ids.take(rules.count, from: pool)
       try await pool.transaction { connection in
         let old = try await lockedRules(of: account, on: connection)
@@ -269,6 +273,7 @@ extension Store {
     let results = try await connection.pipeline([
       "select id from account where id = \(account.rawValue) for no key update",
       "select id from rule where account_id = \(account.rawValue) order by position, id",
+      republishStatement(account),
     ])
     guard !results[0].isEmpty else { throw ServiceError.notFound("account") }
     return try (0..<results[1].count).map { try results[1].int64($0, 0) }

@@ -78,6 +78,23 @@ extension BackendSettings {
   }
 }
 
+extension SieveSettings {
+  var json: String {
+    JSONValue.object([
+      .init(name: "server", value: .string(server.json)),
+      .init(name: "hasOwnLogin", value: .bool(hasOwnLogin)),
+    ]).text
+  }
+
+  init(json text: String) throws(ServiceError) {
+    let value = try JSONValue(column: text)
+    self.init(
+      server: try BackendSettings(json: try value.required("server")),
+      hasOwnLogin: value["hasOwnLogin"]?.boolValue ?? false
+    )
+  }
+}
+
 extension [Identity] {
   var json: String {
     JSONValue.array(

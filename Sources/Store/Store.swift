@@ -16,6 +16,8 @@ package final class Store: Sendable {
   package let commits = CommitListener()
   /// Told of every commit by which mail may have come that rules have to look at.
   package let arrivals = CommitListener()
+  /// Told where something may be to do at an account's ManageSieve server.
+  package let scriptServers = CommitListener()
 
   /// A store over `pool` whose secrets are sealed by `sealer`.
   package init(pool: PostgresPool, sealer: Sealer) {

@@ -84,7 +84,7 @@ import Testing
     ("Message", MessageMembers.names), ("Submission", SubmissionJSON.members),
     ("Operation", OperationJSON.members), ("Token", TokenJSON.members),
     ("Job", JobJSON.members), ("Thread", ThreadJSON.members), ("Rule", RuleJSON.members),
-    ("AddressListing", AddressListJSON.members),
+    ("AddressListing", AddressListJSON.members), ("Script", ScriptJSON.members),
   ])
   func `a resource's schema has the members that are written`(schema: String, members: [String]) {
     var properties = Set(properties(ofSchema: schema))

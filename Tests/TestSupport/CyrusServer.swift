@@ -1,6 +1,6 @@
 import Foundation
 
-/// A private Cyrus: IMAP of another family than Dovecot's, over a spool of its own.
+/// A private Cyrus: IMAP and ManageSieve of another family than Dovecot's, over a spool of its own.
 ///
 /// Its Debian packages conflict with Dovecot's, so `.ci/install` unpacks them into a folder; where
 /// that was not done, suites that need it are skipped. Users log in by their short name.
@@ -17,6 +17,7 @@ package final class CyrusServer: Sendable {
   /// Where the server listens.
   package let host = "127.0.0.1"
   package let imapPort: UInt16
+  package let sievePort: UInt16
   /// The password of every user.
   package let password = "secret"
 
@@ -33,7 +34,7 @@ package final class CyrusServer: Sendable {
   package static func start(users: [String] = ["alice", "bob"]) async throws -> CyrusServer {
     let server = try CyrusServer(users: users)
     try await server.prepare()
-    try await server.process.start(ports: [server.imapPort])
+    try await server.process.start(ports: [server.imapPort, server.sievePort])
     return server
   }
 
@@ -45,6 +46,7 @@ package final class CyrusServer: Sendable {
     programs = "\(folder)/usr/lib/cyrus/bin"
     directory = try TemporaryDirectory("cyrus")
     imapPort = try FreePort.next()
+    sievePort = try FreePort.next()
     let libraries = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/usr/lib")
       .filter { $0.hasSuffix("-linux-gnu") }.map { "\(folder)/usr/lib/\($0)" }
     process = ServerProcess(
@@ -61,7 +63,9 @@ package final class CyrusServer: Sendable {
   /// Stops the server and with it every session.
   package func stop() async { await process.stop() }
 
-  private static let folders = ["conf", "conf/socket", "spool", "proc", "lock", "sock", "tmp"]
+  private static let folders = [
+    "conf", "conf/socket", "spool", "sieve", "proc", "lock", "sock", "tmp",
+  ]
 
   private func prepare() async throws {
     for name in Self.folders { try directory.makeDirectory(name) }
@@ -93,6 +97,8 @@ package final class CyrusServer: Sendable {
     proc_path: \(directory.file("proc"))
     mboxname_lockpath: \(directory.file("lock"))
     temp_path: \(directory.file("tmp"))
+    sievedir: \(directory.file("sieve"))
+    sieveusehomedir: no
     idlesocket: \(directory.file("sock/idle"))
     notifysocket: \(directory.file("sock/notify"))
     admins: cyrus
@@ -135,6 +141,7 @@ package final class CyrusServer: Sendable {
       }
       SERVICES {
         imap cmd="\(programs)/imapd -C \(file) -U 100" listen="127.0.0.1:\(imapPort)" prefork=1
+        sieve cmd="\(programs)/timsieved -C \(file)" listen="127.0.0.1:\(sievePort)" prefork=0
       }
       EVENTS {
         checkpoint cmd="\(programs)/ctl_cyrusdb -C \(file) -c" period=30

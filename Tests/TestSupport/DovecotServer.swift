@@ -1,4 +1,5 @@
 import Foundation
+import Net
 import Synchronization
 
 /// A private Dovecot: IMAP, POP3, LMTP and ManageSieve over a Maildir of its own.
@@ -178,6 +179,26 @@ package final class DovecotServer: Sendable {
       _ = try? await doveadm(["mailbox", "create", "-s", "-u", address, mailbox])
     }
     try await doveadm(["save", "-u", address, "-m", mailbox], input: message)
+  }
+
+  /// Hands `message` over by LMTP, as a mail server would: the user's Sieve script is run on it.
+  package func bring(
+    _ message: String,
+    from sender: String = "bob@example.net",
+    to user: String
+  ) async throws {
+    guard let lmtp = SocketAddress(ip: host, port: lmtpPort) else { return }
+    let client = try await RawMailClient.greeted(lmtp, hello: "LHLO client.example")
+    defer { client.close() }
+    let ends = try await client.bring(
+      from: sender,
+      to: address(of: user),
+      isLMTP: true,
+      message: message
+    )
+    guard ends.allSatisfy({ $0.hasPrefix("250") }), !ends.isEmpty else {
+      throw TestSupportError.failed("LMTP: \(ends)")
+    }
   }
 
   /// The number of messages in a mailbox, as the server counts them.

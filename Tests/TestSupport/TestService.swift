@@ -35,6 +35,7 @@ package final class TestService: Sendable {
       engine.longestBackoff = .milliseconds(200)
       engine.firstSendBackoff = .milliseconds(50)
       engine.longestSendBackoff = .milliseconds(200)
+      engine.firstScriptBackoff = .milliseconds(50)
     }
   }
 

@@ -5,7 +5,7 @@ import Model
 /// The shape of an account; no secret is part of it.
 enum AccountJSON {
   static let members = [
-    "id", "name", "email", "mode", "incoming", "outgoing", "identities", "state", "health",
+    "id", "name", "email", "mode", "incoming", "outgoing", "sieve", "identities", "state", "health",
     "lastError", "lastSyncAt", "firstSyncedAt", "sync", "quota", "quotaBytes",
     "capabilities", "createdAt",
   ]
@@ -45,6 +45,10 @@ enum AccountJSON {
       json.member("outgoing", fields) { json in
         if let outgoing = account.outgoing { write(outgoing, to: &json) } else { json.null() }
       }
+      json.member("sieve", fields) { json in
+        guard let sieve = account.sieve else { return json.null() }
+        write(sieve.server, hasLogin: sieve.hasOwnLogin, to: &json)
+      }
       json.member("identities", fields) { json in
         json.array { json in
           for identity in account.identities { write(identity, to: &json) }
@@ -79,6 +83,7 @@ enum AccountJSON {
         let isPOP3 = account.incoming.kind == .pop3
         json.member("imap") { $0.strings(isPOP3 ? [] : account.capabilities) }
         json.member("pop3") { $0.strings(isPOP3 ? account.capabilities : []) }
+        json.member("sieve") { $0.strings(account.sieveExtensions ?? []) }
       }
     }
   }
@@ -128,7 +133,11 @@ enum AccountJSON {
     }
   }
 
-  private static func write(_ settings: BackendSettings, to json: inout JSONWriter) {
+  private static func write(
+    _ settings: BackendSettings,
+    hasLogin: Bool = true,
+    to json: inout JSONWriter
+  ) {
     json.object { json in
       json.member("protocol") { $0.string(settings.kind.rawValue) }
       guard settings.kind != .local else { return }
@@ -137,8 +146,9 @@ enum AccountJSON {
       json.member("tls") { $0.string(settings.security.rawValue) }
       json.member("allowCleartext") { $0.bool(settings.allowCleartext) }
       json.member("certificateSHA256") { $0.string(settings.certificateSHA256) }
-      if settings.kind != .smtp { writeRetention(settings, to: &json) }
+      if settings.kind == .imap || settings.kind == .pop3 { writeRetention(settings, to: &json) }
       json.member("auth") { json in
+        guard hasLogin else { return json.null() }
         json.object { json in
           json.member("type") { $0.string(settings.authType.rawValue) }
           if let username = settings.username {
@@ -172,7 +182,7 @@ enum AccountJSON {
     }
   }
 
-  private static func write(_ failure: AccountFailure, to json: inout JSONWriter) {
+  static func write(_ failure: AccountFailure, to json: inout JSONWriter) {
     json.object { json in
       json.member("code") { $0.string(failure.code.rawValue) }
       json.member("detail") { $0.string(failure.message) }

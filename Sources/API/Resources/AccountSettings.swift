@@ -16,6 +16,7 @@ enum AccountSettings {
     let wantsDiscovery = !object.has("incoming")
     let incoming = object.object("incoming").flatMap { side($0, .incoming, of: nil) }
     let outgoing = object.object("outgoing").flatMap { side($0, .outgoing, of: nil) }
+    let sieve = sieve(&object, besides: incoming)
     let identities = identities(&object)
     let quotaBytes = object.int("quotaBytes", in: 0...quotaLimit)
     object.finish()
@@ -34,6 +35,7 @@ enum AccountSettings {
       identities: identities ?? []
     )
     draft.quotaBytes = quotaBytes
+    (draft.sieve, draft.sieveSecret) = (sieve?.settings, sieve?.secret)
     return draft
   }
 
@@ -104,6 +106,7 @@ enum AccountSettings {
         patch.outgoingSecret = side.secret
       }
     }
+    readSieve(&object, of: account, into: &patch)
     if object.has("identities") {
       patch.identities = identities(&object, known: account.identities) ?? []
     }
@@ -124,13 +127,14 @@ enum AccountSettings {
 extension AccountSettings {
   /// Which server of an account.
   enum Role {
-    case incoming, outgoing
+    case incoming, outgoing, sieve
 
     /// The protocols that are spoken, the usual one first, and those that a caller may know of but that are not.
     var protocols: (spoken: [BackendSettings.Kind], planned: [String]) {
       switch self {
       case .incoming: ([.imap, .pop3, .local], ["nntp"])
       case .outgoing: ([.smtp], ["direct"])
+      case .sieve: ([.managesieve], [])
       }
     }
 
@@ -142,6 +146,7 @@ extension AccountSettings {
       case (.incoming, .pop3): isImplicit ? 995 : 110
       case (.incoming, _): isImplicit ? 993 : 143
       case (.outgoing, _): isImplicit ? 465 : 587
+      case (.sieve, _): SieveSettings.port
       }
     }
   }
@@ -153,7 +158,7 @@ extension AccountSettings {
   }
 
   /// Reads one side; what a patch does not name stays as in `old`.
-  private static func side(
+  static func side(
     _ decoder: ObjectDecoder,
     _ role: Role,
     of old: BackendSettings?
@@ -325,7 +330,7 @@ extension AccountSettings {
     let isSpoken =
       switch type {
       // Submission speaks neither yet.
-      case .oauth2, .gssapi: role == .incoming
+      case .oauth2, .gssapi: role != .outgoing
       case .rpop, .kpop: kind == .pop3
       case .password, .none: true
       }

@@ -120,7 +120,10 @@ extension Endpoints {
     return Page(next: nil, state: nil).response(to: call) { json in
       for match in matches {
         json.object { json in
-          json.member("ruleId") { $0.id(match.rule) }
+          json.member("ruleId") { $0.id(match.isScript ? nil : match.rule) }
+          json.member("scriptId") { json in
+            json.id(match.isScript ? match.rule.map { ID<SieveScript>($0.rawValue) } : nil)
+          }
           json.member("name") { $0.string(match.name) }
           json.member("jobId") { $0.id(match.job) }
           json.member("actions") { $0.value(match.actions) }

@@ -17,7 +17,7 @@ extension Endpoints {
     try query.finish()
     let type = try Acceptance(call.request.fields).choose([.json, .sieve])
     let known = try await engine.accountRules(account)
-    if type == .sieve { return try script(of: known) }
+    if type == .sieve { return try await script(of: known) }
     let placed = RuleScript(known.rules, for: known.target).placements
     return Page(next: nil, state: known.state.description).response(to: call) { json in
       for (index, record) in known.records.enumerated() {
@@ -166,47 +166,28 @@ extension Endpoints {
     let account = try call.accountID()
     try call.requireNoQuery()
     _ = try Acceptance(call.request.fields).choose([.sieve])
-    return try script(of: try await engine.accountRules(account))
+    return try await script(of: try await engine.accountRules(account))
   }
 
-  private func script(of known: AccountRules) throws(ServiceError) -> HTTPResponse {
-    let target = known.target.capabilities == nil ? known.portableTarget : known.target
-    let script = RuleScript(known.rules, for: target)
-    guard let text = script.text else {
-      throw ServiceError(
-        .conflict,
-        "No script does all that the rules do: see placement and warnings of each rule.",
-        fields: zip(known.records, script.placements).flatMap { record, placements in
-          placements.filter { $0.side != .sieve }.map {
-            FieldError(
-              pointer: "/\(record.id)\($0.pointer)",
-              code: FaultCode.unsupported.rawValue,
-              detail: $0.reason ?? ""
-            )
-          }
-        }
-      )
+  private func script(of known: AccountRules) async throws(ServiceError) -> HTTPResponse {
+    // What stands in the place of the rules was put there as a script.
+    if let active = try await store.activeScript(of: known.account.id) {
+      return .sieve(active.content ?? [])
     }
-    var fields = HTTPFields()
-    fields.append("Content-Type", constant: "application/sieve; charset=utf-8")
-    fields.append("Content-Disposition", constant: "attachment; filename=\"rules.sieve\"")
-    fields.append("Cache-Control", constant: "private, no-cache")
-    return HTTPResponse(status: .ok, fields: fields, body: .bytes(Array(text.utf8)))
+    let target = known.target.capabilities == nil ? known.portableTarget : known.target
+    let text = try known.scriptText(for: target)
+    return .sieve(Array(text.utf8))
   }
 
   /// Answers `PUT /v1/accounts/{accountId}/rules/script`: a script in the place of all rules.
   func replaceRuleScript(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     try call.requireNoQuery()
-    if let type = try MediaType.ofBody(call.request.fields), type != .sieve, type != .form {
-      throw ServiceError(.unsupportedMediaType, "The body has to be application/sieve.")
-    }
-    let source = try await call.body(upTo: configuration.limits.jsonBytes)
+    let source = try await sieve(call)
     let rules: [Rule]
     switch ScriptReader.read(source) {
     case .ours(let read), .simple(let read): rules = read
-    case .opaque:
-      throw ServiceError(.unprocessable, "Rules cannot say what the script does.")
+    case .opaque: return try await keepScript(source, call)
     case .invalid(let errors): throw ServiceError(wrongScript: errors)
     }
     guard rules.count <= RuleLimits().rules else {
@@ -222,6 +203,26 @@ extension Endpoints {
     }
     try faults.check()
     try await store.replaceRules(rules.map(\.record), of: account)
+    if try await store.activeScript(of: account) != nil {
+      try await engine.activateScript(nil, of: account)
+    }
+    return .noContent
+  }
+
+  /// Keeps a script that rules cannot say, to run in their place.
+  private func keepScript(
+    _ source: [UInt8],
+    _ call: Call
+  ) async throws(ServiceError) -> HTTPResponse {
+    let account = try await account(call)
+    guard account.sieve == nil else {
+      throw ServiceError(
+        .unprocessable,
+        "Rules cannot say what the script does; put it to the account's server (scripts)."
+      )
+    }
+    try requireSending(source, call)
+    try await engine.replaceRules(of: account.id, byScript: source)
     return .noContent
   }
 }

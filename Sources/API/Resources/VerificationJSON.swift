@@ -7,10 +7,12 @@ enum VerificationJSON {
   static func write(_ steps: [VerifyStep], to json: inout JSONWriter) {
     let incoming = steps.filter { $0.backend == "incoming" }
     let outgoing = steps.filter { $0.backend == "outgoing" }
+    let sieve = steps.filter { $0.backend == "sieve" }
     json.object { json in
       json.member("ok") { $0.bool(steps.allSatisfy(\.succeeded)) }
       json.member("incoming") { writeSide(incoming, to: &$0) }
       json.member("outgoing") { writeSide(outgoing, to: &$0) }
+      json.member("sieve") { writeSide(sieve, to: &$0) }
     }
   }
 

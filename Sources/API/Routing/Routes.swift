@@ -3,7 +3,7 @@ import HTTP
 /// Every route of the API; a test holds the table against `openapi.yaml`.
 extension Route {
   static let all: [Route] =
-    accounts + mailboxes + messages + archives + threads + submissions + rules + changes
+    accounts + mailboxes + messages + archives + threads + submissions + rules + scripts + changes
     + service
 
   /// The methods that some path knows, as `OPTIONS *` lists them (RFC 9110 §9.3.7).
@@ -110,6 +110,33 @@ extension Route {
     ),
   ]
 
+  private static let scripts: [Route] = [
+    Route(.get, "/v1/accounts/{accountId}/scripts", .read, Endpoints.listScripts),
+    Route(.post, "/v1/accounts/{accountId}/scripts", .write, Endpoints.createScript),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/scripts:validate",
+      .read,
+      idempotency: Idempotency.none,
+      Endpoints.validateScript
+    ),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/scripts:deactivate",
+      .write,
+      Endpoints.deactivateScripts
+    ),
+    Route(.get, "/v1/accounts/{accountId}/scripts/{scriptId}", .read, Endpoints.showScript),
+    Route(.patch, "/v1/accounts/{accountId}/scripts/{scriptId}", .write, Endpoints.updateScript),
+    Route(.delete, "/v1/accounts/{accountId}/scripts/{scriptId}", .write, Endpoints.deleteScript),
+    Route(
+      .post,
+      "/v1/accounts/{accountId}/scripts/{scriptId}:activate",
+      .write,
+      Endpoints.activateScript
+    ),
+  ]
+
   private static let rules: [Route] = [
     Route(.get, "/v1/accounts/{accountId}/rules", .read, Endpoints.listRules),
     Route(.post, "/v1/accounts/{accountId}/rules", .write, Endpoints.createRule),
@@ -130,6 +157,9 @@ extension Route {
     Route(.post, "/v1/accounts/{accountId}/rules:import", .write, Endpoints.importRules),
     Route(.post, "/v1/accounts/{accountId}/rules:run", .write, Endpoints.runRules),
     Route(.post, "/v1/accounts/{accountId}/rules:undo", .write, Endpoints.undoRules),
+    Route(.post, "/v1/accounts/{accountId}/rules:publish", .write, Endpoints.publishRules),
+    Route(.post, "/v1/accounts/{accountId}/rules:withdraw", .write, Endpoints.withdrawRules),
+    Route(.get, "/v1/accounts/{accountId}/rules/publication", .read, Endpoints.showPublication),
     Route(
       .get,
       "/v1/accounts/{accountId}/messages/{messageId}/rules",

@@ -14,6 +14,8 @@ package struct AccountDraft: Sendable {
   package var identities: [Identity]
   /// How many bytes it may have in its local mailboxes; nil is the service's limit.
   package var quotaBytes: Int64?
+  package var sieve: SieveSettings?
+  package var sieveSecret: Secret?
 
   package init(
     name: String?,
@@ -49,6 +51,9 @@ package struct AccountPatch: Sendable {
   package var identities: [Identity]?
   /// `.some(nil)` is the service's limit.
   package var quotaBytes: Int64??
+  /// `.some(nil)` removes.
+  package var sieve: SieveSettings??
+  package var sieveSecret: Secret?
 
   package init() {}
 }
@@ -64,6 +69,10 @@ extension Engine {
     try check(draft.incoming, secret: draft.incomingSecret, "/incoming")
     if let outgoing = draft.outgoing {
       try check(outgoing, secret: draft.outgoingSecret, "/outgoing")
+    }
+    if let sieve = draft.sieve {
+      let secret = sieve.hasOwnLogin ? draft.sieveSecret : draft.incomingSecret
+      try check(sieve.backend(besides: draft.incoming), secret: secret, "/sieve")
     }
     let identities =
       draft.identities.isEmpty
@@ -86,11 +95,14 @@ extension Engine {
       outgoingSecret: draft.outgoingSecret,
       identities: identities,
       quotaBytes: draft.quotaBytes,
+      sieve: draft.sieve,
+      sieveSecret: draft.sieveSecret,
       localMailboxes: draft.incoming.kind.hasLocalMailboxes ? LocalBackend.mailboxes : [],
       isReady: draft.incoming.kind == .local,
       claim: claim
     )
     startWorker(account)
+    if account.sieve != nil { store.scriptServers.tell() }
     return account
   }
 
@@ -130,12 +142,14 @@ extension Engine {
         }
       }
     }
+    try await changeSieve(&account, after: old, patch)
     var updated = try await store.updateAccount(
       account,
       incomingSecret: patch.incomingSecret,
       outgoingSecret: patch.outgoingSecret,
       erasesIncomingSecret: !account.incoming.authType.hasSecret,
       erasesOutgoingSecret: account.outgoing?.authType != .password,
+      sieveSecret: patch.sieveSecret,
       ifVersion: ifVersion
     )
     // The mode says what is kept here, and what becomes of the mail on the server.
@@ -146,6 +160,7 @@ extension Engine {
       (updated.state, updated.lastError) = (.connecting, nil)
       startWorker(updated)
     }
+    store.scriptServers.tell()
     return updated
   }
 
@@ -163,7 +178,7 @@ extension Engine {
 
   // MARK: - Checks
 
-  private func check(
+  func check(
     _ settings: BackendSettings,
     secret: Secret?,
     _ pointer: String
@@ -201,7 +216,7 @@ extension Engine {
   }
 
   /// Says at once that a host may not be reached, where no resolver is needed to know it.
-  private func checkHost(
+  func checkHost(
     _ settings: BackendSettings,
     _ pointer: String
   ) throws(ServiceError) {
@@ -225,7 +240,7 @@ extension Engine {
   }
 
   /// A password must not cross a network in the clear unless the caller says so.
-  private func checkCleartext(
+  func checkCleartext(
     _ settings: BackendSettings,
     _ pointer: String
   ) throws(ServiceError) {

@@ -5,7 +5,7 @@ import Net
 
 /// One step of trying settings out.
 package struct VerifyStep: Sendable {
-  /// `incoming` or `outgoing`.
+  /// `incoming`, `outgoing` or `sieve`.
   package var backend: String
   /// `dns`, `tcp`, `tls`, `greeting`, `auth` or `capability`.
   package var step: String
@@ -23,10 +23,16 @@ extension Engine {
       switch draft.incoming.kind {
       case .local: []
       case .pop3: await verifyPOP3(draft.incoming, draft.incomingSecret)
-      case .imap, .smtp: await verifyIncoming(draft.incoming, draft.incomingSecret)
+      case .imap, .smtp, .managesieve: await verifyIncoming(draft.incoming, draft.incomingSecret)
       }
     if let outgoing = draft.outgoing {
       steps += await verifyOutgoing(outgoing, draft.outgoingSecret)
+    }
+    if let sieve = draft.sieve {
+      steps += await verifySieve(
+        sieve.backend(besides: draft.incoming),
+        sieve.hasOwnLogin ? draft.sieveSecret : draft.incomingSecret
+      )
     }
     return steps
   }
@@ -109,6 +115,30 @@ extension Engine {
       ladder.fail(
         ServiceError(.internalError, "An internal error occurred.", cause: "\(error)")
       )
+    }
+    return ladder.steps
+  }
+}
+
+extension Engine {
+  private func verifySieve(_ settings: BackendSettings, _ secret: Secret?) async -> [VerifyStep] {
+    var ladder = VerifyLadder(backend: "sieve", hasTLS: settings.security != .none)
+    do throws(ServiceError) {
+      let (client, lease) = try await services.backends.greetedSieve(settings)
+      defer { client.close() }
+      ladder.pass(through: "greeting")
+      try await services.backends.authenticate(client, settings, secret: secret)
+      lease.establish()
+      ladder.pass(through: "auth")
+      do throws(ManageSieveError) {
+        _ = try await client.listScripts()
+      } catch {
+        throw ServiceError(error, host: settings.host)
+      }
+      ladder.pass(through: "capability")
+      await client.logout()
+    } catch {
+      ladder.fail(error)
     }
     return ladder.steps
   }

@@ -18,11 +18,12 @@ package struct AccountRules: Sendable {
   /// Extensions whose actions the service does not carry out: it has taken a message when its rules run.
   private static let withoutHands = ["reject", "ereject", "enotify", "editheader"]
 
-  /// What scripts could do at the account's server.
+  /// What scripts can do at the account's server, as it advertises.
   package var target: ScriptTarget {
     ScriptTarget(
       capabilities: account.incoming.kind.hasLocalMailboxes
-        ? Set(Capabilities.names).subtracting(Self.withoutHands) : nil,
+        ? Set(Capabilities.names).subtracting(Self.withoutHands)
+        : account.sieveExtensions.map { Set($0) },
       mailboxes: namedMailboxes,
       ownAddresses: account.ownAddresses,
       lists: lists,

@@ -42,7 +42,7 @@ struct RuleMail {
     )
   }
 
-  private func isOwn(_ address: String) -> Bool {
+  func isOwn(_ address: String) -> Bool {
     account.ownAddresses.contains { $0.lowercased() == address.lowercased() }
   }
 
@@ -64,16 +64,22 @@ struct RuleMail {
       host: ReplyHost(own: account.ownAddresses, now: now)
     )
     guard case .finished(let outcome) = result, outcome.error == nil,
-      case .vacation(let vacation)? = outcome.actions.first, vacation.suppression == nil
+      case .vacation(let vacation)? = outcome.actions.first
     else { return .refused(.notAnswerable) }
-    let seed = try Random.bytes(32)
-    let domain = account.email.split(separator: "@").last.map(String.init) ?? "localhost"
-    let messageID = "\(Hex.encode(seed.span.extracting(0..<16)))@\(domain)"
+    return try self.reply(vacation, envelope: envelope)
+  }
+
+  /// The answer that a script asks for, unless none may be sent.
+  func reply(
+    _ vacation: ScriptVacation,
+    envelope: ScriptEnvelope
+  ) throws -> Outgoing<RuleEffect.Reply> {
+    guard vacation.suppression == nil else { return .refused(.notAnswerable) }
     let message = try vacation.message(
       to: envelope,
       date: MIMEDate(seconds: now.seconds),
-      messageID: messageID,
-      boundarySeed: seed
+      messageID: try messageID(),
+      boundarySeed: try Random.bytes(32)
     )
     let until = now.microseconds + max(vacation.seconds, 0) * 1_000_000
     return .mail(
@@ -86,7 +92,14 @@ struct RuleMail {
     )
   }
 
-  private func submission(
+  /// A new message ID of the account's domain.
+  func messageID() throws -> String {
+    let seed = try Random.bytes(16)
+    let domain = account.email.split(separator: "@").last.map(String.init) ?? "localhost"
+    return "\(Hex.encode(seed.span))@\(domain)"
+  }
+
+  func submission(
     _ message: [UInt8],
     from sender: String,
     to recipient: String,

@@ -93,7 +93,10 @@ final class RuleWorker: Sendable {
   private func filter(_ arrivals: [RuleArrival], of account: ID<Account>) async {
     await during(account) {
       let known = try await cache.rules(of: account, services)
-      for arrival in arrivals where !Task.isCancelled { try await filter(arrival, known) }
+      let script = try await activeScript(known.account)
+      for arrival in arrivals where !Task.isCancelled {
+        try await filter(arrival, known, script)
+      }
     }
   }
 
@@ -117,10 +120,21 @@ final class RuleWorker: Sendable {
     signal.notify(.inbox)
   }
 
+  /// The script that runs in the place of the account's rules; nil where the rules run.
+  private func activeScript(_ known: AccountRules) async throws -> ScriptRunner? {
+    guard let record = try await store.activeScript(of: known.account.id) else { return nil }
+    let scripts = try await store.scripts(of: known.account.id, atServer: false)
+    return ScriptRunner(record, known, among: scripts, services)
+  }
+
   /// One message; where that fails it waits, for longer each time.
-  private func filter(_ arrival: RuleArrival, _ known: ArrivalRules) async throws {
+  private func filter(
+    _ arrival: RuleArrival,
+    _ known: ArrivalRules,
+    _ script: ScriptRunner?
+  ) async throws {
     do {
-      let effect = try await self.effect(of: arrival, known)
+      let effect = try await self.effect(of: arrival, known, script)
       guard try await store.settleArrival(arrival, effect) else { return }
       hands.wake(arrival.account, hasSent: !effect.submissions.isEmpty || effect.reply != nil)
     } catch {
@@ -158,13 +172,23 @@ final class RuleWorker: Sendable {
     }
   }
 
-  private func effect(of arrival: RuleArrival, _ known: ArrivalRules) async throws -> RuleEffect {
-    let rules = known.rules(for: arrival)
-    guard !rules.rules.isEmpty else { return RuleEffect() }
+  private func effect(
+    of arrival: RuleArrival,
+    _ known: ArrivalRules,
+    _ script: ScriptRunner?
+  ) async throws -> RuleEffect {
     let (account, now, hands) = (known.account, services.now(), hands)
     let reader = RuleMessageReader(account: account, store: store) {
       try await hands.read($0, $1, of: $2)
     }
+    if let script {
+      guard script.record.activatedAt <= arrival.at else { return RuleEffect() }
+      return try await script.effect(of: arrival, reader) {
+        try await hands.makeMailbox($0, of: $1)
+      }
+    }
+    let rules = known.rules(for: arrival)
+    guard !rules.rules.isEmpty else { return RuleEffect() }
     let needs = RuleNeeds(of: rules.rules)
     guard
       let message = try await reader.message(

@@ -102,7 +102,7 @@ package struct RuleScript: Sendable {
   static let mark = "#: "
 
   /// A short digest, by which a script that somebody edited is told from ours (FNV-1a, 64 bits).
-  static func checksum(of text: String) -> String {
+  package static func checksum(of text: String) -> String {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in text.utf8 where byte != .cr { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
     return String(hash, radix: 16)

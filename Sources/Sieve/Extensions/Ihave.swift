@@ -5,7 +5,7 @@ extension ScriptExtension {
       TestDefinition(name: "ihave", parameters: [.strings]) { arguments, compiler throws(Fault) in
         var found: [ScriptExtension] = []
         for name in try compiler.constants(arguments.positional[0]) {
-          guard let capability = Capabilities.byName[name.text],
+          guard let capability = compiler.shared.capability(name.text),
             !capability.changesReading || compiler.language.names.contains(capability.name)
           else { return Condition { _ throws(RunStop) in false } }
           found.append(capability)

@@ -2,6 +2,8 @@
 final class Compilation {
   let limits: SieveLimits
   let source: any ScriptSource
+  /// The extensions that are implemented, and yet not to be used.
+  let missing: Set<String>
   /// The names of fields that scripts ask for, each once, in lower case; a test knows its place.
   private(set) var fieldNames: [[UInt8]] = []
   private var fieldSlots: [[UInt8]: Int] = [:]
@@ -17,9 +19,15 @@ final class Compilation {
   /// Errors of included scripts.
   var nested: [ScriptError] = []
 
-  init(limits: SieveLimits, source: any ScriptSource) {
+  init(limits: SieveLimits, source: any ScriptSource, missing: Set<String>) {
+    self.missing = missing
     self.limits = limits
     self.source = source
+  }
+
+  /// The extension of this name, where it may be used.
+  func capability(_ name: String) -> ScriptExtension? {
+    missing.contains(name) ? nil : Capabilities.byName[name]
   }
 
   /// The slot of a field name.

@@ -81,7 +81,7 @@ final class Compiler {
     try checkShape(command, tests: .none, hasBlock: false)
     for literal in try literals(arguments.positional[0]) {
       let name = literal.bytes.text
-      if let capability = Capabilities.byName[name] {
+      if let capability = shared.capability(name) {
         enable(capability)
       } else {
         report(Fault(at: literal.offset, "the extension \"\(name)\" is not supported"))

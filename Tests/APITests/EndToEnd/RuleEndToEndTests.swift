@@ -198,7 +198,7 @@ struct RuleEndToEndTests {
         type: "application/sieve"
       )
       #expect(try await names(api, path) == ["Mine"])
-      for text in ["if {", "require \"variables\"; set \"a\" \"b\";"] {
+      for text in ["if {", "require \"variables\"; set \"a\";"] {
         try await api.expect(
           422,
           code: "unprocessable",
