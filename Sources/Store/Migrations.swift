@@ -95,6 +95,11 @@ package enum Migrations {
         name: "refusals",
         sql: String(decoding: PackageResources._018_refusals_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 19,
+        name: "triggers",
+        sql: String(decoding: PackageResources._019_triggers_sql, as: UTF8.self)
+      ),
     ]
   }
 }
