@@ -3,6 +3,9 @@ package import Model
 import Postgres
 
 extension Store {
+  /// With so many runs of an account not ended its rules by the clock are passed over.
+  private static let mostWaiting: Int64 = 10
+
   /// The rules that run by the clock and whose time has come, the longest due first.
   package func dueSchedules(
     at now: Timestamp,
@@ -40,6 +43,13 @@ extension Store {
           """
         )
         guard claimed.affected == 1, let request else { return }
+        let waiting = try await connection.query(
+          """
+          select count(*) from job where account_id = \(account.rawValue) and kind = \(kind)
+            and state in ('queued', 'running')
+          """
+        )
+        guard try waiting.int64(0, 0) < Self.mostWaiting else { return }
         try await insertJob(id, kind: kind, of: account, request: request, on: connection)
       }
     }

@@ -1,4 +1,5 @@
 import Bytes
+import Logging
 import Model
 import Rules
 import Store
@@ -14,7 +15,18 @@ struct RuleSchedule {
   func queue() async throws(ServiceError) {
     let now = services.now()
     for due in try await services.store.dueSchedules(at: now, limit: Self.limit) {
-      let request = try await request(due.rule, of: due.account, at: now)
+      let request: String?
+      do throws(ServiceError) {
+        request = try await self.request(due.rule, of: due.account, at: now)
+      } catch {
+        guard !error.isRetryable else { throw error }
+        // It comes to its turn again, and holds up no other.
+        services.logger.warning(
+          "a rule by the clock cannot run",
+          metadata: ["rule": "\(due.rule)", "cause": "\(error)"]
+        )
+        request = nil
+      }
       try await services.store.queueScheduled(
         due.rule,
         of: due.account,
