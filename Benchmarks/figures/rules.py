@@ -1,8 +1,9 @@
 """Rules: 20 of them over 100,000 stored messages, and what 100 of them add to a message that comes.
 
 The stored messages are seeded by SQL (seeds.py) in an account whose server does not answer, so that every
-move is an intent in the queue as well. The rules look at senders, recipients and subjects; about a fifth of
-the messages meets one. Each round runs them as a job and undoes that, from the POST to the job's own end.
+move is an intent in the queue as well, and the service's own indexer has made them searchable. The rules look
+at senders and subjects; a sixth of the messages meets one. Each round runs them as a job, from the POST to the
+job's own end, and undoes that.
 
 What comes is brought by LMTP over one connection, one message after the other, each when the rules have
 looked at the one before: first without rules, then with 100 of which a few match.
@@ -12,6 +13,7 @@ import random
 import socket
 import time
 
+import processes
 from figures.delivery import expect, message
 from firstsync import synced_inbox
 from seeds import seed
@@ -35,6 +37,9 @@ def stored(stack, table):
     database = stack.database()
     vocabulary = Vocabulary()
     account, _ = seed(service, database, "seeded", MESSAGES, vocabulary.messages(MESSAGES))
+    processes.wait_until(
+        lambda: int(database.run("select count(*) from message_search")) >= MESSAGES,
+        "the search index", 400, 0.5)
     # The rules file into mailboxes that are there: this server makes none.
     database.run(MAILBOXES)
     for rule in rules(vocabulary):

@@ -19,6 +19,8 @@ package struct RefusedAction: Sendable, Equatable {
   package enum Reason: String, Sendable, CaseIterable {
     /// Rules sent the message on as often as they may already.
     case redirectLimit = "redirect_limit"
+    /// Rules told as many of the message as they may already.
+    case notifyLimit = "notify_limit"
     /// It would come back to the account.
     case ownAddress = "own_address"
     /// It has been through here, or through too many servers.
@@ -55,6 +57,7 @@ extension RefusedAction.Reason {
   package var detail: String {
     switch self {
     case .redirectLimit: "The message is sent on as often as rules may already."
+    case .notifyLimit: "As many are told of the message as rules may already."
     case .ownAddress: "It is an address of the account itself."
     case .loop: "The message has been through here before, or through too many servers."
     case .secondReply: "The message is answered by an earlier rule."

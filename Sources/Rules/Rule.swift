@@ -9,6 +9,10 @@ package struct Rule: Sendable, Equatable {
     case delivery
     /// On stored mail alone, where it is told to run.
     case stored
+    /// On each message that the account sends, once, when its copy is filed.
+    case outbound
+    /// On stored mail, by the clock.
+    case schedule
   }
 
   /// Nil for one that is not stored.
@@ -16,6 +20,8 @@ package struct Rule: Sendable, Equatable {
   package var name: String
   package var isEnabled = true
   package var trigger = Trigger.delivery
+  /// After how many hours it runs again, where its trigger is the clock.
+  package var hours: Int?
   /// The condition as it was written; nil for one that every message meets.
   package var filter: JSONValue?
   /// The condition as it was read.
@@ -88,6 +94,13 @@ package struct RuleReply: Sendable, Equatable {
   package init(text: String) { self.text = text }
 }
 
+/// A notification of a message, by mail (RFC 5436).
+package struct RuleNotification: Sendable, Equatable {
+  package var address: String
+  /// Its subject; nil for that of the message.
+  package var text: String?
+}
+
 /// How much rules may be.
 package struct RuleLimits: Sendable {
   /// Most rules of an account.
@@ -100,8 +113,11 @@ package struct RuleLimits: Sendable {
   package var textBytes = 16_384
   /// Most keywords that one action names.
   package var keywords = 20
-  /// How often one message is sent on, by all rules together.
+  /// How often one message is sent on, and how many are told of it, by all rules together.
   package var redirects = 4
+  package var notifications = 4
+  /// Between two runs by the clock, in hours.
+  package var hours = 1...8_760
   /// Most lists of an account, and most entries of one.
   package var lists = 100
   package var listEntries = 10_000

@@ -70,13 +70,19 @@ extension RuleReply {
 extension Rule {
   /// The rule as JSON, from which the same is read.
   package var json: JSONValue {
-    .object([
-      .init(name: "name", value: .string(name)),
-      .init(name: "enabled", value: .bool(isEnabled)),
-      .init(name: "trigger", value: .string(trigger.rawValue)),
-      .init(name: "when", value: filter ?? .null),
-      .init(name: "actions", value: .array(actions.map(\.json))),
-      .init(name: "stop", value: .bool(stops)),
-    ])
+    let schedule = hours.map { hours in
+      JSONValue.object([.init(name: "hours", value: .int(Int64(hours)))])
+    }
+    return .object(
+      [
+        .init(name: "name", value: .string(name)),
+        .init(name: "enabled", value: .bool(isEnabled)),
+        .init(name: "trigger", value: .string(trigger.rawValue)),
+      ] + (schedule.map { [.init(name: "schedule", value: $0)] } ?? []) + [
+        .init(name: "when", value: filter ?? .null),
+        .init(name: "actions", value: .array(actions.map(\.json))),
+        .init(name: "stop", value: .bool(stops)),
+      ]
+    )
   }
 }

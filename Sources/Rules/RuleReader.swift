@@ -38,6 +38,7 @@ package struct RuleReader {
         add("\(pointer)/trigger", "format", "One of \(names) is wanted.")
       }
     }
+    readSchedule(value, at: pointer, into: &rule)
     readCondition(value, at: pointer, into: &rule)
     if let actions = value["actions"] {
       rule.actions = self.actions(actions, at: "\(pointer)/actions")
@@ -47,7 +48,35 @@ package struct RuleReader {
     return faults.count == before ? rule : nil
   }
 
-  private static let members: Set = ["name", "enabled", "trigger", "when", "q", "actions", "stop"]
+  private static let members: Set = [
+    "name", "enabled", "trigger", "schedule", "when", "q", "actions", "stop",
+  ]
+
+  /// How often a rule runs by the clock: a rule with that trigger says so, and no other does.
+  private mutating func readSchedule(_ value: JSONValue, at pointer: String, into rule: inout Rule)
+  {
+    let place = "\(pointer)/schedule"
+    if let schedule = value["schedule"], schedule != .null {
+      guard let members = object(schedule, at: place) else { return }
+      checkNames(members, ["hours"], at: place)
+      guard let hours = schedule["hours"]?.intValue, limits.hours.contains(Int(clamping: hours))
+      else {
+        return add(
+          "\(place)/hours",
+          schedule["hours"] == nil ? "required" : "range",
+          "\(limits.hours.lowerBound) to \(limits.hours.upperBound) is allowed."
+        )
+      }
+      rule.hours = Int(hours)
+    } else if value["schedule"] != nil || rule.trigger != .schedule {
+      rule.hours = nil
+    }
+    if rule.trigger == .schedule, rule.hours == nil {
+      add(place, "required", "A rule that runs by the clock says after how many hours.")
+    } else if rule.trigger != .schedule, rule.hours != nil {
+      add(place, "conflict", "Only a rule whose trigger is schedule has it.")
+    }
+  }
 
   // MARK: - Conditions
 

@@ -31,13 +31,15 @@ package struct Disposition: Sendable, Equatable {
   package var redirects: [String] = []
   /// The reply that its sender gets.
   package var reply: RuleReply?
+  /// Who is told of it.
+  package var notifications: [RuleNotification] = []
   package init() {}
 
   /// Whether nothing is done but to leave it where it is.
   package var isNothing: Bool { self == Disposition() }
 
   /// Whether anything is sent.
-  package var sends: Bool { !redirects.isEmpty || reply != nil }
+  package var sends: Bool { !redirects.isEmpty || reply != nil || !notifications.isEmpty }
 }
 
 /// A list of rules held against one message.
@@ -50,6 +52,8 @@ package struct RuleRun: Sendable {
   package private(set) var refused: [RefusedAction] = []
   /// The actions that `disposition.redirects` come from, each at the place of its address.
   package private(set) var redirectPlaces: [ActionPlace] = []
+  /// The actions that `disposition.notifications` come from, likewise.
+  package private(set) var notificationPlaces: [ActionPlace] = []
   /// The action that `disposition.reply` comes from.
   package private(set) var replyPlace: ActionPlace?
 
@@ -142,7 +146,15 @@ package struct RuleRun: Sendable {
         disposition.reply = reply
         replyPlace = place
       }
-    case .reject, .notify, .addHeader, .deleteHeader:
+    case .notify(let address, let text):
+      let notification = RuleNotification(address: address, text: text)
+      guard !disposition.notifications.contains(notification) else { return }
+      guard disposition.notifications.count < limits.notifications else {
+        return refused.append(RefusedAction(place, .notifyLimit))
+      }
+      disposition.notifications.append(notification)
+      notificationPlaces.append(place)
+    case .reject, .addHeader, .deleteHeader:
       refused.append(RefusedAction(place, .afterDelivery))
     }
   }

@@ -75,7 +75,14 @@ extension Store {
         guard claimed.affected == 1 else { return }
         if let copy {
           for outcome in try await deliver([copy], fresh, to: account, quota: nil, on: connection) {
-            _ = try outcome.get()
+            let envelope = DeliveryEnvelope(
+              from: submission.sender,
+              to: submission.recipients.first?.address ?? ""
+            )
+            _ = try await connection.query(
+              arrivalStatement(try outcome.get(), envelope, sentBy: account)
+            )
+            tellOfArrivals(on: connection)
           }
           if let draft = submission.draft {
             try await intend([draft], of: account, on: connection) { $0.destroy() }

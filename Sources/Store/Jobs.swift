@@ -47,16 +47,27 @@ extension Store {
       let id = try await ids.take(from: pool)
       return try await pool.transaction { connection in
         try await settle(claim, location: "/v1/jobs/\(ID<Job>(id))", on: connection)
-        _ = try await connection.query(
-          """
-          insert into job (id, account_id, kind, state, request)
-          values (\(id), \(account.rawValue), \(kind), 'queued', \(request)::json)
-          """
-        )
-        try await append([FeedEntry(.job, .created, [id])], to: account, on: connection)
+        try await insertJob(id, kind: kind, of: account, request: request, on: connection)
         return try job(try await connection.query(Self.jobColumns + " where id = \(id)"), 0)
       }
     }
+  }
+
+  /// The row of a job, and what the feed says of it.
+  func insertJob(
+    _ id: Int64,
+    kind: String,
+    of account: ID<Account>,
+    request: String,
+    on connection: PostgresConnection
+  ) async throws {
+    _ = try await connection.query(
+      """
+      insert into job (id, account_id, kind, state, request)
+      values (\(id), \(account.rawValue), \(kind), 'queued', \(request)::json)
+      """
+    )
+    try await append([FeedEntry(.job, .created, [id])], to: account, on: connection)
   }
 
   /// One job; nil where there is none.

@@ -110,6 +110,11 @@ package enum Migrations {
         name: "scripts",
         sql: String(decoding: PackageResources._021_scripts_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 19,
+        name: "triggers",
+        sql: String(decoding: PackageResources._019_triggers_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -4,6 +4,12 @@ import Postgres
 
 /// A new message that rules have to look at.
 package struct RuleArrival: Sendable {
+  /// Which rules look at it: those on what comes, or those on what is sent.
+  package enum Trigger: String, Sendable, CaseIterable {
+    case delivery, outbound
+  }
+
+  package var trigger = Trigger.delivery
   package var account: ID<Account>
   package var message: ID<Message>
   /// When it came here: rules that were enabled later leave it alone.
@@ -163,6 +169,21 @@ extension Store {
     """
   }
 
+  /// Remembers the copy of a message that was sent, for the account's rules on what it sends.
+  func arrivalStatement(
+    _ message: ID<Message>,
+    _ envelope: DeliveryEnvelope,
+    sentBy account: ID<Account>
+  ) -> SQL {
+    """
+    insert into rule_arrival (account_id, message_id, envelope_from, envelope_to, trigger)
+    select \(account.rawValue), \(message.rawValue), \(envelope.from), \(envelope.to), 'outbound'
+    where exists (select 1 from rule r where r.account_id = \(account.rawValue) and r.is_enabled
+      and r.trigger = 'outbound')
+    on conflict do nothing
+    """
+  }
+
   /// Has who runs rules told after the commit.
   func tellOfArrivals(on connection: PostgresConnection) {
     connection.afterCommit = { [commits, arrivals] in
@@ -182,7 +203,8 @@ extension Store {
     try await attempt {
       let rows = try await pool.query(
         """
-        select account_id, message_id, at, envelope_from, envelope_to, attempts from rule_arrival
+        select account_id, message_id, at, envelope_from, envelope_to, attempts, trigger
+        from rule_arrival
         where next_attempt_at <= \(now) and account_id <> all (\(busy.map(\.rawValue)))
         order by next_attempt_at, message_id limit \(Int64(limit))
         """
@@ -191,6 +213,7 @@ extension Store {
         let from = try rows.optionalString(row, 3)
         let to = try rows.optionalString(row, 4)
         return RuleArrival(
+          trigger: RuleArrival.Trigger(rawValue: try rows.string(row, 6)) ?? .delivery,
           account: ID(try rows.int64(row, 0)),
           message: ID(try rows.int64(row, 1)),
           at: try rows.timestamp(row, 2),

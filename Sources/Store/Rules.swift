@@ -10,7 +10,7 @@ package struct RuleRecord: Sendable {
   package var isEnabled: Bool
   /// Since when it is enabled.
   package var enabledAt: Timestamp
-  /// `delivery` or `stored`.
+  /// `delivery`, `stored`, `outbound` or `schedule`.
   package var trigger: String
   /// The whole rule as JSON.
   package var definition: JSONValue
@@ -23,15 +23,27 @@ package struct NewRule: Sendable {
   package var name: String
   package var isEnabled: Bool
   package var trigger: String
+  /// After how many hours it runs again by the clock; nil for one that does not.
+  package var hours: Int?
   /// The whole rule as JSON.
   package var definition: JSONValue
 
-  package init(name: String, isEnabled: Bool, trigger: String, definition: JSONValue) {
+  package init(
+    name: String,
+    isEnabled: Bool,
+    trigger: String,
+    hours: Int? = nil,
+    definition: JSONValue
+  ) {
     self.name = name
     self.isEnabled = isEnabled
     self.trigger = trigger
+    self.hours = hours
     self.definition = definition
   }
+
+  /// The hours where it runs at all.
+  fileprivate var enabledHours: Int32? { isEnabled ? hours.map { Int32(clamping: $0) } : nil }
 }
 
 extension Store {
@@ -102,12 +114,8 @@ extension Store {
           location: "/v1/accounts/\(account)/rules/\(ID<MailRule>(id))",
           on: connection
         )
-        _ = try await connection.query(
-          """
-          insert into rule (account_id, id, position, name, is_enabled, trigger, definition)
-          values (\(account.rawValue), \(id), \(Int32(order.count)), \(rule.name),
-            \(rule.isEnabled), \(rule.trigger), \(rule.definition.text)::json)
-          """
+        _ = try await connection.pipeline(
+          Self.inserts([rule], [id], from: order.count, of: account)
         )
         var moved: [Int64] = []
         if let position, position < order.count {
@@ -146,7 +154,9 @@ extension Store {
             definition = \(rule.definition.text)::json, version = version + 1,
             enabled_at = case when \(rule.isEnabled) and not is_enabled then now()
               else enabled_at end,
-            is_enabled = \(rule.isEnabled)
+            is_enabled = \(rule.isEnabled), schedule_hours = \(rule.enabledHours),
+            next_run_at = case when \(rule.enabledHours)::integer = schedule_hours then next_run_at
+              else now() + \(rule.enabledHours)::integer * interval '1 hour' end
           where account_id = \(account.rawValue) and id = \(id.rawValue)
             and version = \(version) returning id
           """
@@ -233,9 +243,11 @@ extension Store {
     zip(rules, fresh).enumerated().map { index, entry in
       let (rule, id) = entry
       return """
-        insert into rule (account_id, id, position, name, is_enabled, trigger, definition)
+        insert into rule (account_id, id, position, name, is_enabled, trigger, definition,
+          schedule_hours, next_run_at)
         values (\(account.rawValue), \(id), \(Int32(position + index)), \(rule.name),
-          \(rule.isEnabled), \(rule.trigger), \(rule.definition.text)::json)
+          \(rule.isEnabled), \(rule.trigger), \(rule.definition.text)::json, \(rule.enabledHours),
+          now() + \(rule.enabledHours)::integer * interval '1 hour')
         """
     }
   }

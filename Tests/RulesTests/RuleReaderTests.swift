@@ -41,7 +41,10 @@ import Testing
       #"{"name":"a","actions":[{"type":"reply","text":"x","lastDay":"Monday"}]}"#,
       "/actions/0/lastDay"
     ),
-    (#"{"name":"a","actions":[],"trigger":"outbound"}"#, "/trigger"),
+    (#"{"name":"a","actions":[],"trigger":"now"}"#, "/trigger"),
+    (#"{"name":"a","actions":[],"trigger":"schedule"}"#, "/schedule"),
+    (#"{"name":"a","actions":[],"trigger":"schedule","schedule":{"hours":0}}"#, "/schedule/hours"),
+    (#"{"name":"a","actions":[],"schedule":{"hours":1}}"#, "/schedule"),
     (#"{"name":"a","actions":[],"when":{"form":"x"}}"#, "/when/form"),
     (
       #"{"name":"a","actions":[],"when":{"property":"from.shoe","op":"is","value":"x"}}"#,

@@ -87,6 +87,14 @@ import Testing
     #expect(run.redirectPlaces.map(\.action) == [0, 1, 2, 3] && run.replyPlace?.rule == 1)
   }
 
+  @Test func `a few are told of a message, each once`() throws {
+    let notes = (0..<6).map { #"{"type":"notify","to":"u\#($0 % 5)@example.net"}"# }
+    let run = try run(#""actions":[\#(notes.joined(separator: ","))]"#)
+    #expect(run.disposition.notifications.map(\.address) == (0..<4).map { "u\($0)@example.net" })
+    #expect(run.refused.map(\.reason) == [.notifyLimit])
+    #expect(run.disposition.isKept && run.disposition.sends)
+  }
+
   @Test func `what would come back to the account is not sent on, and stays`() throws {
     let run = try run(#""actions":[{"type":"redirect","to":"ADA@example.org"}]"#)
     #expect(run.disposition.isNothing && run.disposition.isKept)

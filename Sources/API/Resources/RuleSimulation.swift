@@ -189,6 +189,7 @@ enum SimulationJSON {
       json.member("addedKeywords") { $0.strings(disposition.addedKeywords) }
       json.member("removedKeywords") { $0.strings(disposition.removedKeywords) }
       json.member("redirects") { $0.strings(disposition.redirects) }
+      json.member("notifies") { $0.strings(disposition.notifications.map(\.address)) }
       json.member("replies") { $0.bool(disposition.reply != nil) }
     }
   }

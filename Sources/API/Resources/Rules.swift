@@ -258,8 +258,8 @@ extension [ClausePlacement] {
 /// The shape of a rule.
 enum RuleJSON {
   static let members = [
-    "id", "name", "enabled", "position", "trigger", "when", "actions", "stop", "placement",
-    "hasError", "warnings", "createdAt",
+    "id", "name", "enabled", "position", "trigger", "schedule", "when", "actions", "stop",
+    "placement", "hasError", "warnings", "createdAt",
   ]
 
   static func write(
@@ -275,6 +275,10 @@ enum RuleJSON {
       json.member("enabled", fields) { $0.bool(rule.isEnabled) }
       json.member("position", fields) { $0.int(record.position) }
       json.member("trigger", fields) { $0.string(rule.trigger.rawValue) }
+      json.member("schedule", fields) { json in
+        guard let hours = rule.hours else { return json.null() }
+        json.object { $0.member("hours") { $0.int(hours) } }
+      }
       json.member("when", fields) { $0.value(rule.filter ?? .null) }
       json.member("actions", fields) { $0.value(.array(rule.actions.map(\.json))) }
       json.member("stop", fields) { $0.bool(rule.stops) }

@@ -7,22 +7,25 @@ import Synchronization
 /// The rules that look at what arrives, compiled once for all that came after each of them was enabled.
 struct ArrivalRules: Sendable {
   private(set) var account: AccountRules
-  private let latest: Timestamp?
-  private let all: CompiledRules
+  private var all: [RuleArrival.Trigger: CompiledRules] = [:]
+  private var latest: [RuleArrival.Trigger: Timestamp] = [:]
 
   init(_ account: AccountRules) {
     self.account = account
-    let chosen = Self.chosen(account) { _ in true }
-    latest = chosen.map(\.record.enabledAt).max()
-    all = Self.compiled(chosen.map(\.rule), account)
+    for trigger in RuleArrival.Trigger.allCases {
+      let chosen = Self.chosen(account, trigger) { _ in true }
+      latest[trigger] = chosen.map(\.record.enabledAt).max()
+      all[trigger] = Self.compiled(chosen.map(\.rule), account)
+    }
   }
 
   private static func chosen(
     _ account: AccountRules,
+    _ trigger: RuleArrival.Trigger,
     where isChosen: (RuleRecord) -> Bool
   ) -> [(record: RuleRecord, rule: Rule)] {
     zip(account.records, account.rules).filter { record, rule in
-      rule.isEnabled && rule.trigger == .delivery && isChosen(record)
+      rule.isEnabled && rule.trigger.rawValue == trigger.rawValue && isChosen(record)
     }.map { (record: $0, rule: $1) }
   }
 
@@ -31,8 +34,11 @@ struct ArrivalRules: Sendable {
   }
 
   func rules(for arrival: RuleArrival) -> CompiledRules {
-    guard let latest, latest > arrival.at else { return all }
-    return Self.compiled(Self.chosen(account) { $0.enabledAt <= arrival.at }.map(\.rule), account)
+    if let all = all[arrival.trigger], latest[arrival.trigger].map({ $0 <= arrival.at }) ?? true {
+      return all
+    }
+    let rules = Self.chosen(account, arrival.trigger) { $0.enabledAt <= arrival.at }
+    return Self.compiled(rules.map(\.rule), account)
   }
 
   /// The same with what else is new of the account; nil where that changes what its rules mean.

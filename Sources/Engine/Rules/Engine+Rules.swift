@@ -16,7 +16,7 @@ package struct AccountRules: Sendable {
   package var state: FeedState
 
   /// Extensions whose actions the service does not carry out: it has taken a message when its rules run.
-  private static let withoutHands = ["reject", "ereject", "enotify", "editheader"]
+  private static let withoutHands = ["reject", "ereject", "editheader"]
 
   /// What scripts can do at the account's server, as it advertises.
   package var target: ScriptTarget {
@@ -120,6 +120,7 @@ extension Rule {
       name: name,
       isEnabled: isEnabled,
       trigger: trigger.rawValue,
+      hours: hours,
       definition: json
     )
   }

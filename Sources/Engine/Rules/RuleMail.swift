@@ -99,6 +99,35 @@ struct RuleMail {
     return "\(Hex.encode(seed.span))@\(domain)"
   }
 
+  /// A notification of a message by mail (RFC 5436); none of what is one itself (§2.7.1).
+  func notification(
+    _ notification: RuleNotification,
+    about header: HeaderFields,
+    envelope: ScriptEnvelope
+  ) throws -> Outgoing<NewSubmission> {
+    let marks = header.all("Auto-Submitted").map { header.text($0).lowercased() }
+    guard !marks.contains(where: { $0.hasPrefix("auto-notified") }) else { return .refused(.loop) }
+    let address = PercentCoding.encode(Array(notification.address.utf8).span)
+    let method = "mailto:\(String(decoding: address, as: UTF8.self))"
+    let made = ScriptNotification(method: method, message: notification.text).mail(
+      about: header,
+      envelope: ScriptEnvelope(from: envelope.from, to: account.email),
+      date: MIMEDate(seconds: now.seconds),
+      messageID: try messageID()
+    )
+    guard let made, let recipient = made.recipients.first else { return .refused(.noMailbox) }
+    let subject = notification.text ?? header.last("Subject").map { header.text($0) }
+    return .mail(
+      // As of a redirect: what has no return path gets none.
+      submission(
+        made.message,
+        from: envelope.from.isEmpty ? "" : account.email,
+        to: recipient,
+        subject
+      )
+    )
+  }
+
   func submission(
     _ message: [UInt8],
     from sender: String,

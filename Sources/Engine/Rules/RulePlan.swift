@@ -57,19 +57,21 @@ struct RulePlan {
       }
       if !targets.contains(target) { targets.append(target) }
     }
+    var isSentOn = false
     if disposition.sends {
       if sends, account.account.outgoing != nil {
-        try await addMail(run, stored.id, to: &effect, &refused)
+        isSentOn = try await addMail(run, stored.id, to: &effect, &refused)
       } else {
         let reason: RefusedAction.Reason = sends ? .noOutgoing : .storedMail
-        refused += (run.redirectPlaces + [run.replyPlace].compactMap(\.self))
+        let places = run.redirectPlaces + run.notificationPlaces
+        refused += (places + [run.replyPlace].compactMap(\.self))
           .map { RefusedAction($0, reason) }
       }
     }
     if disposition.isKept || disposition.isDiscarded {
       effect.patch.addMailboxes = targets
       effect.destroys = disposition.isDiscarded
-    } else if disposition.mailboxes.isEmpty, !effect.submissions.isEmpty,
+    } else if disposition.mailboxes.isEmpty, isSentOn,
       let trash = account.mailboxes.first(where: { $0.role == "trash" })
     {
       // Sent on and not kept: what could not be sent in the end can still be found.
@@ -113,12 +115,13 @@ struct RulePlan {
     }
   }
 
+  /// Makes what rules send; whether the message goes on to anybody.
   private func addMail(
     _ run: RuleRun,
     _ id: ID<Message>,
     to effect: inout RuleEffect,
     _ refused: inout [RefusedAction]
-  ) async throws {
+  ) async throws -> Bool {
     let disposition = run.disposition
     let mail = RuleMail(account: account.account, now: now)
     let section: RuleMessageReader.RuleSection =
@@ -133,13 +136,21 @@ struct RulePlan {
       case .refused(let reason): refused.append(RefusedAction(place, reason))
       }
     }
-    guard let reply = disposition.reply, let place = run.replyPlace else { return }
+    let isSentOn = !effect.submissions.isEmpty
+    for (notification, place) in zip(disposition.notifications, run.notificationPlaces) {
+      switch try mail.notification(notification, about: header, envelope: envelope) {
+      case .mail(let submission): effect.submissions.append(submission)
+      case .refused(let reason): refused.append(RefusedAction(place, reason))
+      }
+    }
+    guard let reply = disposition.reply, let place = run.replyPlace else { return isSentOn }
     switch try mail.reply(reply, to: header, envelope: envelope) {
     case .mail(var made):
       made.refusal = RefusedAction(place, .answeredAlready).json
       effect.reply = made
     case .refused(let reason): refused.append(RefusedAction(place, reason))
     }
+    return isSentOn
   }
 
   private mutating func mailbox(_ name: RuleAction.MailboxName) async throws -> ID<Mailbox>? {

@@ -45,6 +45,7 @@ final class RuleWorker: Sendable {
           for (account, arrivals) in try await next() {
             group.addTask(executorPreference: loop) { await self.filter(arrivals, of: account) }
           }
+          try await RuleSchedule(services: services).queue()
           for (account, job) in try await nextJobs() {
             group.addTask(executorPreference: loop) { await self.run(job, of: account) }
           }
@@ -203,7 +204,8 @@ final class RuleWorker: Sendable {
       try await hands.makeMailbox($0, of: $1)
     }
     plan.envelope = arrival.envelope
-    let inboxes = account.mailboxes.filter { $0.role == "inbox" }.map(\.id)
-    return try await plan.effect(of: run, on: message, in: inboxes, sends: true)
+    let role = arrival.trigger == .outbound ? "sent" : "inbox"
+    let sources = account.mailboxes.filter { $0.role == role }.map(\.id)
+    return try await plan.effect(of: run, on: message, in: sources, sends: true)
   }
 }

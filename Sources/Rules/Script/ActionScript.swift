@@ -26,8 +26,8 @@ struct ActionScript {
     case .move(let name), .copy(let name):
       if case .unknown = name.find(in: target.mailboxes) { false } else { true }
     case .keep, .junk, .discard, .addKeywords, .removeKeywords: true
-    case .redirect, .reply: target.canSend
-    case .reject, .notify, .addHeader, .deleteHeader: false
+    case .redirect, .reply, .notify: target.canSend
+    case .reject, .addHeader, .deleteHeader: false
     }
   }
 

@@ -51,7 +51,11 @@ package struct RuleScript: Sendable {
       found.append(placement)
       if case .reply = action { earlier.hasReplied = true }
     }
-    return found
+    guard rule.trigger != .delivery else { return found }
+    return found.map { placement in
+      guard placement.side == .sieve else { return placement }
+      return ClausePlacement(placement.pointer, .service, "Scripts run on new mail alone.")
+    }
   }
 
   /// Why a script that runs the rules before it cannot do the same as the service; nil where it can.
@@ -84,7 +88,7 @@ package struct RuleScript: Sendable {
       body += "\n# Rule: \(Self.line(rule.name))\n"
       body += "\(Self.mark)\(String(decoding: rule.json.encoded, as: UTF8.self))\n"
       guard rule.isEnabled, rule.trigger == .delivery else {
-        body += "# It is \(rule.isEnabled ? "for stored mail alone" : "switched off").\n"
+        body += "# It is \(rule.isEnabled ? "not for new mail" : "switched off").\n"
         continue
       }
       guard let commands = commands(rule, &needs, &copied) else { return nil }

@@ -48,6 +48,14 @@ package struct ScriptNotification: Hashable, Sendable {
   package var fcc: ScriptFiledCopy?
 }
 
+extension ScriptNotification {
+  /// A notification by a method, of normal importance.
+  package init(method: String, message: String?) {
+    self.init(method: method)
+    self.message = message
+  }
+}
+
 /// A copy of a message that a script sends, filed by RFC 8580.
 package struct ScriptFiledCopy: Hashable, Sendable {
   /// The mailbox.

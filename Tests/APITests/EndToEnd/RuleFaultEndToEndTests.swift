@@ -150,4 +150,25 @@ struct RuleFaultEndToEndTests {
       }
     }
   }
+
+  @Test func `a rule by the clock says how often, and is the service's alone`() async throws {
+    try await rules.withAccount { _, api, path in
+      let made = try await api.expect(
+        201,
+        "POST",
+        "\(path)/rules",
+        #"{"name":"A","trigger":"schedule","schedule":{"hours":24},"when":{"from":"a"},"actions":[{"type":"archive"}]}"#
+      )
+      #expect(made.json["schedule"]?["hours"]?.intValue == 24)
+      #expect(made.json["placement"] == .string("service"))
+      #expect(made.json["hasError"] == .bool(false))
+      let rule = "\(path)/rules/\(made.id)"
+      let wrong = try await api.expect(400, "PATCH", rule, #"{"schedule":{"hours":0}}"#)
+      #expect(wrong.pointers == ["/schedule/hours"])
+      try await api.expect(400, "PATCH", rule, #"{"schedule":null}"#)
+      let changed = try await api.expect(200, "PATCH", rule, #"{"trigger":"outbound"}"#)
+      #expect(changed.json["schedule"] == .null)
+      #expect(try await api.expect(200, "GET", rule).json["trigger"] == .string("outbound"))
+    }
+  }
 }
