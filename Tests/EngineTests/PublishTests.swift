@@ -363,4 +363,55 @@ struct PublishTests {
       }
     }
   }
+
+  @Test(.enabled(if: CyrusServer.folder != nil))
+  func `Cyrus takes the rules, and keeps scripts as Dovecot does`() async throws {
+    let cyrus = try await CyrusServer.start(users: ["alice"])
+    try await TestService.with { service in
+      var draft = AccountDraft(
+        name: nil,
+        email: "alice@\(DovecotServer.domain)",
+        mode: .online,
+        incoming: TestService.imap(port: cyrus.imapPort),
+        incomingSecret: Secret(cyrus.password),
+        outgoing: nil,
+        outgoingSecret: nil,
+        identities: []
+      )
+      var sieve = SieveSettings(besides: draft.incoming)
+      sieve.server.port = cyrus.sievePort
+      draft.sieve = sieve
+      let engine = try service.engine
+      let account = try await engine.createAccount(draft).id
+      try await service.waitUntilReady(account)
+      try await eventually("the server says what scripts may require") {
+        try await service.store.account(account)?.sieveExtensions?.contains("special-use") == true
+      }
+      for rule in [
+        Self.mark("größer"),
+        #"{"name":"Junk","when":{"body":"pills"},"actions":[{"type":"junk"}],"stop":true}"#,
+        #"{"name":"List","when":{"list":"swift"},"actions":[{"type":"archive"}],"stop":true}"#,
+        #"{"name":"Big","when":{"larger":1000000},"actions":[{"type":"trash"}],"stop":true}"#,
+        Self.copy("alpha 'x'", to: "Filed/Ünder"),
+      ] {
+        try await Self.add(rule, to: account, service)
+      }
+      let published = try await engine.publishRules(of: account, replaces: false)
+      #expect(published.isCurrent && published.script == "restante")
+      #expect(try await engine.scripts(of: account).map(\.isActive) == [true])
+      _ = try await engine.withdrawRules(of: account)
+      let made = try await engine.createScript(
+        "mine",
+        Array("keep;\r\n".utf8),
+        of: account,
+        activates: true
+      )
+      let listed = try await engine.scripts(of: account)
+      #expect(listed.map(\.id) == [made.id] && listed[0].isActive)
+      try await engine.activateScript(nil, of: account)
+      try await engine.deleteScript(made.id, of: account)
+      #expect(try await engine.scripts(of: account).isEmpty)
+    }
+    await cyrus.stop()
+  }
 }
