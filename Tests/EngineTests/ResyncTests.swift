@@ -149,4 +149,43 @@ struct ResyncTests {
     }
     await dovecot.stop()
   }
+
+  @Test(arguments: ["CONDSTORE QRESYNC", "CONDSTORE"])
+  func `a server that has lost its versions is compared as a whole`(_ extensions: String)
+    async throws
+  {
+    let dovecot = try await MailServers.own(.init(capabilities: "\(Self.listing) \(extensions)"))
+    try await dovecot.fill(user: "alice", count: 6)
+    try await Self.service(dovecot) { service, _, account in
+      let first = try await service.otherClient(dovecot, "alice")
+      try await first.select(.inbox)
+      for _ in 0..<20 {
+        try await first.store(UIDSet([1]), .add, [.answered])
+        try await first.store(UIDSet([1]), .remove, [.answered])
+      }
+      try await first.store(UIDSet([2]), .add, [.answered])
+      first.close()
+      try await eventually("the last version is known") {
+        try await service.engine.syncNow(account)
+        return try await service.messages(of: account)[4].keywordList.contains("$answered")
+      }
+      let known = try await service.mailbox("INBOX", of: account)
+      await dovecot.stop()
+      try dovecot.dropIndexes(of: "alice")
+      try await dovecot.start()
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.select(.inbox)
+      try await other.store(UIDSet([3]), .add, [.answered])
+      #expect(other.selected?.uidValidity.map { Int64($0.value) } == known.uidValidity)
+      try await eventually("what changed since is known") {
+        try await service.engine.syncNow(account)
+        return try await service.messages(of: account)[3].keywordList.contains("$answered")
+      }
+      let lower = try await service.mailbox("INBOX", of: account).highestModSeq ?? 0
+      #expect(lower < known.highestModSeq ?? 0)
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await dovecot.stop()
+  }
 }

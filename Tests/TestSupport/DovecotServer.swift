@@ -217,6 +217,15 @@ package final class DovecotServer: Sendable {
     }.filter { !$0.isEmpty }
   }
 
+  /// Takes away the indexes of `user`'s mailboxes while the server is stopped, as an administrator would who finds them broken.
+  package func dropIndexes(of user: String) throws {
+    let folder = directory.file("mail/\(address(of: user))/maildir")
+    for file in try FileManager.default.subpathsOfDirectory(atPath: folder)
+    where file.contains("dovecot.index") || file.contains("dovecot.list.index") {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(file)")
+    }
+  }
+
   /// Ends every session of `user`, as an administrator would.
   package func kick(_ user: String) async throws {
     // doveadm reports "no sessions" as a failure, which is what was wanted.

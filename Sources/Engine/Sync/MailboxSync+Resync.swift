@@ -15,7 +15,9 @@ extension MailboxSync {
     }
     let resync = try await client.select(mailbox.imapName, since: point)
     // What a server that refuses QRESYNC here has and has not is asked with the care of a pass without it.
-    return (resync.mailbox, resync.means == .qresync ? resync : nil)
+    // So is one that has lost the versions it told before (leniency `lostVersions`).
+    let hasLostVersions = resync.mailbox.highestModSeq.map { $0.value < point.modSeq.value } ?? true
+    return (resync.mailbox, resync.means == .qresync && !hasLostVersions ? resync : nil)
   }
 
   /// Stores what SELECT told: what vanished first, since with the new MODSEQ nobody tells it again.

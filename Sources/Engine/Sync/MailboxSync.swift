@@ -191,10 +191,12 @@ struct MailboxSync {
 
   private func compareFlags(_ mailbox: Mailbox, _ selected: SelectedMailbox) async throws {
     if let current = selected.highestModSeq, let known = mailbox.highestModSeq {
-      guard Int64(clamping: current.value) > known else { return }
-      let changed = try await client.fetchFlags(
-        changedSince: ModSeq(UInt64(max(known, 0)))
-      )
+      guard Int64(clamping: current.value) != known else { return }
+      // Leniency `lostVersions`: one that counts from lower on again says nothing of what changed since.
+      let changed =
+        Int64(clamping: current.value) < known
+        ? try await client.fetchFlags(.all)
+        : try await client.fetchFlags(changedSince: ModSeq(UInt64(max(known, 0))))
       try await apply(changed, to: mailbox, modSeq: Int64(clamping: current.value))
     } else if let current = selected.highestModSeq {
       // No MODSEQ was known; the next pass begins at this one.

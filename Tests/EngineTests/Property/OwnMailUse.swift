@@ -20,6 +20,9 @@ final class OwnMailUse {
 
   func forgetDestroyed() { destroyed = [] }
 
+  /// A message is destroyed here by somebody else than `step`.
+  func note(destroyed subject: String) { destroyed.insert(subject) }
+
   /// One change of one message; what was done.
   ///
   /// What is gone by then is no failure.

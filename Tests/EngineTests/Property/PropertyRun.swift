@@ -110,6 +110,13 @@ struct PropertyRun {
       let isRetried = Bool.random(using: &use.random)
       use.note("\(isRetried ? "retry" : "discard") of \(operation.message.rawValue)")
       if isRetried {
+        let rows = try await service.query(
+          """
+          select subject from message where account_id = \(account.rawValue)
+            and id = \(operation.message.rawValue)
+          """
+        )
+        if !rows.isEmpty { own.note(destroyed: try rows.string(0, 0)) }
         try await service.engine.retryOperation(operation.id, of: account)
       } else {
         try await service.engine.discardOperation(operation.id, of: account)
