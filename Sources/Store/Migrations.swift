@@ -111,9 +111,9 @@ package enum Migrations {
         sql: String(decoding: PackageResources._021_scripts_sql, as: UTF8.self)
       ),
       Migration(
-        number: 19,
+        number: 22,
         name: "triggers",
-        sql: String(decoding: PackageResources._019_triggers_sql, as: UTF8.self)
+        sql: String(decoding: PackageResources._022_triggers_sql, as: UTF8.self)
       ),
     ]
   }

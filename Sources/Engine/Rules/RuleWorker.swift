@@ -182,7 +182,7 @@ final class RuleWorker: Sendable {
     let reader = RuleMessageReader(account: account, store: store) {
       try await hands.read($0, $1, of: $2)
     }
-    if let script {
+    if let script, arrival.trigger == .delivery {
       guard script.record.activatedAt <= arrival.at else { return RuleEffect() }
       return try await script.effect(of: arrival, reader) {
         try await hands.makeMailbox($0, of: $1)
