@@ -112,13 +112,15 @@ struct ScriptTests {
         service
       )
       let own = "ada@\(DovecotServer.domain)"
+      var looping: ID<Message>?
       for (index, (subject, more)) in [
         ("on", ""), ("on", "X-Sieve-Redirected-From: \(own)\n"), ("team", ""), ("no", ""),
         ("ping", ""), ("hello", ""), ("hello", ""), ("hello", "List-Id: <a.b>\n"),
       ].enumerated() {
         let raw =
           "Message-ID: <\(index)@x>\nFrom: x@example.net\nTo: \(own)\n\(more)Subject: \(subject)\n\nx\n"
-        _ = try await RuleTests.deliver(raw, to: account, service)
+        let message = try await RuleTests.deliver(raw, to: account, service)
+        if more.hasPrefix("X-Sieve") { looping = message }
       }
       // Seen before: nothing is done with it again.
       let again = try await RuleTests.deliver(
@@ -136,6 +138,9 @@ struct ScriptTests {
           "me@example.net from <\(own)>",
         ]
       )
+      let log = try await service.store.ruleMatches(of: #require(looping), in: account)
+      #expect(log.first?.refused.arrayValue?.first?["code"]?.stringValue == "loop")
+      #expect(log.first?.refused.arrayValue?.first?["pointer"]?.stringValue == "/actions/0")
       // What went on, and what was refused, can still be found.
       #expect(try await service.messages(in: "Trash", of: account).count == 2)
       #expect(try await service.messages(of: account).count == 6)

@@ -35,16 +35,18 @@ struct ScriptPlan {
     }
   }
 
-  /// What is to be done; a run that failed leaves the message as it is (RFC 5228 §2.10.6).
+  /// What is to be done, and what of it is refused; a run that failed leaves the message as it is (RFC 5228 §2.10.6).
   func effect(
     of outcome: ScriptOutcome,
     on stored: StoredRuleMessage
-  ) async throws -> RuleEffect {
+  ) async throws -> (effect: RuleEffect, refused: [RefusedAction]) {
     var effect = RuleEffect()
-    guard outcome.error == nil else { return effect }
+    var refused: [RefusedAction] = []
+    guard outcome.error == nil else { return (effect, []) }
     var places = Places(isKept: outcome.isImplicitlyKept)
+    var staysHere = false
     if outcome.isImplicitlyKept { places.add(outcome.implicitKeep.flags) }
-    for action in outcome.actions {
+    for (index, action) in outcome.actions.enumerated() {
       switch action {
       case .keep(let delivery):
         places.isKept = true
@@ -57,15 +59,20 @@ struct ScriptPlan {
           places.isKept = true
         }
       case .discard: places.isDiscarded = true
-      case .redirect, .reject, .vacation, .notify: try send(action, into: &effect)
+      case .redirect, .reject, .vacation, .notify:
+        guard let reason = try send(action, into: &effect) else { continue }
+        refused.append(RefusedAction(ActionPlace(rule: 0, action: index), reason))
+        if action.isRouting { staysHere = true }
       }
     }
+    // What was to go elsewhere and does not stays where its owner looks.
+    if staysHere, places.targets.isEmpty { places.isKept = true }
     place(stored, places, into: &effect)
     effect.marks = outcome.marks.map { mark in
       let until = now.microseconds + mark.seconds * 1_000_000
       return RuleEffect.Mark(digest: mark.digest, until: Timestamp(microseconds: until))
     }
-    return effect
+    return (effect, refused)
   }
 
   private func place(
@@ -106,29 +113,27 @@ struct ScriptPlan {
 
   // MARK: - Mail
 
-  private func send(_ action: ScriptAction, into effect: inout RuleEffect) throws {
-    guard account.account.outgoing != nil, let raw else { return }
+  /// Makes the mail of an action; why it is not sent, where it is not.
+  private func send(
+    _ action: ScriptAction,
+    into effect: inout RuleEffect
+  ) throws -> RefusedAction.Reason? {
+    guard account.account.outgoing != nil, let raw else { return .noOutgoing }
     switch action {
-    case .redirect(let redirect):
-      let addresses = redirect.isList ? account.list(redirect.address) ?? [] : [redirect.address]
-      for address in addresses.prefix(RuleLimits().redirects) {
-        guard case .mail(let sent) = mail.redirected(raw, to: address, envelope: envelope) else {
-          continue
-        }
-        effect.submissions.append(sent)
-      }
+    case .redirect(let redirect): return redirected(redirect, raw, into: &effect)
     case .reject(let reason, _):
       let notice = RejectionNotice(
         reason: reason,
         original: LineEnds.canonical(raw),
         envelope: envelope
       )
-      guard let notice, !mail.isOwn(envelope.from) else { return }
+      guard let notice, !mail.isOwn(envelope.from) else { return .notAnswerable }
       let message = notice.message(date: date, messageID: try mail.messageID())
       effect.submissions.append(mail.submission(message, from: "", to: envelope.from, nil))
     case .vacation(let vacation):
-      if case .mail(let reply) = try mail.reply(vacation, envelope: envelope) {
-        effect.reply = reply
+      switch try mail.reply(vacation, envelope: envelope) {
+      case .mail(let reply): effect.reply = reply
+      case .refused(let reason): return reason
       }
     case .notify(let notification):
       let made = notification.mail(
@@ -137,13 +142,32 @@ struct ScriptPlan {
         date: date,
         messageID: try mail.messageID()
       )
-      guard let made else { return }
+      guard let made else { return .loop }
       let sender = envelope.from.isEmpty ? "" : account.account.email
       effect.submissions += made.recipients.map {
         mail.submission(made.message, from: sender, to: $0, nil)
       }
     case .keep, .fileInto, .discard: break
     }
+    return nil
+  }
+
+  /// Sends a message on; to whom it does not go, it does not for the reason of the last.
+  private func redirected(
+    _ redirect: ScriptRedirect,
+    _ raw: [UInt8],
+    into effect: inout RuleEffect
+  ) -> RefusedAction.Reason? {
+    let limit = RuleLimits().redirects
+    let addresses = redirect.isList ? account.list(redirect.address) ?? [] : [redirect.address]
+    var refusal: RefusedAction.Reason? = addresses.count > limit ? .redirectLimit : nil
+    for address in addresses.prefix(limit) {
+      switch mail.redirected(raw, to: address, envelope: envelope) {
+      case .mail(let sent): effect.submissions.append(sent)
+      case .refused(let reason): refusal = reason
+      }
+    }
+    return refusal
   }
 
   private var date: MIMEDate { MIMEDate(seconds: now.seconds) }
@@ -194,5 +218,15 @@ extension String {
   /// The keyword of JMAP that a flag of IMAP is (RFC 8621 §4.1.1).
   fileprivate var keyword: String {
     hasPrefix("\\") ? "$\(dropFirst().lowercased())" : lowercased()
+  }
+}
+
+extension ScriptAction {
+  /// Whether the message goes elsewhere by it, and not here.
+  fileprivate var isRouting: Bool {
+    switch self {
+    case .redirect, .reject: true
+    case .keep, .fileInto, .discard, .vacation, .notify: false
+    }
   }
 }

@@ -73,9 +73,14 @@ struct ScriptRunner {
       raw: stored.message.parsed?.bytes,
       makeMailbox: makeMailbox
     )
-    var effect = try await plan.effect(of: outcome, on: stored)
+    var (effect, refused) = try await plan.effect(of: outcome, on: stored)
     effect.script = plan.log(of: outcome).map {
-      RuleEffect.ScriptRun(script: record.id, name: record.name, actions: $0)
+      RuleEffect.ScriptRun(
+        script: record.id,
+        name: record.name,
+        actions: $0,
+        refused: .array(refused.map(\.json))
+      )
     }
     if let error = outcome.error {
       services.logger.notice(

@@ -138,6 +138,7 @@ struct EventsEndToEndTests {
       options.engine.feed.queuedEvents = 4
       options.engine.feed.readRows = 2
       options.engine.feed.pollInterval = .milliseconds(20)
+      options.engine.feed.subscribers = 1
     }) { service, _, account, inbox in
       let slow = try await service.events()
       _ = try await slow.block()
@@ -145,6 +146,8 @@ struct EventsEndToEndTests {
       let count = 60
       // Each event is large, so that the socket fills while nobody reads.
       for _ in 0..<count { try await service.appendLargeChange(to: account) }
+      // Before, a reader that is not slow would get all.
+      try await eventually("it is dropped") { try service.engine.feed.hasRoom }
       let state = "\(try await service.store.feedState(of: account))"
       var seen = 0
       var last = ""
