@@ -41,6 +41,8 @@ package struct RefusedAction: Sendable, Equatable {
     case afterDelivery = "after_delivery"
     /// The mailbox that it names is gone.
     case noMailbox = "no_mailbox"
+    /// The list that it names is empty or gone.
+    case emptyList = "empty_list"
   }
 
   package var place: ActionPlace
@@ -68,6 +70,7 @@ extension RefusedAction.Reason {
     case .storedMail: "Nothing is sent for mail that was here before."
     case .afterDelivery: "The service has taken the message when its rules run."
     case .noMailbox: "There is no such mailbox any more."
+    case .emptyList: "The list that it names is empty, or gone."
     }
   }
 }

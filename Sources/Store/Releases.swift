@@ -136,7 +136,7 @@ extension Store {
 
   /// Makes those of `held` that an offline account keeps whole be here alone: leaving the server destroys nothing here.
   ///
-  /// One that is in another mailbox as well, or of which a copy appeared a moment ago, was moved.
+  /// One that is in another mailbox as well, or of which a copy appeared a moment ago, was moved; but for those that vanish with it.
   func keepHeld(
     _ held: [HeldPlacement],
     of account: ID<Account>,
@@ -153,13 +153,15 @@ extension Store {
         and p.message_id = h.message_id and p.uid is null
         and p.origin = \(PlacementOrigin.vanished.rawValue) and m.blob_id is not null
         and not exists (select 1 from placement o where o.account_id = p.account_id
-          and o.message_id = p.message_id and o.mailbox_id <> p.mailbox_id)
+          and o.message_id = p.message_id and o.mailbox_id <> p.mailbox_id
+          and o.origin <> \(PlacementOrigin.vanished.rawValue))
         and not exists (select 1 from operation o where o.account_id = p.account_id
-          and o.message_id = p.message_id and o.state in ('pending', 'running'))
+          and o.message_id = p.message_id and o.mailbox_id = p.mailbox_id
+          and o.state in ('pending', 'running'))
         and not exists (select 1 from message_copy c
           join placement o on o.account_id = c.account_id and o.message_id = c.message_id
           where c.account_id = p.account_id and c.identity = m.identity
-            and c.message_id <> m.id
+            and c.message_id <> m.id and o.origin <> \(PlacementOrigin.vanished.rawValue)
             and c.at > now() - \(Self.copyMinutes) * interval '1 minute')
       returning p.message_id, p.mailbox_id
       """

@@ -217,7 +217,8 @@ extension Store {
     limit: Int,
     claim: IdempotencyClaim? = nil
   ) async throws(ServiceError) -> [ID<MailRule>] {
-    try await attempt {
+    defer { scriptServers.tell() }
+    return try await attempt {
       let fresh = try await ids.take(rules.count, from: pool)
       return try await pool.transaction { connection in
         let order = try await lockedRules(of: account, on: connection)

@@ -156,6 +156,14 @@ extension Store {
     )
   }
 
+  /// Records that it is not known which script runs at the account's server: the next look puts the right one there.
+  package func forgetPublished(of account: ID<Account>) async throws(ServiceError) {
+    try await changeScriptServer(
+      account,
+      "update script_server set checksum = null where account_id = \(account.rawValue)"
+    )
+  }
+
   /// Records what scripts may require at the account's server, where that changed.
   package func setSieveExtensions(
     _ extensions: [String],

@@ -14,13 +14,15 @@ extension Engine {
     if let change = patch.sieve {
       account.sieve = change
     } else if var sieve = account.sieve, !sieve.hasOwnLogin,
-      sieve.server.host == old.incoming.host, account.incoming.host != old.incoming.host
+      sieve.server.host.lowercased() == old.incoming.host.lowercased(),
+      account.incoming.host != old.incoming.host
     {
       // The account has moved, and its scripts with it.
       sieve.server.host = account.incoming.host
       sieve.server.certificateSHA256 = account.incoming.certificateSHA256
       account.sieve = sieve
     }
+    try requireSieveNamed(account, old, patch)
     let settings = account.sieve?.backend(besides: account.incoming)
     let before = old.sieve?.backend(besides: old.incoming)
     guard settings != before || account.sieve?.hasOwnLogin != old.sieve?.hasOwnLogin else {
@@ -46,6 +48,30 @@ extension Engine {
     try checkHost(settings, "/sieve")
     try checkCleartext(settings, "/sieve")
     try requireSieveSecret(sieve, settings, account, old, patch)
+  }
+
+  /// A new login of the incoming server must not go to a host of the old one's scripts that nobody named beside it.
+  private func requireSieveNamed(
+    _ account: Account,
+    _ old: Account,
+    _ patch: AccountPatch
+  ) throws(ServiceError) {
+    guard patch.sieve == nil, let sieve = account.sieve, !sieve.hasOwnLogin,
+      sieve.backend(besides: account.incoming).authType.hasSecret,
+      account.incoming.needsSecretAgain(after: old.incoming),
+      !sieve.isTrusted(with: account.incoming)
+    else { return }
+    throw ServiceError(
+      .conflict,
+      "The ManageSieve server would be shown the new login; name sieve in the same request, or null.",
+      fields: [
+        FieldError(
+          pointer: "/sieve",
+          code: "required",
+          detail: "The settings as they are to be beside the new incoming ones."
+        )
+      ]
+    )
   }
 
   private func requireSieveSecret(

@@ -88,6 +88,15 @@ struct RuleJob {
     guard let account = record.accountID, let job = ID<Job>(text: record.request.undoneJob) else {
       return try await end("failed", record.done, ["The job's request cannot be read."])
     }
+    do {
+      try await undo(job, account)
+    } catch let error as ServiceError where !error.isRetryable {
+      let done = try await store.job(record.id)?.done ?? record.done
+      try await end("failed", done, record.errors + [error.message])
+    }
+  }
+
+  private func undo(_ job: ID<Job>, _ account: ID<Account>) async throws {
     var done = record.done
     while true {
       let (undone, left) = try await store.undoBatch(

@@ -70,7 +70,8 @@ struct RulePlan {
     }
     if disposition.isKept || disposition.isDiscarded {
       effect.patch.addMailboxes = targets
-      effect.destroys = disposition.isDiscarded
+      // What was to be sent on first, and is not, stays.
+      effect.destroys = disposition.isDiscarded && (run.redirectPlaces.isEmpty || isSentOn)
     } else if disposition.mailboxes.isEmpty, isSentOn,
       let trash = account.mailboxes.first(where: { $0.role == "trash" })
     {

@@ -85,7 +85,7 @@ struct ScriptPlan {
     if !places.isKept, targets.isEmpty {
       // Sent on and not kept: what could not be sent in the end can still be found.
       let trash = account.mailboxes.first { $0.role == "trash" }
-      guard !places.isDiscarded, let trash else {
+      guard !places.isDiscarded || !effect.submissions.isEmpty, let trash else {
         effect.destroys = places.isDiscarded
         return
       }
@@ -160,7 +160,8 @@ struct ScriptPlan {
   ) -> RefusedAction.Reason? {
     let limit = RuleLimits().redirects
     let addresses = redirect.isList ? account.list(redirect.address) ?? [] : [redirect.address]
-    var refusal: RefusedAction.Reason? = addresses.count > limit ? .redirectLimit : nil
+    var refusal: RefusedAction.Reason? = addresses.isEmpty ? .emptyList : nil
+    if addresses.count > limit { refusal = .redirectLimit }
     for address in addresses.prefix(limit) {
       switch mail.redirected(raw, to: address, envelope: envelope) {
       case .mail(let sent): effect.submissions.append(sent)

@@ -154,6 +154,8 @@ struct ScriptPublisher {
           isOurs = self.isOurs(try await client.script(name))
         }
         if isOurs, scripts.contains(where: { $0.isActive && $0.name == name }) {
+          // Where this ends here, no rule runs until the server is looked at again, which puts it back.
+          try await store.forgetPublished(of: account)
           try await client.setActive(nil)
         }
         try await store.switchRules(of: account, toServer: false, from: try await boundary(known))

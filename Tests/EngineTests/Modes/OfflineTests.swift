@@ -165,6 +165,45 @@ struct OfflineTests {
     }
   }
 
+  @Test func `a message of two mailboxes that vanishes from both at once stays here`() async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await dovecot.deliver(letter("twice"), to: "alice")
+    try await dovecot.deliver(letter("other"), to: "alice", mailbox: "Old")
+    try await TestService.with { service in
+      let account = try await service.addCopiedAccount(
+        settings(dovecot, "alice", leaveOnServer: .forever),
+        mode: .offline
+      )
+      let message = try #require(try await service.messages(of: account).first?.id)
+      var patch = MessagePatch()
+      patch.addMailboxes = [try await service.mailbox("Old", of: account).id]
+      _ = try await service.engine.changeMessages([message], of: account, patch)
+      try await eventually("the copy is on the server") {
+        let waiting = try await service.number("select count(*) from operation")
+        let placed = try await service.number(
+          "select count(*) from placement where uid is not null and message_id = \(message.rawValue)"
+        )
+        return waiting == 0 && placed == 2
+      }
+      let other = try await service.otherClient(dovecot, "alice")
+      for mailbox in ["Old", "INBOX"] {
+        let uid = try #require(await uid(other, "twice", in: mailbox))
+        try await other.store(UIDSet([uid]), .add, [.deleted])
+        _ = try await other.expungeUnlessOthersDeleted(UIDSet([uid]))
+      }
+      try await eventually("it is here alone, and nothing is held any more") {
+        try await service.engine.syncNow(account)
+        let kept = try await service.number(
+          "select count(*) from placement where message_id = \(message.rawValue) and uid is null"
+        )
+        let held = try await service.number("select count(*) from placement where origin = 4")
+        return kept > 0 && held == 0
+      }
+      #expect(try await service.messages(of: account).map(\.id) == [message])
+    }
+  }
+
   @Test func `what other clients delete on the server stays here, with its mailbox`() async throws {
     let dovecot = try await MailServers.own()
     for name in ["a", "b", "moved"] { try await dovecot.deliver(letter(name), to: "alice") }
