@@ -1,1 +1,1 @@
-#include <libxml/xmlreader.h>
+#include <expat.h>

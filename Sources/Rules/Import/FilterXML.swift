@@ -3,9 +3,8 @@ import CXML
 
 /// Reads the elements of an XML file with their attributes, and nothing else of it.
 ///
-/// The parser is libxml2's reader, which is given nothing that it could expand or fetch: a document type declaration, the one place
-/// where entities are declared, is refused before it is parsed, the text is taken as UTF-8 whatever it says of itself, and
-/// the network is off.
+/// The parser is Expat, which is given nothing that it could expand or fetch: a document type declaration, the one place where
+/// entities are declared, is refused before it is parsed, and the text is taken as UTF-8 whatever it says of itself.
 enum FilterXML {
   /// An element as it begins.
   struct Element {
@@ -28,24 +27,36 @@ enum FilterXML {
     guard !hasDeclaration(bytes) else {
       throw FilterFileError("It has a document type declaration, which is not read here.")
     }
-    let most = limits.filters * limits.parts
-    let result: Result<[Element], FilterFileError> = unsafe bytes.withUnsafeBytes { buffer in
-      let options =
-        XML_PARSE_NONET.rawValue | XML_PARSE_IGNORE_ENC.rawValue | XML_PARSE_NOERROR.rawValue
-        | XML_PARSE_NOWARNING.rawValue
-      guard
-        let reader = unsafe xmlReaderForMemory(
+    guard let count = Int32(exactly: bytes.count), let parser = unsafe XML_ParserCreate("UTF-8")
+    else { throw FilterFileError("It is not XML.") }
+    defer { unsafe XML_ParserFree(parser) }
+    let reading = Reading(most: limits.filters * limits.parts, depth: limits.depth)
+    unsafe XML_SetUserData(parser, Unmanaged.passUnretained(reading).toOpaque())
+    unsafe XML_SetElementHandler(
+      parser,
+      { data, name, attributes in
+        unsafe Reading.from(data)?.begin(Self.text(name), Self.pairs(attributes))
+      },
+      { data, _ in unsafe Reading.from(data)?.end() }
+    )
+    let status = withExtendedLifetime(reading) {
+      unsafe bytes.withUnsafeBytes { buffer in
+        unsafe XML_Parse(
+          parser,
           buffer.baseAddress?.assumingMemoryBound(to: CChar.self),
-          Int32(clamping: buffer.count),
-          nil,
-          "UTF-8",
-          Int32(bitPattern: options)
+          count,
+          1
         )
-      else { return .failure(FilterFileError("It is not XML.")) }
-      defer { unsafe xmlFreeTextReader(reader) }
-      return unsafe read(reader, most, limits.depth)
+      }
     }
-    return try result.get()
+    guard status == XML_STATUS_OK else {
+      let line = unsafe Int(clamping: XML_GetCurrentLineNumber(parser))
+      throw FilterFileError("It is not XML.", line: line)
+    }
+    guard !reading.isTooMuch else {
+      throw FilterFileError("It holds too much, or goes too deep.")
+    }
+    return reading.elements
   }
 
   /// `<!DOCTYPE` or `<!ENTITY`, wherever it stands.
@@ -60,41 +71,54 @@ enum FilterXML {
     return false
   }
 
-  private static func read(
-    _ reader: xmlTextReaderPtr,
-    _ most: Int,
-    _ depth: Int
-  ) -> Result<[Element], FilterFileError> {
-    var elements: [Element] = []
-    while true {
-      let state = unsafe xmlTextReaderRead(reader)
-      if state == 0 { return .success(elements) }
-      guard state == 1 else {
-        let line = unsafe Int(xmlTextReaderGetParserLineNumber(reader))
-        return .failure(FilterFileError("It is not XML.", line: line))
-      }
-      guard unsafe xmlTextReaderNodeType(reader) == Int32(XML_READER_TYPE_ELEMENT.rawValue) else {
-        continue
-      }
-      let place = unsafe Int(xmlTextReaderDepth(reader))
-      guard place <= depth, elements.count < most else {
-        return .failure(FilterFileError("It holds too much, or goes too deep."))
-      }
-      var element = unsafe Element(
-        name: text(xmlTextReaderConstLocalName(reader)),
-        depth: place,
-        attributes: []
-      )
-      while unsafe xmlTextReaderMoveToNextAttribute(reader) == 1 {
-        let name = unsafe text(xmlTextReaderConstLocalName(reader))
-        element.attributes.append((name, unsafe text(xmlTextReaderConstValue(reader))))
-      }
-      elements.append(element)
+  /// Names and values in turn, up to a null pointer.
+  private static func pairs(
+    _ list: UnsafeMutablePointer<UnsafePointer<XML_Char>?>?
+  ) -> [(name: String, value: String)] {
+    guard var list = unsafe list else { return [] }
+    var pairs: [(name: String, value: String)] = []
+    while let name = unsafe list.pointee {
+      unsafe pairs.append((text(name), String(cString: list[1] ?? name)))
+      unsafe list += 2
     }
+    return pairs
   }
 
-  private static func text(_ characters: UnsafePointer<xmlChar>?) -> String {
-    guard let characters = unsafe characters else { return "" }
-    return unsafe String(cString: characters)
+  /// A name without its prefix.
+  private static func text(_ name: UnsafePointer<XML_Char>?) -> String {
+    guard let name = unsafe name else { return "" }
+    let whole = unsafe String(cString: name)
+    return whole.split(separator: ":").last.map(String.init) ?? whole
   }
+}
+
+/// What was read by now.
+private final class Reading {
+  private let most: Int
+  private let deepest: Int
+  private var depth = 0
+  private(set) var elements: [FilterXML.Element] = []
+  private(set) var isTooMuch = false
+
+  init(most: Int, depth: Int) {
+    self.most = most
+    deepest = depth
+  }
+
+  /// The reading that the parser was given.
+  static func from(_ data: UnsafeMutableRawPointer?) -> Reading? {
+    guard let data = unsafe data else { return nil }
+    return unsafe Unmanaged<Reading>.fromOpaque(data).takeUnretainedValue()
+  }
+
+  func begin(_ name: String, _ attributes: [(name: String, value: String)]) {
+    if depth > deepest || elements.count >= most {
+      isTooMuch = true
+    } else {
+      elements.append(FilterXML.Element(name: name, depth: depth, attributes: attributes))
+    }
+    depth += 1
+  }
+
+  func end() { depth -= 1 }
 }
