@@ -54,6 +54,23 @@ struct RuleRefusalTests {
     }
   }
 
+  @Test func `a mailbox that cannot be costs a message the one action alone`() async throws {
+    try await TestService.with { service in
+      let account = try await RuleTests.localAccount(service)
+      try await RuleTests.add(
+        #"{"name":"Bad","actions":[{"type":"copy","mailbox":"a//b"},{"type":"addKeywords","keywords":["seen-it"]}]}"#,
+        to: account,
+        service
+      )
+      let message = try await RuleTests.deliver("Subject: x\n\nx\n", to: account, service)
+      try await RuleTests.waitUntilFiltered(account, service)
+      let log = try await service.store.ruleMatches(of: message, in: account)
+      #expect(log.first?.refused.arrayValue?.first?["code"]?.stringValue == "no_mailbox")
+      #expect(log.first?.refused.arrayValue?.count == 1)
+      #expect(try await service.messages(of: account).first?.keywordList == ["seen-it"])
+    }
+  }
+
   @Test func `what the database refuses is tried a few times and told, and holds up no other`()
     async throws
   {

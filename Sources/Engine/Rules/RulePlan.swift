@@ -161,8 +161,12 @@ struct RulePlan {
     case .unknown: mailbox = nil
     case .existing(let found): mailbox = ID<Mailbox>(text: found.id)
     case .missing(let path):
-      mailbox = try await makeMailbox(path, account.account.id)
-      hasMadeMailboxes = true
+      do {
+        mailbox = try await makeMailbox(path, account.account.id)
+        hasMadeMailboxes = true
+      } catch let error as ServiceError where error.code == .invalidRequest {
+        mailbox = nil  // No mailbox can have the name.
+      }
     }
     found[name] = .some(mailbox)
     return mailbox

@@ -97,7 +97,7 @@ struct ScriptPlan {
     effect.patch.removeMailboxes = inboxes.filter { !targets.contains($0) }
   }
 
-  /// The mailbox of a delivery, made where it is missing; nil for the inbox.
+  /// The mailbox of a delivery, made where it is missing; nil for the inbox, and where no mailbox can have the name.
   private func mailbox(
     _ path: String,
     _ delivery: ScriptDelivery
@@ -108,7 +108,13 @@ struct ScriptPlan {
       ?? delivery.specialUse.flatMap { use in all.first { $0.role == use.role } }
       ?? all.first { $0.path.isPath(path) }
     if let found { return found.role == "inbox" ? nil : found.id }
-    return path.isPath("INBOX") ? nil : try await makeMailbox(path, account.account.id)
+    guard !path.isPath("INBOX") else { return nil }
+    do {
+      return try await makeMailbox(path, account.account.id)
+    } catch let error as ServiceError where error.code == .invalidRequest {
+      // The name may be the sender's: then the inbox has the message.
+      return nil
+    }
   }
 
   // MARK: - Mail

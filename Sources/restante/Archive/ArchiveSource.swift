@@ -97,11 +97,19 @@ private struct MaildirSource: ArchiveSource {
       var isFolder: ObjCBool = false
       let path = "\(root)/\(folder)\(name)"
       let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
-      guard !isLink, unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
-        isFolder.boolValue
-      else { continue }
+      guard !isLink else { continue }
+      guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        leaveOut(folder + name, "its name is not UTF-8, or it has just gone")
+        continue
+      }
+      guard isFolder.boolValue else { continue }
       try collect(root, "\(folder)\(name)/", &files)
     }
+  }
+
+  private static func leaveOut(_ path: String, _ reason: String) {
+    let words = "\(path) is left out: \(reason).\n"
+    FileHandle.standardError.write(Data(words.utf8))
   }
 
   mutating func seek(to offset: Int64) throws {
@@ -116,9 +124,19 @@ private struct MaildirSource: ArchiveSource {
       if position < files.count {
         let path = files[position]
         position += 1
-        // One whose flags somebody changes meanwhile has another name now, and another turn.
-        guard let data = FileManager.default.contents(atPath: "\(root)/\(path)") else { continue }
-        let attributes = try FileManager.default.attributesOfItem(atPath: "\(root)/\(path)")
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: "\(root)/\(path)")
+        else {
+          // One whose flags somebody changes meanwhile has another name now, and another turn.
+          Self.leaveOut(path, "its name is not UTF-8, or it has another one now")
+          continue
+        }
+        // Of a Maildir from elsewhere a link could name any file of this machine.
+        guard attributes[.type] as? FileAttributeType == .typeRegular,
+          let data = FileManager.default.contents(atPath: "\(root)/\(path)")
+        else {
+          Self.leaveOut(path, "it is a link, or cannot be read")
+          continue
+        }
         let date = attributes[.modificationDate] as? Date ?? Date()
         TarWriter.write(
           "./\(path)",
