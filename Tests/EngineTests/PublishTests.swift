@@ -273,6 +273,39 @@ struct PublishTests {
     await dovecot.stop()
   }
 
+  @Test
+  func
+    `a script that another client has run instead is told, and ours comes back when that is gone`()
+    async throws
+  {
+    let dovecot = try await MailServers.dovecot
+    let user = MailServers.user()
+    var options = TestService.Options()
+    options.engine.scriptLook = .milliseconds(200)
+    options.engine.firstScriptBackoff = .milliseconds(200)
+    try await TestService.with(options) { service in
+      let account = try await Self.account(service, dovecot, user)
+      try await Self.add(Self.copy("alpha", to: "Filed"), to: account, service)
+      _ = try await service.engine.publishRules(of: account, replaces: false)
+      try await Self.scripts(service, dovecot, user) { client in
+        try await client.putScript("mine", Array("keep;\r\n".utf8))
+        try await client.setActive("mine")
+      }
+      try await eventually("the other script is told") {
+        try await service.engine.publication(of: account).lastError?.message.contains("mine")
+          == true
+      }
+      try await Self.scripts(service, dovecot, user) { try await $0.setActive(nil) }
+      try await eventually("ours is active again") {
+        try await Self.scripts(service, dovecot, user) { try await $0.listScripts() }
+          .contains(ListedScript(name: "restante", isActive: true))
+      }
+      try await eventually("nothing is wrong any more") {
+        try await service.engine.publication(of: account).lastError == nil
+      }
+    }
+  }
+
   @Test func `what the server's Sieve lacks stays with the service, and so do all rules`()
     async throws
   {

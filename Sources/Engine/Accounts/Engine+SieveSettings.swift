@@ -28,7 +28,9 @@ extension Engine {
     guard settings != before || account.sieve?.hasOwnLogin != old.sieve?.hasOwnLogin else {
       return
     }
-    if account.sieve == nil, let server = try await store.scriptServer(of: account.id),
+    // A script that is left at another server would go on beside the new one.
+    let leaves = patch.sieve != nil && settings?.isSameMailbox(as: before) != true
+    if leaves, let server = try await store.scriptServer(of: account.id),
       server.runsRules
     {
       throw ServiceError(
@@ -105,5 +107,12 @@ extension Engine {
         )
       ]
     )
+  }
+}
+
+extension BackendSettings {
+  /// Whether both name one user of one host.
+  fileprivate func isSameMailbox(as other: BackendSettings?) -> Bool {
+    host.lowercased() == other?.host.lowercased() && username == other?.username
   }
 }

@@ -29,23 +29,22 @@ struct ScriptPublisher {
   // MARK: - Looking
 
   /// Asks a server what scripts may require where that is not known, and has it run the rules as they are where it runs
-  /// them.
+  /// them; that no other client has had another script run since is asked each time.
   func look(at record: ScriptServerRecord) async throws {
     try await services.publishing[record.account].withLock {
       var known = try await services.accountRules(record.account)
       guard known.account.sieve != nil,
         let record = try await store.scriptServer(of: record.account)
       else { return }
-      if known.account.sieveExtensions != nil {
+      guard record.runsRules || known.account.sieveExtensions == nil else { return }
+      try await connected(&known) { client, known in
         guard record.runsRules else { return }
-        if let text = RuleScript(known.rules, for: known.target).text,
-          RuleScript.checksum(of: text) == record.checksum
+        let text = RuleScript(known.rules, for: known.target).text
+        if let text, RuleScript.checksum(of: text) == record.checksum,
+          try await client.listScripts().contains(where: Self.isRunning)
         {
           return
         }
-      }
-      try await connected(&known) { client, known in
-        guard record.runsRules else { return }
         try await publish(known, by: client, replaces: false)
       }
     }
@@ -93,8 +92,13 @@ struct ScriptPublisher {
     guard let record = try await store.scriptServer(of: account) else { return }
     let scripts = try await client.listScripts()
     if !replaces { try await requireOurs(scripts, client) }
+    var isActive = scripts.contains(where: Self.isRunning)
+    if isActive, !record.runsRules {
+      // Until it is decided from which message on the server runs them, the service does.
+      try await client.setActive(nil)
+      isActive = false
+    }
     try await client.putScript(Self.scriptName, Array(text.utf8))
-    let isActive = scripts.contains { $0.isActive && $0.name == Self.scriptName }
     if !record.runsRules {
       try await store.switchRules(of: account, toServer: true, from: try await boundary(known))
     }
@@ -133,6 +137,10 @@ struct ScriptPublisher {
     }
   }
 
+  private static func isRunning(_ script: ListedScript) -> Bool {
+    script.isActive && script.name == scriptName
+  }
+
   private func isOurs(_ script: [UInt8]) -> Bool {
     if case .ours = ScriptReader.read(script) { true } else { false }
   }
@@ -153,7 +161,7 @@ struct ScriptPublisher {
         if scripts.contains(where: { $0.name == name }) {
           isOurs = self.isOurs(try await client.script(name))
         }
-        if isOurs, scripts.contains(where: { $0.isActive && $0.name == name }) {
+        if isOurs, scripts.contains(where: Self.isRunning) {
           // Where this ends here, no rule runs until the server is looked at again, which puts it back.
           try await store.forgetPublished(of: account)
           try await client.setActive(nil)
