@@ -39,6 +39,13 @@ import Testing
       #expect(first.output.contains("\(mbox): 2 imported"))
       #expect(first.output.contains("At byte 0: there is something that is no message."))
 
+      let junk = try service.directory.write("junk\n", to: "junk.mbox")
+      let nothing = try await Program.run(
+        ["import"] + options + ["--format", "mbox", "--mailbox", "Archive", junk]
+      )
+      #expect(nothing.status == 1, "\(nothing.output)")
+      #expect(nothing.output.contains("\(junk) holds no message that could be read."))
+
       let folder = service.directory.file("Out")
       let out = try await Program.run(
         ["export"] + options + ["--format", "maildir", "--mailbox", "archive", folder]

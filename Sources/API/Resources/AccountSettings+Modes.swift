@@ -19,6 +19,13 @@ extension AccountSettings {
         "By POP3 all mail is kept here: disconnected or offline."
       )
     }
+    if mode != .online, incoming.settings.kind == .local {
+      faults.addValue(
+        "/mode",
+        .unsupported,
+        "There is no server whose mail could be copied: online."
+      )
+    }
     guard mode != .offline else { return }
     let settings = incoming.settings
     if let time = settings.leaveOnServer, time != .forever {
@@ -31,6 +38,7 @@ extension AccountSettings {
 
   /// The same for a patch; what it does not name may stand, without effect, in another mode.
   static func checkMode(of patch: AccountPatch, _ account: Account, _ faults: Faults) {
+    if account.incoming.kind == .local, patch.mode == nil { return }
     let mode = patch.mode ?? account.mode
     var settings = patch.incoming ?? account.incoming
     if settings.leaveOnServer == account.incoming.leaveOnServer { settings.leaveOnServer = nil }

@@ -60,6 +60,7 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
     }
   }
 
+  /// Counts what is here and what there is: once a slice, since it counts the whole account.
   @discardableResult
   private func noteProgress() async throws(ServiceError) -> CopyProgress {
     let progress = try await store.copyProgress(of: worker.account)
@@ -133,7 +134,6 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
       try raw.map { try MessageCopy(of: $0.id, raw: $0.bytes) }
     }
     try await store.keep(copies, of: worker.account)
-    try await noteProgress()
   }
 
   /// Releases what need not stay on the server, and was read back from the disk as it came.

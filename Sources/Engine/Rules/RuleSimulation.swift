@@ -33,7 +33,7 @@ package struct RuleSummary: Sendable, Equatable {
     let disposition = run.disposition
     messages += 1
     if !run.matched.isEmpty { matched += 1 }
-    if disposition.isDiscarded {
+    if disposition.isDiscarded, run.redirectPlaces.isEmpty {
       discarded += 1
     } else if !disposition.isKept, !disposition.mailboxes.isEmpty {
       moved += 1

@@ -15,28 +15,30 @@ extension IMAPClient {
     timeouts: IMAPTimeouts = IMAPTimeouts(),
     deadline: Deadline
   ) async throws(IMAPError) -> IMAPClient {
-    let socket: SocketStream
-    var stream: any ByteStream
+    let opened: OpenedStream
     do throws(NetError) {
-      socket = try await connector.connect(host: host, port: port, deadline: deadline)
-      stream = socket
-      if tls == .implicit {
-        stream = try await TLSStream.client(
-          over: socket,
-          serverName: host,
-          context: tlsContext,
-          deadline: deadline
-        )
-      }
+      opened = try await OpenedStream.open(
+        host,
+        port,
+        tls,
+        tlsContext,
+        by: connector,
+        deadline: deadline
+      )
     } catch {
       throw IMAPError(error)
     }
     let service = SASLService("imap", host: host, port: port)
-    let client = IMAPClient(over: stream, service: service, limits: limits, timeouts: timeouts)
+    let client = IMAPClient(
+      over: opened.stream,
+      service: service,
+      limits: limits,
+      timeouts: timeouts
+    )
     do throws(IMAPError) {
       try await client.greet(deadline)
       if tls == .starttls {
-        try await client.startTLS(over: socket, serverName: host, tlsContext, deadline)
+        try await client.startTLS(over: opened.socket, serverName: host, tlsContext, deadline)
       }
       try await client.refreshCapabilities(deadline)
     } catch {

@@ -51,18 +51,21 @@ package final class ManageSieveClient: @unchecked Sendable {  // Confined to its
   ) async throws(ManageSieveError) -> ManageSieveClient {
     let client: ManageSieveClient
     do throws(NetError) {
-      let socket = try await connector.connect(host: host, port: port, deadline: deadline)
-      var stream: any ByteStream = socket
-      if tls == .implicit {
-        stream = try await TLSStream.client(
-          over: socket,
-          serverName: host,
-          context: tlsContext,
-          deadline: deadline
-        )
-      }
+      let opened = try await OpenedStream.open(
+        host,
+        port,
+        tls,
+        tlsContext,
+        by: connector,
+        deadline: deadline
+      )
       let service = SASLService("sieve", host: host, port: port)
-      client = ManageSieveClient(socket: socket, stream: stream, service: service, limits: limits)
+      client = ManageSieveClient(
+        socket: opened.socket,
+        stream: opened.stream,
+        service: service,
+        limits: limits
+      )
     } catch {
       throw ManageSieveError(error)
     }

@@ -16,31 +16,24 @@ extension POP3Client {
     timeouts: POP3Timeouts = POP3Timeouts(),
     deadline: Deadline
   ) async throws(POP3Error) -> POP3Client {
-    let socket: SocketStream
-    var stream: any ByteStream
+    let opened: OpenedStream
     var source = SourcePort.any
     if case .rpop = variant { source = .reserved }
     do throws(NetError) {
-      socket = try await connector.connect(
-        host: host,
-        port: port,
+      opened = try await OpenedStream.open(
+        host,
+        port,
         from: source,
+        tls,
+        tlsContext,
+        by: connector,
         deadline: deadline
       )
-      stream = socket
-      if tls == .implicit {
-        stream = try await TLSStream.client(
-          over: socket,
-          serverName: host,
-          context: tlsContext,
-          deadline: deadline
-        )
-      }
     } catch {
       throw POP3Error(error)
     }
     let client = POP3Client(
-      over: stream,
+      over: opened.stream,
       service: SASLService("pop", host: host, port: port),
       variant: variant,
       limits: limits,
@@ -49,7 +42,7 @@ extension POP3Client {
     do throws(POP3Error) {
       if case .kpop(let ticket) = variant { try await client.shakeHands(by: ticket, deadline) }
       try await client.greet(deadline)
-      if tls == .starttls { try await client.startTLS(over: socket, tlsContext, deadline) }
+      if tls == .starttls { try await client.startTLS(over: opened.socket, tlsContext, deadline) }
       try await client.refreshCapabilities(deadline)
     } catch {
       client.close()

@@ -66,18 +66,21 @@ package final class SMTPClient: @unchecked Sendable {  // Confined to the loop t
     }
     let client: SMTPClient
     do throws(NetError) {
-      let socket = try await connector.connect(host: host, port: port, deadline: deadline)
-      var stream: any ByteStream = socket
-      if tls == .implicit {
-        stream = try await TLSStream.client(
-          over: socket,
-          serverName: host,
-          context: tlsContext,
-          deadline: deadline
-        )
-      }
+      let opened = try await OpenedStream.open(
+        host,
+        port,
+        tls,
+        tlsContext,
+        by: connector,
+        deadline: deadline
+      )
       let service = SASLService("smtp", host: host, port: port)
-      client = SMTPClient(socket: socket, stream: stream, session: session, service: service)
+      client = SMTPClient(
+        socket: opened.socket,
+        stream: opened.stream,
+        session: session,
+        service: service
+      )
     } catch {
       throw SMTPError(error, .greeting)
     }

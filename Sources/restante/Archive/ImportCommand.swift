@@ -66,7 +66,7 @@ struct ImportCommand: AsyncParsableCommand {
         throw StartError("The service answered without a job.")
       }
       let done = try await send(&source, file, to: id, of: account, client)
-      report(done, file)
+      try report(done, file)
     }
   }
 
@@ -144,14 +144,20 @@ struct ImportCommand: AsyncParsableCommand {
     }
   }
 
-  private func report(_ job: JSONValue, _ file: String) {
-    for error in job["errors"]?.arrayValue ?? [] {
+  /// Tells what became of an archive; one of which nothing could be read fails.
+  private func report(_ job: JSONValue, _ file: String) throws {
+    let errors = job["errors"]?.arrayValue ?? []
+    for error in errors {
       let line = "\(file): \(error.stringValue ?? "")\n"
       FileHandle.standardError.write(Data(line.utf8))
     }
     let skipped = job["skipped"]?.intValue ?? 0
     let rest = skipped > 0 ? ", \(skipped) left out" : ""
-    print("\(file): \(job["done"]?.intValue ?? 0) imported\(rest)")
+    let done = job["done"]?.intValue ?? 0
+    print("\(file): \(done) imported\(rest)")
+    if done == 0, skipped == 0, !errors.isEmpty {
+      throw StartError("\(file) holds no message that could be read.")
+    }
   }
 }
 

@@ -212,6 +212,8 @@ struct LocalEndToEndTests {
       let other = #"{"incoming":{"protocol":"imap","host":"127.0.0.1"}}"#
       let answer = try await api.expect(422, "PATCH", path, other)
       #expect(answer.pointers.contains("/incoming/protocol"))
+      let mode = try await api.expect(422, "PATCH", path, #"{"mode":"offline"}"#)
+      #expect(mode.pointers == ["/mode"])
       try await api.expect(202, "POST", "\(path):sync")
       let tried = try await api.expect(
         200,

@@ -5,26 +5,11 @@ import TestSupport
 import Testing
 
 /// A loop for one test, and ManageSieve clients on it.
-struct ManageSieveFixture: Sendable {
-  private let group: EventLoopGroup
-  private let connector: Connector
-  private let tlsContext: TLSClientContext
+struct ManageSieveFixture: ClientFixture, Sendable {
+  let clients: ClientLoop
 
   /// A fixture that trusts the authority in `caFile`.
-  init(caFile: String? = nil) throws {
-    group = try EventLoopGroup(loopCount: 1)
-    let loopback = try #require(CIDR("127.0.0.0/8"))
-    connector = Connector(policy: OutboundPolicy(allowed: [loopback]), group: group)
-    let roots = caFile.map { TLSClientConfiguration.Roots.file($0) } ?? .system
-    tlsContext = try TLSClientContext(TLSClientConfiguration(roots: roots))
-  }
-
-  /// Runs `body` as a task of the loop, and ends the loop after it.
-  func run<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
-    let result = await Task(executorPreference: group.loops[0]) { try await body() }.result
-    await group.shutdown()
-    return try result.get()
-  }
+  init(caFile: String? = nil) throws { clients = try ClientLoop(caFile: caFile) }
 
   /// Connects to a port of this machine; called inside `run`.
   func connect(
@@ -37,8 +22,8 @@ struct ManageSieveFixture: Sendable {
       host: host,
       port: port,
       tls: tls,
-      connector: connector,
-      tlsContext: tlsContext,
+      connector: clients.connector,
+      tlsContext: clients.tlsContext,
       deadline: deadline
     )
   }

@@ -4,26 +4,11 @@ import Net
 import Testing
 
 /// A loop for one test, and a client on it.
-struct SMTPFixture: Sendable {
-  let group: EventLoopGroup
-  private let connector: Connector
-  private let tlsContext: TLSClientContext
+struct SMTPFixture: ClientFixture, Sendable {
+  let clients: ClientLoop
 
   /// A fixture that trusts the authority in `caFile`.
-  init(caFile: String? = nil) throws {
-    group = try EventLoopGroup(loopCount: 1)
-    let loopback = try #require(CIDR("127.0.0.0/8"))
-    connector = Connector(policy: OutboundPolicy(allowed: [loopback]), group: group)
-    let roots = caFile.map { TLSClientConfiguration.Roots.file($0) } ?? .system
-    tlsContext = try TLSClientContext(TLSClientConfiguration(roots: roots))
-  }
-
-  /// Runs `body` as a task of the loop, and ends the loop after it.
-  func run<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
-    let result = await Task(executorPreference: group.loops[0]) { try await body() }.result
-    await group.shutdown()
-    return try result.get()
-  }
+  init(caFile: String? = nil) throws { clients = try ClientLoop(caFile: caFile) }
 
   /// Connects to a port of 127.0.0.1; called inside `run`.
   func connect(
@@ -36,8 +21,8 @@ struct SMTPFixture: Sendable {
       host: host,
       port: port,
       tls: tls,
-      connector: connector,
-      tlsContext: tlsContext,
+      connector: clients.connector,
+      tlsContext: clients.tlsContext,
       heloName: "client.example",
       limits: limits,
       deadline: .after(.seconds(30))
