@@ -124,15 +124,16 @@ private struct MaildirSource: ArchiveSource {
       if position < files.count {
         let path = files[position]
         position += 1
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: "\(root)/\(path)")
-        else {
+        let file = "\(root)/\(path)"
+        let found = try? FileManager.default.attributesOfItem(atPath: file)  // Nil: it has gone.
+        guard let attributes = found else {
           // One whose flags somebody changes meanwhile has another name now, and another turn.
           Self.leaveOut(path, "its name is not UTF-8, or it has another one now")
           continue
         }
         // Of a Maildir from elsewhere a link could name any file of this machine.
         guard attributes[.type] as? FileAttributeType == .typeRegular,
-          let data = FileManager.default.contents(atPath: "\(root)/\(path)")
+          let data = FileManager.default.contents(atPath: file)
         else {
           Self.leaveOut(path, "it is a link, or cannot be read")
           continue
