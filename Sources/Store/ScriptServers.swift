@@ -179,6 +179,7 @@ extension Store {
     )
   }
 
+  /// Runs `statement` with the account's row locked, as who changes its rules does first: else each could wait for the other.
   private func changeScriptServer(
     _ account: ID<Account>,
     isVisible: Bool = true,
@@ -186,7 +187,10 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       try await pool.transaction { connection in
-        guard try await connection.query(statement).affected == 1, isVisible else { return }
+        let results = try await connection.pipeline([
+          "select id from account where id = \(account.rawValue) for no key update", statement,
+        ])
+        guard results[1].affected == 1, isVisible else { return }
         try await append(
           [FeedEntry(.account, .updated, [account.rawValue])],
           to: account,
