@@ -115,6 +115,16 @@ package enum Migrations {
         name: "triggers",
         sql: String(decoding: PackageResources._022_triggers_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 23,
+        name: "replacements",
+        sql: String(decoding: PackageResources._023_replacements_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 24,
+        name: "replacing",
+        sql: String(decoding: PackageResources._024_replacing_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -162,11 +162,7 @@ extension Engine {
     top: String
   ) throws(ServiceError) -> String {
     let delimiter = all.lazy.compactMap(\.delimiter).first
-    let isLegal =
-      !name.isEmpty && name.utf8.count <= 200
-      && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
-      && !(delimiter.map { name.contains($0) } ?? false)
-    guard isLegal else {
+    guard Mailbox.isName(name, delimiter: delimiter) else {
       throw ServiceError(
         .invalidRequest,
         "This is no name for a mailbox.",

@@ -184,9 +184,7 @@ final class RuleWorker: Sendable {
     }
     if let script, arrival.trigger == .delivery {
       guard script.record.activatedAt <= arrival.at else { return RuleEffect() }
-      return try await script.effect(of: arrival, reader) {
-        try await hands.makeMailbox($0, of: $1)
-      }
+      return try await script.effect(of: arrival, reader, hands)
     }
     let rules = known.rules(for: arrival)
     guard !rules.rules.isEmpty else { return RuleEffect() }
@@ -200,9 +198,7 @@ final class RuleWorker: Sendable {
     else { return RuleEffect() }
     let run = RuleRun(rules, on: message.message, now: now, explains: false)
     guard !run.matched.isEmpty else { return RuleEffect() }
-    var plan = RulePlan(rules.rules, account: account, now: now, reader: reader) {
-      try await hands.makeMailbox($0, of: $1)
-    }
+    var plan = RulePlan(rules.rules, account: account, now: now, reader: reader, hands: hands)
     plan.envelope = arrival.envelope
     let role = arrival.trigger == .outbound ? "sent" : "inbox"
     let sources = account.mailboxes.filter { $0.role == role }.map(\.id)

@@ -8,7 +8,7 @@ struct RandomRule {
   static let capabilities = [
     "fileinto", "envelope", "variables", "relational", "comparator-i;ascii-numeric", "subaddress",
     "index", "date", "body", "mime", "imap4flags", "regex", "encoded-character", "copy",
-    "reject", "vacation",
+    "reject", "vacation", "editheader", "enotify", "foreverypart", "extracttext",
   ]
 
   static let fields = [
