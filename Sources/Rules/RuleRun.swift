@@ -164,7 +164,11 @@ package struct RuleRun: Sendable {
       }
     case .notify(let address, let text):
       let notification = RuleNotification(address: address, text: text)
-      guard !disposition.notifications.contains(notification) else { return }
+      // RFC 5436 §2.7: nobody is told twice of one message.
+      let isTold = disposition.notifications.contains {
+        $0.address.lowercased() == address.lowercased()
+      }
+      guard !isTold else { return }
       guard disposition.notifications.count < limits.notifications else {
         return refused.append(RefusedAction(place, .notifyLimit))
       }

@@ -43,7 +43,20 @@ extension Store {
         and not p.is_deleted
       for update of p
       """,
+      """
+      select 1 from operation where account_id = \(account.rawValue)
+        and message_id = \(message.rawValue) and kind = 'replace'
+        and state in ('pending', 'running')
+      """,
     ])
+    guard found[2].isEmpty else {
+      // What is read of it is what it was: this change would undo the one before it.
+      throw ServiceError(
+        .unavailable,
+        "The message is being changed at its server.",
+        isRetryable: true
+      )
+    }
     let places = found[1]
     // It is gone: then there is nothing to be done.
     guard !found[0].isEmpty, !places.isEmpty else { return true }

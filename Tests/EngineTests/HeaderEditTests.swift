@@ -212,6 +212,44 @@ struct HeaderEditTests {
     }
   }
 
+  @Test func `of two changes that come close together both are made`() async throws {
+    let dovecot = try await MailServers.dovecot
+    let user = MailServers.user()
+    try await dovecot.fill(user: user, count: 3)
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, user)
+      var rules: [ID<MailRule>] = []
+      for name in ["X-One", "X-Two"] {
+        rules.append(
+          try await RuleTests.add(
+            #"{"name":"\#(name)","trigger":"stored","actions":[{"type":"addHeader","name":"\#(name)","value":"1"}]}"#,
+            to: account,
+            service
+          ).id
+        )
+      }
+      var query = MessageQuery()
+      query.mailbox = try await service.mailbox("INBOX", of: account).id
+      for rule in rules {
+        _ = try await service.engine.runRules(
+          of: account,
+          only: [rule],
+          query: query,
+          findings: SearchFindings()
+        )
+      }
+      try await eventually("both have run") {
+        try await service.number("select count(*) from job where state = 'done'") == 2
+      }
+      try await service.waitUntilReplayed(account)
+      let there = try await dovecot.messages(user: user).joined()
+      for name in ["X-One: 1", "X-Two: 1"] { #expect(there.ranges(of: name).count == 3) }
+      #expect(try await dovecot.messageCount(user: user) == 3)
+      #expect(try await service.number("select count(*) from operation") == 0)
+      #expect(try await service.health(of: account) == [])
+    }
+  }
+
   @Test func `a server that does not tell where it puts a message keeps the old one`() async throws
   {
     var options = DovecotServer.Options()

@@ -14,11 +14,13 @@ struct RunSummary: Equatable, CustomStringConvertible {
   var flags: Set<String> = []
   var redirects: Set<String> = []
   var replies = false
+  /// How many are told of it.
+  var notifies = 0
   /// The header that it has wherever it is filed, where a rule changed it.
   var header: String?
 
   var description: String {
-    "kept \(isKept) in \(mailboxes.sorted()) flags \(flags.sorted()) to \(redirects.sorted()) replies \(replies) header \(header ?? "as it was")"
+    "kept \(isKept) in \(mailboxes.sorted()) flags \(flags.sorted()) to \(redirects.sorted()) replies \(replies) tells \(notifies) header \(header ?? "as it was")"
   }
 }
 
@@ -77,6 +79,7 @@ enum Equivalence {
     }
     summary.redirects = Set(disposition.redirects.map { $0.lowercased() })
     summary.replies = disposition.reply != nil
+    summary.notifies = disposition.notifications.count
     return summary
   }
 
@@ -95,7 +98,8 @@ enum Equivalence {
         deliveries.append(delivery)
       case .redirect(let redirect): summary.redirects.insert(redirect.address.lowercased())
       case .vacation: summary.replies = true
-      case .discard, .reject, .notify: break
+      case .notify: summary.notifies += 1
+      case .discard, .reject: break
       }
     }
     summary.flags = Set(deliveries.flatMap(\.flags).map { $0.lowercased() })

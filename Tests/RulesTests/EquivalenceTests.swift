@@ -24,7 +24,8 @@ import Testing
   /// What Pigeonhole has switched on as it comes, and `editheader`; so has our own Sieve.
   private static let target = ScriptTarget(
     capabilities: [
-      "body", "copy", "date", "editheader", "envelope", "fileinto", "imap4flags", "mailbox", "mime",
+      "body", "copy", "date", "editheader", "enotify", "envelope", "fileinto", "imap4flags",
+      "mailbox", "mime",
       "regex",
       "relational", "subaddress", "vacation", "comparator-i;ascii-numeric",
     ],
@@ -115,6 +116,7 @@ import Testing
       case "store": summary.mailboxes.insert(words[1])
       case "redirect": summary.redirects.insert(words[1].lowercased())
       case "vacation": summary.replies = true
+      case "notify": summary.notifies += 1
       default: break
       }
     }
