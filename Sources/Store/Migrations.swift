@@ -115,6 +115,11 @@ package enum Migrations {
         name: "triggers",
         sql: String(decoding: PackageResources._022_triggers_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 23,
+        name: "mailboxes",
+        sql: String(decoding: PackageResources._023_mailboxes_sql, as: UTF8.self)
+      ),
     ]
   }
 }
