@@ -72,8 +72,9 @@ extension ServiceError {
         backend: backend
       )
     case .bye(let response):
+      // It says why: it stops, or has waited too long (RFC 3501 §7.1.5). Nothing is broken.
       self.init(
-        .backendBroken,
+        .backendUnreachable,
         "The IMAP server said goodbye: \(response)",
         isRetryable: true,
         retryAfter: 5,

@@ -29,6 +29,10 @@ package struct Mailbox: Identified, Sendable {
   package var isUnsure: Bool
   /// Whether it is kept here and nowhere else: what is done in it is final at once.
   package var isLocal: Bool
+  /// Whether a change of it is on its way to the server.
+  package var isPending: Bool
+  /// Whether it was made here and is not on the server yet: `encodedName` is no name there.
+  package var isAwaited: Bool
   /// Grows with every change; the `ETag`.
   package var version: Int64
 
@@ -52,6 +56,8 @@ package struct Mailbox: Identified, Sendable {
     objectID: String? = nil,
     isUnsure: Bool = false,
     isLocal: Bool = false,
+    isPending: Bool = false,
+    isAwaited: Bool = false,
     version: Int64
   ) {
     self.id = id
@@ -73,6 +79,8 @@ package struct Mailbox: Identified, Sendable {
     self.objectID = objectID
     self.isUnsure = isUnsure
     self.isLocal = isLocal
+    self.isPending = isPending
+    self.isAwaited = isAwaited
     self.version = version
   }
 }

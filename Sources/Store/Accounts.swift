@@ -259,13 +259,37 @@ extension Store {
 
   /// Records that every mailbox of the account is current.
   package func setFirstSynced(_ id: ID<Account>) async throws(ServiceError) {
-    try await change(
-      id,
-      """
-      update account set first_synced_at = now()
-      where id = \(id.rawValue) and first_synced_at is null
-      """
-    )
+    try await attempt {
+      let isFirst = try await pool.query(
+        "select 1 from account where id = \(id.rawValue) and first_synced_at is null"
+      )
+      guard !isFirst.isEmpty else { return }
+      try await mailTransaction(id) { connection in
+        let first = try await connection.query(
+          """
+          update account set first_synced_at = now()
+          where id = \(id.rawValue) and first_synced_at is null
+          """
+        )
+        guard first.affected == 1 else { return }
+        // A mailbox that is kept here, and that a server fills.
+        let filled = try await connection.query(
+          """
+          update mailbox set synced_down_to = 1, version = version + 1
+          where account_id = \(id.rawValue) and is_local and synced_down_to is null returning id
+          """
+        )
+        let mailboxes = try (0..<filled.count).map { try filled.int64($0, 0) }
+        try await append(
+          [
+            FeedEntry(.account, .updated, [id.rawValue]),
+            FeedEntry(.mailbox, .updated, mailboxes, properties: ["syncState"]),
+          ],
+          to: id,
+          on: connection
+        )
+      }
+    }
   }
 
   /// Runs `statement`, and tells the feed where it changed the account.

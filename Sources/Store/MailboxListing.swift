@@ -17,6 +17,8 @@ package struct MailboxListing: Sendable, Equatable {
   package var uidValidity: Int64?
   /// Whether it is kept here and nowhere else.
   package var isLocal = false
+  /// Whether a server fills it, and has not been looked at yet.
+  package var awaitsMail = false
 
   package init(
     encodedName: String,
@@ -53,11 +55,27 @@ extension Store {
   ) async throws(ServiceError) -> [Mailbox] {
     let stored = known == nil ? try await mailboxes(of: account).mailboxes : []
     let known = known ?? stored
-    let plan = ListingPlan(listing, known: known, renamed: renamed)
-    guard !plan.isCurrent else { return known }
+    guard !ListingPlan(listing, known: known, renamed: renamed).isCurrent else { return known }
+    let listed = Set(known.map(\.id))
     try await attempt {
-      let fresh = try await ids.take(plan.created.count, from: pool)
-      try await mailTransaction(account) { connection in
+      try await mailTransaction(
+        account,
+        reading: [
+          mailboxesStatement(account),
+          mailboxOperationsStatement(account, where: "state in ('pending', 'running')"),
+        ]
+      ) { connection, rows in
+        // What callers changed meanwhile stays as they have it, until the server was told.
+        let mailboxes = try mailboxes(rows[0])
+        let intents = try mailboxOperations(rows[1])
+        var plan = ListingPlan(
+          listing.shown(under: intents, known: mailboxes),
+          known: mailboxes,
+          renamed: renamed
+        )
+        plan.gone.removeAll { !listed.contains($0.id) }
+        guard !plan.isCurrent else { return }
+        let fresh = try await ids.take(plan.created.count, on: connection)
         try await store(plan, fresh, account, on: connection)
       }
     }
@@ -119,7 +137,7 @@ extension Store {
         values (\(account.rawValue), \(id), \(item.name), \(item.path), \(item.encodedName),
           \(item.delimiter), \(item.role), \(item.isSubscribed), \(item.isSelectable),
           \(item.objectID), \(item.uidValidity), \(item.isLocal),
-          case when \(item.isLocal) then 1 end)
+          case when \(item.isLocal && !item.awaitsMail) then 1 end)
         """
       )
     }
@@ -198,7 +216,41 @@ struct ListingPlan {
       left.remove(mailbox.id)
       if !mailbox.shows(item) { updated.append((mailbox.id, item)) }
     }
-    gone = known.filter { left.contains($0.id) && !($0.isLocal && $0.totalMessages > 0) }
+    gone = known.filter { mailbox in
+      left.contains(mailbox.id) && !mailbox.isAwaited
+        && !(mailbox.isLocal && mailbox.totalMessages > 0)
+    }
+  }
+}
+
+extension [MailboxListing] {
+  /// What the server lists as it is shown while `intents` are on their way there.
+  fileprivate func shown(
+    under intents: [MailboxOperation],
+    known: [Mailbox]
+  ) -> [MailboxListing] {
+    guard !intents.isEmpty else { return self }
+    let deleted = Set(intents.compactMap(\.encodedName))
+    let kinds = Dictionary(grouping: intents, by: \.mailbox).mapValues { Set($0.map(\.kind)) }
+    let isRenaming = intents.contains { $0.kind == .rename }
+    let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
+    let byID = Dictionary(known.map { ($0.id, $0) }) { first, _ in first }
+    return filter { byName[$0.encodedName] != nil || !deleted.contains($0.encodedName) }.map {
+      item in
+      guard let mailbox = byName[item.encodedName] else { return item }
+      var item = item
+      let changes = kinds[mailbox.id] ?? []
+      // The paths of those below a mailbox that is being renamed are other ones too.
+      if isRenaming { item.path = mailbox.path }
+      if changes.contains(.rename) {
+        item.name = mailbox.name
+        item.parentEncodedName = mailbox.parentID.flatMap { byID[$0]?.encodedName }
+      }
+      if !changes.isDisjoint(with: [.subscribe, .unsubscribe]) {
+        item.isSubscribed = mailbox.isSubscribed
+      }
+      return item
+    }
   }
 }
 

@@ -123,7 +123,8 @@ extension Store {
         connection.beforeCommit = [progressStatement(progress, plan.counters, of: mailbox)]
         let arrived = progress.syncedDownTo == nil && mailbox.role == "inbox" ? plan.arrived : []
         if !arrived.isEmpty { connection.beforeCommit.append(arrivalStatement(arrived, account)) }
-        appendWithCommit(plan.entries(of: mailbox), to: account, on: connection)
+        let conflicts = try await tellOfReturned(plan.returned, in: mailbox, on: connection)
+        appendWithCommit(plan.entries(of: mailbox) + conflicts, to: account, on: connection)
         if !arrived.isEmpty { tellOfArrivals(on: connection) }
       }
     }

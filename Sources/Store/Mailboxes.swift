@@ -5,9 +5,17 @@ extension Store {
   private static let mailboxColumns: SQL = """
     select account_id, id, parent_id, name, path, encoded_name, delimiter, role, is_subscribed,
       is_selectable, total_messages, unread_messages, uid_validity, uid_next, highest_mod_seq,
-      synced_down_to, version, object_id, is_unsure, is_local
+      synced_down_to, version, object_id, is_unsure, is_local,
+      (select bool_or(o.kind = 'createMailbox') from operation o
+        where o.account_id = mailbox.account_id and o.mailbox_id = mailbox.id
+          and o.message_id is null and o.state in ('pending', 'running'))
     from mailbox
     """
+
+  /// What reads every mailbox of the account, by path.
+  func mailboxesStatement(_ account: ID<Account>) -> SQL {
+    Self.mailboxColumns + " where account_id = \(account.rawValue) order by path, id"
+  }
 
   /// Every mailbox of the account, by path, and where the feed stood.
   package func mailboxes(
@@ -16,12 +24,15 @@ extension Store {
     try await attempt {
       let results = try await pool.pipeline([
         stateStatement(account),
-        Self.mailboxColumns + " where account_id = \(account.rawValue) order by path, id",
+        mailboxesStatement(account),
       ])
-      let state = try feedState(results[0])
-      let rows = results[1]
-      return (try (0..<rows.count).map { try mailbox(rows, $0) }, state)
+      return (try mailboxes(results[1]), try feedState(results[0]))
     }
+  }
+
+  /// The mailboxes in what `mailboxesStatement` found.
+  func mailboxes(_ rows: PostgresRows) throws -> [Mailbox] {
+    try (0..<rows.count).map { try mailbox(rows, $0) }
   }
 
   /// One mailbox; nil where the account has none such.
@@ -130,23 +141,31 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       try await mailTransaction(account) { connection in
-        _ = try await connection.query(
-          """
-          update mailbox set is_subscribed = \(isSubscribed), version = version + 1
-          where account_id = \(account.rawValue) and id = \(id.rawValue)
-          """
-        )
-        try await append(
-          [FeedEntry(.mailbox, .updated, [id.rawValue], properties: ["isSubscribed"])],
-          to: account,
-          on: connection
-        )
+        let entries = try await setSubscribed(isSubscribed, id, account, on: connection)
+        try await append(entries, to: account, on: connection)
       }
     }
   }
 
+  /// The same in the transaction of `connection`; what the feed says of it.
+  func setSubscribed(
+    _ isSubscribed: Bool,
+    _ id: ID<Mailbox>,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [FeedEntry] {
+    _ = try await connection.query(
+      """
+      update mailbox set is_subscribed = \(isSubscribed), version = version + 1
+      where account_id = \(account.rawValue) and id = \(id.rawValue)
+      """
+    )
+    return [FeedEntry(.mailbox, .updated, [id.rawValue], properties: ["isSubscribed"])]
+  }
+
   private func mailbox(_ rows: PostgresRows, _ row: Int) throws -> Mailbox {
-    Mailbox(
+    let awaits = try rows.optionalBool(row, 20)
+    return Mailbox(
       id: ID(try rows.int64(row, 1)),
       accountID: ID(try rows.int64(row, 0)),
       parentID: try rows.optionalInt64(row, 2).map { ID($0) },
@@ -166,6 +185,8 @@ extension Store {
       objectID: try rows.optionalString(row, 17),
       isUnsure: try rows.bool(row, 18),
       isLocal: try rows.bool(row, 19),
+      isPending: awaits != nil,
+      isAwaited: awaits == true,
       version: try rows.int64(row, 16)
     )
   }

@@ -22,6 +22,8 @@ struct MergePlan {
   private var adopted: [(id: Int64, place: Int, from: Int64)] = []
   /// Those of `created` that got the id of a tombstone.
   private var revived: [Int64] = []
+  /// Those of them that were deleted here, where the server did not have them any more.
+  private(set) var returned: [(id: Int64, message: NewMessage)] = []
   /// Known messages that the server describes otherwise than we did.
   private var renewed: [(id: Int64, place: Int)] = []
   /// Known messages, in whatever way the server describes them.
@@ -76,6 +78,7 @@ struct MergePlan {
           adopted.append((same.id, index, from))
         } else {
           revived.append(same.id)
+          if same.isDeletion { returned.append((same.id, batch[index])) }
           create(same.id, index)
         }
       } else if let id = fresh.popFirst() {

@@ -125,6 +125,11 @@ package enum Migrations {
         name: "replacing",
         sql: String(decoding: PackageResources._024_replacing_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 25,
+        name: "mailboxes",
+        sql: String(decoding: PackageResources._025_mailboxes_sql, as: UTF8.self)
+      ),
     ]
   }
 }

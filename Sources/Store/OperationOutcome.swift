@@ -244,13 +244,18 @@ extension Store {
         """
       )
     case "release":
+      // It may have been moved or deleted here since: the server has it there all the same, and it is no other one.
+      let origin = operation.uid == nil ? PlacementOrigin.unmatched : .server
       _ = try await connection.query(
         """
-        update placement set uid = \(operation.uid), origin = \(
-          (operation.uid == nil ? PlacementOrigin.unmatched : .server).rawValue)
-        where account_id = \(account.rawValue) and mailbox_id = \(operation.mailbox.rawValue)
-          and message_id = \(message) and uid is null
-          and origin = \(PlacementOrigin.local.rawValue)
+        insert into placement as p (account_id, mailbox_id, message_id, uid, origin, keywords,
+          is_seen, received_at)
+        select m.account_id, \(operation.mailbox.rawValue), m.id, \(operation.uid),
+          \(origin.rawValue), \(previous), '$seen' = any (\(previous)::text[]), m.received_at
+        from message m where m.account_id = \(account.rawValue) and m.id = \(message)
+        on conflict (account_id, mailbox_id, message_id) do update
+          set uid = excluded.uid, origin = excluded.origin
+          where p.uid is null and p.origin = \(PlacementOrigin.local.rawValue)
         """
       )
     default: break

@@ -2,7 +2,7 @@ package import Bytes
 package import Model
 import Postgres
 
-/// A durable intent on its way to a server.
+/// A durable intent on its way to a server that changes a message there.
 package struct OperationRecord: Sendable {
   package var id: ID<MailOperation>
   /// `keywords`, `move`, `copy`, `delete`, `append`, `release` or `replace`.
@@ -50,73 +50,31 @@ extension Store {
     left join message m on m.account_id = o.account_id and m.id = o.message_id
     """
 
-  /// Intents of the account by id after `after`.
-  package func operations(
-    of account: ID<Account>,
-    after: ID<MailOperation>? = nil,
-    limit: Int
-  ) async throws(ServiceError) -> [OperationRecord] {
-    try await operations(
-      of: account,
-      where: """
-        o.ordinal > coalesce((select a.ordinal from operation a
-          where a.account_id = \(account.rawValue) and a.id = \(after?.rawValue ?? 0)), 0)
-        """,
-      limit: limit
-    )
-  }
-
-  /// One intent; nil where there is none.
-  package func operation(
-    _ id: ID<MailOperation>,
-    of account: ID<Account>
-  ) async throws(ServiceError) -> OperationRecord? {
-    try await operations(of: account, where: "o.id = \(id.rawValue)", limit: 1).first
-  }
-
-  /// The intents to replay next, in the order in which they were meant; none of the messages in `postponed`.
-  package func dueOperations(
-    of account: ID<Account>,
-    except postponed: [ID<Message>] = [],
-    limit: Int
-  ) async throws(ServiceError) -> [OperationRecord] {
-    try await operations(
-      of: account,
-      where: """
-        o.state in ('pending', 'running')
-          and o.message_id <> all (\(postponed.map(\.rawValue)))
-        """,
-      limit: limit
-    )
-  }
-
-  private func operations(
-    of account: ID<Account>,
-    where condition: SQL,
-    limit: Int
-  ) async throws(ServiceError) -> [OperationRecord] {
-    try await attempt {
-      try await pool.withConnection { connection in
-        try await operations(of: account, where: condition, limit: limit, on: connection)
-      }
-    }
-  }
-
-  /// The intents of `account` that meet `condition`, in their order.
+  /// The intents of messages of `account` that meet `condition`, in their order.
   func operations(
     of account: ID<Account>,
     where condition: SQL,
-    limit: Int = .max,
     on connection: PostgresConnection
   ) async throws -> [OperationRecord] {
-    let rows = try await connection.query(
-      Self.operationColumns
-        + """
-         where o.account_id = \(account.rawValue) and \(condition)
-         order by o.ordinal limit \(Int64(limit))
-        """
-    )
-    return try (0..<rows.count).map { try operation(rows, $0) }
+    try operations(await connection.query(operationsStatement(account, where: condition)))
+  }
+
+  /// What reads the account's intents of messages that meet `condition` of `operation o`, in their order.
+  func operationsStatement(
+    _ account: ID<Account>,
+    where condition: SQL,
+    limit: Int = .max
+  ) -> SQL {
+    Self.operationColumns
+      + """
+       where o.account_id = \(account.rawValue) and o.message_id is not null and \(condition)
+       order by o.ordinal limit \(Int64(limit))
+      """
+  }
+
+  /// The intents in what `operationsStatement` found.
+  func operations(_ rows: PostgresRows) throws -> [OperationRecord] {
+    try (0..<rows.count).map { try operation(rows, $0) }
   }
 
   private func operation(_ rows: PostgresRows, _ row: Int) throws -> OperationRecord {

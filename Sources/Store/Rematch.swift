@@ -124,7 +124,7 @@ extension Store {
   func rematchStatement(_ identities: [[UInt8]], _ mailbox: Mailbox) -> SQL {
     let account = mailbox.accountID.rawValue
     return """
-      select p.message_id, m.identity, m.received_at, p.mailbox_id, m.email_id
+      select p.message_id, m.identity, m.received_at, p.mailbox_id, m.email_id, false
       from placement p join message m on m.account_id = p.account_id and m.id = p.message_id
       where p.account_id = \(account) and p.uid is null
         and p.origin = \(PlacementOrigin.vanished.rawValue)
@@ -132,7 +132,7 @@ extension Store {
         and not exists (select 1 from placement here where here.account_id = p.account_id
           and here.mailbox_id = \(mailbox.id.rawValue) and here.message_id = p.message_id)
       union all
-      select d.message_id, d.identity, d.received_at, null, null from tombstone d
+      select d.message_id, d.identity, d.received_at, null, null, d.is_deletion from tombstone d
       where d.account_id = \(account) and d.identity = any (\(identities))
         and d.at > now() - \(Self.tombstoneDays) * interval '1 day'
         and not exists (select 1 from message m
@@ -176,6 +176,8 @@ struct RematchPool {
     var mailbox: Int64?
     /// What the server says that it is; nil where it is not known.
     var emailID: String?
+    /// Whether it was deleted here, where the server did not have it any more.
+    var isDeletion = false
   }
 
   private var candidates: [[UInt8]: [Candidate]]
@@ -193,7 +195,8 @@ struct RematchPool {
           id: try rows.int64(row, 0),
           receivedAt: try rows.timestamp(row, 2),
           mailbox: try rows.optionalInt64(row, 3),
-          emailID: try rows.optionalString(row, 4)
+          emailID: try rows.optionalString(row, 4),
+          isDeletion: try rows.bool(row, 5)
         )
       )
     }

@@ -78,7 +78,7 @@ struct FaultTests {
   }
 
   @Test func `servers that say goodbye, nothing, or nonsense`() async throws {
-    #expect(try await failure([.send("* BYE overloaded\r\n"), .close]) == .backendBroken)
+    #expect(try await failure([.send("* BYE overloaded\r\n"), .close]) == .backendUnreachable)
     #expect(try await failure([.close]) == .backendBroken)
     // The reset may come before connecting has ended.
     let reset = try await failure([.reset])
@@ -99,11 +99,14 @@ struct FaultTests {
     ]
     for rest in [
       [.send("* LIST () \"/\" {20}\r\nINB"), .close], [.send("* LIST (\r\n"), .close],
-      [.send("* BYE shutting down\r\n"), .close], [.close], [.reset],
+      [.close], [.reset],
       [.sendBytes([UInt8](repeating: 0x41, count: 70_000)), .close],
     ] as [[ScriptedServer.Step]] {
       #expect(try await failure(greeting + rest) == .backendBroken)
     }
+    // One that says that it stops has broken nothing.
+    let stop: [ScriptedServer.Step] = [.send("* BYE shutting down\r\n"), .close]
+    #expect(try await failure(greeting + stop) == .backendUnreachable)
   }
 
   @Test func `an account recovers, and nothing is lost or doubled`() async throws {

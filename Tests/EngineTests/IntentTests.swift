@@ -149,7 +149,7 @@ struct IntentTests {
       _ = try await service.engine.changeMessages([before[0]], of: account, moving(to: target))
       try await service.waitUntilReplayed(account)
       let refused = try #require(
-        try await service.store.operations(of: account, limit: 9).first
+        try await service.store.operations(of: account, limit: 9).first?.message
       )
       #expect(refused.state == "refused")
       #expect(refused.lastError?.isEmpty == false)

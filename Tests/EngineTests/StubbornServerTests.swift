@@ -32,9 +32,9 @@ struct StubbornServerTests {
       patch.addKeywords = ["$flagged"]
       _ = try await service.engine.changeMessages([id], of: account, patch)
       try await eventually("the intent is over") {
-        isOver(try await service.store.operations(of: account, limit: 1).first)
+        isOver(try await service.store.operations(of: account, limit: 1).first?.message)
       }
-      let operation = try await service.store.operations(of: account, limit: 1).first
+      let operation = try await service.store.operations(of: account, limit: 1).first?.message
       return (operation, try await service.messages(of: account)[0].keywordList)
     }
   }

@@ -169,7 +169,9 @@ import Testing
         quota: 0
       )
       _ = try outcomes.map { try $0.get() }
-      #expect(try await fixture.store.dueOperations(of: fixture.account, limit: 9).count == 1)
+      #expect(
+        try await fixture.store.dueOperations(of: fixture.account, limit: 9).messages.count == 1
+      )
     }
   }
 

@@ -32,13 +32,15 @@ import Testing
       #expect(try await fixture.keywords(of: id) == ["$seen"])
       #expect(try await store.message(id, of: account).row(0).isPending)
       #expect(try await fixture.counters() == [1, 0])
-      let operation = try #require(try await store.dueOperations(of: account, limit: 9).first)
+      let operation = try #require(
+        try await store.dueOperations(of: account, limit: 9).messages.first
+      )
       #expect(operation.kind == "keywords" && operation.uid == 1)
       #expect(operation.addKeywords == ["$seen"] && operation.removeKeywords == ["work"])
       try await store.refuseOperation(operation, reason: "[NOPERM] no", of: account)
       #expect(try await fixture.keywords(of: id) == ["work"])
       #expect(try await fixture.counters() == [1, 1])
-      let refused = try #require(try await store.operation(operation.id, of: account))
+      let refused = try #require(try await store.operation(operation.id, of: account)?.message)
       #expect(refused.state == "refused" && refused.lastError == "[NOPERM] no")
       #expect(try await !store.message(id, of: account).row(0).isPending)
       #expect(try await store.forgetOperation(refused.id, of: account))
@@ -54,7 +56,7 @@ import Testing
       _ = try await store.changeMessages([id], of: account, patch(to: fixture.archive))
       #expect(try await fixture.counters() == [0, 0])
       #expect(try await fixture.counters(fixture.archive) == [1, 1])
-      let moves = try await store.dueOperations(of: account, limit: 9)
+      let moves = try await store.dueOperations(of: account, limit: 9).messages
       #expect(moves.map(\.kind) == ["move"])
       // While the move is under way the server still shows it where it was: nothing comes back.
       try await fixture.merge([StoreFixture.mail(1)])
@@ -72,7 +74,7 @@ import Testing
       let id = try #require(try await fixture.ids()[1])
       _ = try await store.changeMessages([id], of: account, patch(to: fixture.archive))
       try await fixture.merge([StoreFixture.mail(5, identity: "a")], into: fixture.archive)
-      let moves = try await store.dueOperations(of: account, limit: 9)
+      let moves = try await store.dueOperations(of: account, limit: 9).messages
       try await store.completeOperations(moves, uids: [id: 5], of: account)
       #expect(try await fixture.ids(in: fixture.archive) == [5: id])
       #expect(try await fixture.counters(fixture.archive) == [1, 1])
@@ -85,7 +87,7 @@ import Testing
       try await fixture.merge([StoreFixture.mail(1, ["$flagged", "$seen"])])
       let id = try #require(try await fixture.ids()[1])
       _ = try await store.changeMessages([id], of: account, patch(to: fixture.archive))
-      let move = try #require(try await store.dueOperations(of: account, limit: 9).first)
+      let move = try #require(try await store.dueOperations(of: account, limit: 9).messages.first)
       try await store.refuseOperation(move, reason: "[OVERQUOTA] full", of: account)
       #expect(try await fixture.ids() == [1: id])
       #expect(try await fixture.ids(in: fixture.archive).isEmpty)
@@ -102,7 +104,7 @@ import Testing
       let id = try #require(try await fixture.ids()[1])
       _ = try await store.changeMessages([id], of: account, patch(to: fixture.archive))
       _ = try await store.changeMessages([id], of: account, patch(to: fixture.trash))
-      for move in try await store.dueOperations(of: account, limit: 9) {
+      for move in try await store.dueOperations(of: account, limit: 9).messages {
         try await store.refuseOperation(move, reason: "no", of: account)
       }
       #expect(try await fixture.ids() == [1: id])
@@ -123,7 +125,7 @@ import Testing
       #expect(try await store.destroyMessages([first, second], of: account).isEmpty)
       #expect(try await fixture.counters() == [0, 0])
       #expect(try await store.message(first, of: account).count == 0)
-      let deletes = try await store.dueOperations(of: account, limit: 9)
+      let deletes = try await store.dueOperations(of: account, limit: 9).messages
       #expect(deletes.map(\.kind) == ["delete", "delete"])
       try await store.completeOperations([deletes[0]], uids: [:], of: account)
       try await store.refuseOperation(deletes[1], reason: "no", of: account)
@@ -165,7 +167,7 @@ import Testing
         #expect(code == .unprocessable)
       }
       #expect(try await fixture.keywords(of: id) == [])
-      #expect(try await fixture.store.dueOperations(of: fixture.account, limit: 9).isEmpty)
+      #expect(try await fixture.store.dueOperations(of: fixture.account, limit: 9).messages.isEmpty)
     }
   }
 
@@ -179,7 +181,7 @@ import Testing
         into: fixture.archive.id
       )
       #expect(try await fixture.counters(fixture.archive) == [1, 0])
-      let append = try #require(try await store.dueOperations(of: account, limit: 9).first)
+      let append = try #require(try await store.dueOperations(of: account, limit: 9).messages.first)
       #expect(append.kind == "append" && append.message == id)
       let blob = try #require(append.blob)
       #expect(try await store.blob(blob, of: account) == raw)
@@ -204,7 +206,7 @@ import Testing
         _ = try await store.changeMessages([id], of: account, change)
       }
       #expect(try await fixture.keywords(of: id) == ["$flagged", "work"])
-      let first = try #require(try await store.dueOperations(of: account, limit: 9).first)
+      let first = try #require(try await store.dueOperations(of: account, limit: 9).messages.first)
       try await store.refuseOperation(first, reason: "no", of: account)
       #expect(try await fixture.keywords(of: id) == ["old", "work"])
     }
@@ -232,7 +234,7 @@ import Testing
       try await fixture.removeHeld()
       #expect(try await fixture.pool.query("select count(*) from placement").int64(0, 0) == 3)
       let start = try await store.feedState(of: account)
-      let due = try await store.dueOperations(of: account, limit: 9)
+      let due = try await store.dueOperations(of: account, limit: 9).messages
       if isDone {
         try await store.completeOperations(due, uids: [:], of: account)
       } else {

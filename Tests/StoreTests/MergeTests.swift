@@ -164,7 +164,7 @@ import Testing
         raw: [UInt8]("Subject: hello\r\n\r\n".utf8),
         into: fixture.archive.id
       )
-      let appends = try await store.dueOperations(of: account, limit: 9)
+      let appends = try await store.dueOperations(of: account, limit: 9).messages
       try await store.completeOperations(appends, uids: [id: 3], uidValidity: 7, of: account)
       try await fixture.merge(
         [StoreFixture.mail(3, identity: "its envelope")],
@@ -194,7 +194,7 @@ import Testing
           raw: [UInt8]("Subject: hello\r\n\r\n".utf8),
           into: box.id
         )
-        let appends = try await store.dueOperations(of: account, limit: 9)
+        let appends = try await store.dueOperations(of: account, limit: 9).messages
         try await store.completeOperations(
           appends,
           uids: [id: 3],
@@ -224,7 +224,7 @@ import Testing
       patch = MessagePatch()
       patch.addMailboxes = [fixture.archive.id]
       _ = try await store.changeMessages([copied], of: account, patch)
-      let intents = try await store.dueOperations(of: account, limit: 9).map(\.id.rawValue)
+      let intents = try await store.dueOperations(of: account, limit: 9).messages.map(\.id.rawValue)
       let start = try await store.feedState(of: account)
       try await store.deleteMailbox(fixture.archive.id, of: account)
       #expect(try await fixture.ids() == [1: moving, 2: copied])

@@ -94,7 +94,7 @@ import Testing
           )
         )
       }
-      let operations = try await store.dueOperations(of: account, limit: 9)
+      let operations = try await store.dueOperations(of: account, limit: 9).messages
       #expect(operations.map(\.kind) == ["append", "keywords"])
       #expect(try await fixture.keywords(of: answered) == ["$answered"])
     }

@@ -126,7 +126,8 @@ extension TestService {
   /// Waits until no intent is on its way.
   package func waitUntilReplayed(_ account: ID<Account>) async throws {
     try await eventually("every intent is replayed") {
-      try await store.dueOperations(of: account, limit: 1).isEmpty
+      let due = try await store.dueOperations(of: account, limit: 1)
+      return due.messages.isEmpty && due.mailbox == nil
     }
   }
 

@@ -177,7 +177,7 @@ extension Endpoints {
 enum MailboxJSON {
   static let members = [
     "id", "name", "path", "parentId", "role", "isSubscribed", "isSelectable", "totalMessages",
-    "unreadMessages", "syncState", "backend",
+    "unreadMessages", "syncState", "pending", "backend",
   ]
 
   static func write(_ mailbox: Mailbox, _ fields: FieldSelection, to json: inout JSONWriter) {
@@ -192,6 +192,7 @@ enum MailboxJSON {
       json.member("totalMessages", fields) { $0.int(mailbox.totalMessages) }
       json.member("unreadMessages", fields) { $0.int(mailbox.unreadMessages) }
       json.member("syncState", fields) { $0.string(literal: syncState(mailbox)) }
+      json.member("pending", fields) { $0.bool(mailbox.isPending) }
       json.member("backend", fields) { writeBackend(mailbox, to: &$0) }
     }
   }
@@ -206,7 +207,7 @@ enum MailboxJSON {
 
   private static func writeBackend(_ mailbox: Mailbox, to json: inout JSONWriter) {
     json.object { json in
-      json.member("name") { $0.string(mailbox.encodedName) }
+      json.member("name") { $0.string(mailbox.isAwaited ? nil : mailbox.encodedName) }
       json.member("uidValidity") { $0.int(mailbox.uidValidity) }
       json.member("uidNext") { $0.int(mailbox.uidNext) }
       json.member("modSeq") { $0.int(mailbox.highestModSeq) }

@@ -48,11 +48,48 @@ extension Endpoints {
 /// The shape of a change on its way to the server.
 enum OperationJSON {
   static let members = [
-    "id", "kind", "state", "messageId", "mailboxId", "targetMailboxId", "addKeywords",
-    "removeKeywords", "attempts", "lastError", "serverKeywords", "createdAt",
+    "id", "kind", "state", "messageId", "mailboxId", "targetMailboxId", "mailboxName",
+    "mailboxParentId", "addKeywords", "removeKeywords", "attempts", "lastError", "serverKeywords",
+    "createdAt",
   ]
 
   static func write(
+    _ operation: QueuedOperation,
+    _ fields: FieldSelection,
+    to json: inout JSONWriter
+  ) {
+    switch operation {
+    case .message(let record): write(record, fields, to: &json)
+    case .mailbox(let record): write(record, fields, to: &json)
+    }
+  }
+
+  private static func write(
+    _ record: MailboxOperation,
+    _ fields: FieldSelection,
+    to json: inout JSONWriter
+  ) {
+    json.object { json in
+      json.member("id", fields) { $0.id(record.id) }
+      json.member("kind", fields) { $0.string(record.kind.rawValue) }
+      json.member("state", fields) { $0.string(record.state) }
+      json.member("messageId", fields) { $0.null() }
+      json.member("mailboxId", fields) { $0.id(record.mailbox) }
+      json.member("targetMailboxId", fields) { $0.null() }
+      json.member("mailboxName", fields) { $0.string(record.name ?? record.previousName) }
+      json.member("mailboxParentId", fields) { json in
+        json.id(record.name == nil ? record.previousParent : record.parent)
+      }
+      json.member("addKeywords", fields) { $0.strings([]) }
+      json.member("removeKeywords", fields) { $0.strings([]) }
+      json.member("attempts", fields) { $0.int(record.attempts) }
+      json.member("lastError", fields) { $0.string(record.lastError) }
+      json.member("serverKeywords", fields) { $0.null() }
+      json.member("createdAt", fields) { $0.time(record.createdAt) }
+    }
+  }
+
+  private static func write(
     _ record: OperationRecord,
     _ fields: FieldSelection,
     to json: inout JSONWriter
@@ -64,6 +101,8 @@ enum OperationJSON {
       json.member("messageId", fields) { $0.id(record.message) }
       json.member("mailboxId", fields) { $0.id(record.mailbox) }
       json.member("targetMailboxId", fields) { $0.id(record.targetMailbox) }
+      json.member("mailboxName", fields) { $0.null() }
+      json.member("mailboxParentId", fields) { $0.null() }
       json.member("addKeywords", fields) { $0.strings(record.addKeywords) }
       json.member("removeKeywords", fields) { $0.strings(record.removeKeywords) }
       json.member("attempts", fields) { $0.int(record.attempts) }

@@ -163,5 +163,5 @@ struct AccountPass {
 
 extension Mailbox {
   /// Whether the server has it and opens it.
-  fileprivate var isOpenable: Bool { isSelectable && !isLocal }
+  fileprivate var isOpenable: Bool { isSelectable && !isLocal && !isAwaited }
 }

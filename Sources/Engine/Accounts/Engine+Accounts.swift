@@ -97,13 +97,23 @@ extension Engine {
       quotaBytes: draft.quotaBytes,
       sieve: draft.sieve,
       sieveSecret: draft.sieveSecret,
-      localMailboxes: draft.incoming.kind.hasLocalMailboxes ? LocalBackend.mailboxes : [],
+      localMailboxes: Self.mailboxes(of: draft.incoming.kind),
       isReady: draft.incoming.kind == .local,
       claim: claim
     )
     startWorker(account)
     if account.sieve != nil { store.scriptServers.tell() }
     return account
+  }
+
+  /// The mailboxes that an account begins with here; a POP3 inbox is complete when its server was looked at.
+  private static func mailboxes(of kind: BackendSettings.Kind) -> [MailboxListing] {
+    guard kind.hasLocalMailboxes else { return [] }
+    return LocalBackend.mailboxes.map { mailbox in
+      var mailbox = mailbox
+      mailbox.awaitsMail = kind == .pop3 && mailbox.role == "inbox"
+      return mailbox
+    }
   }
 
   /// Changes settings; connections are made again where they matter to them.

@@ -2,7 +2,8 @@ import MailProtocols
 package import Model
 import Store
 
-// Mailboxes of a server are made, renamed and deleted there first: only it can say whether a name is good.
+// Mailboxes of a server are made, renamed and deleted there first, since only it can say whether a name is good; but for those of
+// accounts that have all of their mail here (`queuesMailboxes`).
 
 extension Engine {
   /// Creates a mailbox below `parent`, or at the top.
@@ -11,7 +12,10 @@ extension Engine {
     name: String,
     parent: ID<Mailbox>?
   ) async throws(ServiceError) -> Mailbox {
-    try await changingMailboxes(of: account) { try await create(account, name, parent) }
+    if try await queuesMailboxes(of: account) {
+      return try await queueMailbox(of: account, name: name, parent: parent)
+    }
+    return try await changingMailboxes(of: account) { try await create(account, name, parent) }
   }
 
   private func create(
@@ -20,20 +24,18 @@ extension Engine {
     _ parent: ID<Mailbox>?
   ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
+    let tree = MailboxTree(all)
     let backend = try await backend(of: account)
     let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
-    let path = try wirePath(name, parent, all, top: top)
-    let wire = MailboxName(path)
-    if all.contains(where: { $0.imapName == wire }) {
-      throw ServiceError(.conflict, "There is a mailbox of this name already.")
-    }
+    let path = try tree.path(name, parent, top: top)
+    try tree.requireFree(path)
     let listing = try await backend.create(
       MailboxListing(
-        encodedName: String(decoding: wire.encoded, as: UTF8.self),
+        encodedName: String(decoding: MailboxName(path).encoded, as: UTF8.self),
         path: path,
         name: name,
         parentEncodedName: all.first { $0.id == parent }?.encodedName,
-        delimiter: all.lazy.compactMap(\.delimiter).first,
+        delimiter: tree.delimiter,
         role: nil,
         isSubscribed: true,
         isSelectable: true
@@ -55,7 +57,16 @@ extension Engine {
     parent: ID<Mailbox>??,
     isSubscribed: Bool?
   ) async throws(ServiceError) -> Mailbox {
-    try await changingMailboxes(of: account) {
+    if try await queuesMailboxes(of: account) {
+      return try await queueUpdate(
+        of: id,
+        of: account,
+        name: name,
+        parent: parent,
+        isSubscribed: isSubscribed
+      )
+    }
+    return try await changingMailboxes(of: account) {
       try await update(id, account, name, parent, isSubscribed)
     }
   }
@@ -68,9 +79,7 @@ extension Engine {
     _ isSubscribed: Bool?
   ) async throws -> Mailbox {
     let all = try await store.mailboxes(of: account).mailboxes
-    guard let mailbox = all.first(where: { $0.id == id }) else {
-      throw ServiceError.notFound("mailbox")
-    }
+    let mailbox = try MailboxTree(all).require(id)
     if let isSubscribed, isSubscribed != mailbox.isSubscribed {
       if !mailbox.isLocal {
         try await backend(of: account).setSubscribed(isSubscribed, mailbox)
@@ -93,19 +102,12 @@ extension Engine {
     parent: ID<Mailbox>?,
     _ all: [Mailbox]
   ) async throws {
-    guard mailbox.role != "inbox" else {
-      throw ServiceError(.conflict, "The inbox cannot be renamed or moved.")
-    }
+    let tree = MailboxTree(all)
     let backend = try await backend(of: mailbox.accountID)
     let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
-    let path = try wirePath(name, parent, all, top: top)
+    let path = try tree.path(name, parent, top: top)
+    try tree.requireMovable(mailbox, to: path)
     let new = MailboxName(path)
-    if let delimiter = mailbox.delimiter, path.hasPrefix(mailbox.path + delimiter) {
-      throw ServiceError(.conflict, "A mailbox cannot be moved below itself.")
-    }
-    if all.contains(where: { $0.imapName == new }) {
-      throw ServiceError(.conflict, "There is a mailbox of this name already.")
-    }
     if !mailbox.isLocal { try await backend.rename(mailbox, to: new) }
     let listing = MailboxListing(
       encodedName: String(decoding: new.encoded, as: UTF8.self),
@@ -126,6 +128,9 @@ extension Engine {
     of account: ID<Account>,
     isPermanent: Bool
   ) async throws(ServiceError) {
+    if try await queuesMailboxes(of: account) {
+      return try await queueDeletion(of: id, of: account, isPermanent: isPermanent)
+    }
     try await changingMailboxes(of: account) { try await delete(id, account, isPermanent) }
   }
 
@@ -134,66 +139,14 @@ extension Engine {
     _ account: ID<Account>,
     _ isPermanent: Bool
   ) async throws {
-    let all = try await store.mailboxes(of: account).mailboxes
-    guard let mailbox = all.first(where: { $0.id == id }) else {
-      throw ServiceError.notFound("mailbox")
-    }
-    guard mailbox.role != "inbox" else {
-      throw ServiceError(.conflict, "The inbox cannot be deleted.")
-    }
-    guard !all.contains(where: { $0.parentID == id }) else {
-      throw ServiceError(.conflict, "The mailbox has mailboxes below it; delete those first.")
-    }
-    if !isPermanent, mailbox.totalMessages > 0 {
-      throw ServiceError.mailboxHolds(mailbox.totalMessages)
-    }
+    let tree = MailboxTree(try await store.mailboxes(of: account).mailboxes)
+    let mailbox = try tree.require(id)
+    try tree.requireDeletable(mailbox, isPermanent: isPermanent)
     if !mailbox.isLocal {
       try await backend(of: account).delete(mailbox, ifEmpty: !isPermanent)
     }
     // What is delivered at this moment is counted under the lock of the transaction.
     try await store.deleteMailbox(id, of: account, ifEmpty: mailbox.isLocal && !isPermanent)
-  }
-
-  /// The decoded name of a mailbox called `name` below `parent`.
-  private func wirePath(
-    _ name: String,
-    _ parent: ID<Mailbox>?,
-    _ all: [Mailbox],
-    top: String
-  ) throws(ServiceError) -> String {
-    let delimiter = all.lazy.compactMap(\.delimiter).first
-    guard Mailbox.isName(name, delimiter: delimiter) else {
-      throw ServiceError(
-        .invalidRequest,
-        "This is no name for a mailbox.",
-        fields: [
-          FieldError(
-            pointer: "/name",
-            code: "format",
-            detail: "1 to 200 bytes without control characters"
-              + (delimiter.map { " and without the delimiter \($0)" } ?? "") + "."
-          )
-        ]
-      )
-    }
-    guard let parent else { return top + name }
-    guard let above = all.first(where: { $0.id == parent }) else {
-      throw ServiceError(
-        .invalidRequest,
-        "The parent is no mailbox of this account.",
-        fields: [
-          FieldError(
-            pointer: "/parentId",
-            code: "not_found",
-            detail: "An id of a mailbox of this account."
-          )
-        ]
-      )
-    }
-    guard let delimiter else {
-      throw ServiceError(.backendUnsupported, "The server has no mailboxes below others.")
-    }
-    return above.path + delimiter + name
   }
 
   /// Runs `body` while nobody else lists or changes the mailboxes of the account.

@@ -94,12 +94,26 @@ extension Engine {
     _ id: ID<MailOperation>,
     of account: ID<Account>
   ) async throws(ServiceError) {
-    guard let operation = try await store.operation(id, of: account) else {
+    guard let queued = try await store.operation(id, of: account) else {
       throw .notFound("operation")
     }
-    guard operation.state == "refused" || operation.state == "conflict" else {
+    guard ["refused", "conflict"].contains(queued.state) else {
       throw ServiceError(.conflict, "The operation is on its way already.")
     }
+    switch queued {
+    case .message(let operation):
+      guard try await intendAnew(operation, of: account) else { return }
+    case .mailbox(let operation): try await requeue(operation, of: account)
+    }
+    _ = try await store.forgetOperation(id, of: account)
+    wake(account, .operations)
+  }
+
+  /// Intends once more what was refused; false where there is nothing left to do for it.
+  private func intendAnew(
+    _ operation: OperationRecord,
+    of account: ID<Account>
+  ) async throws(ServiceError) -> Bool {
     var patch = MessagePatch()
     patch.addKeywords = operation.addKeywords
     patch.removeKeywords = operation.removeKeywords
@@ -114,16 +128,15 @@ extension Engine {
     }
     if operation.kind == "release" {
       // It is intended anew by the next look.
-      if try await store.forgetOperation(id, of: account) { wake(account, .everything) }
-      return
+      if try await store.forgetOperation(operation.id, of: account) { wake(account, .everything) }
+      return false
     }
     if operation.kind == "delete" {
       try await store.destroyMessages([operation.message], in: operation.mailbox, of: account)
     } else {
       _ = try await store.changeMessages([operation.message], of: account, patch)
     }
-    _ = try await store.forgetOperation(id, of: account)
-    wake(account, .operations)
+    return true
   }
 
   /// Forgets a refused intent.

@@ -62,23 +62,7 @@ extension IMAPBackend {
     if left > 0 { throw ServiceError.mailboxHolds(left) }
   }
 
-  /// What the names of the user's own mailboxes begin with (RFC 2342), as far as the server says so.
   func topLevelPrefix(_ known: [Mailbox]) async throws -> String {
-    do {
-      let namespaces = try await withClient { try await $0.namespaces() }
-      if let own = namespaces.personal.first { return own.prefix.decoded }
-    } catch let error as IMAPError {
-      guard case .refused = error else { throw error }
-    }
-    return inboxPrefix(known)
-  }
-
-  /// Leniency `inboxPrefix`: where every mailbox stands under `INBOX.` (Courier), a new one has to as well.
-  private func inboxPrefix(_ all: [Mailbox]) -> String {
-    let others = all.filter { $0.role != "inbox" }
-    guard let delimiter = all.lazy.compactMap(\.delimiter).first, !others.isEmpty,
-      others.allSatisfy({ $0.path.uppercased().hasPrefix("INBOX\(delimiter)") })
-    else { return "" }
-    return "INBOX\(delimiter)"
+    try await withClient { try await $0.topLevelPrefix(known) }
   }
 }

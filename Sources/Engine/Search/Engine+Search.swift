@@ -32,7 +32,7 @@ extension Engine {
     var findings = SearchFindings()
     // What is kept here has half of the time, so that the server is asked in any case.
     let gap = try await findHere(terms, account, by: deadline - time / 2, &findings)
-    var elsewhere = mailboxes.filter { !$0.isLocal }
+    var elsewhere = mailboxes.filter { !$0.isLocal && !$0.isAwaited }
     if !elsewhere.isEmpty, try await store.copyProgress(of: account).isWhole { elsewhere = [] }
     if !elsewhere.isEmpty {
       do throws(ServiceError) {

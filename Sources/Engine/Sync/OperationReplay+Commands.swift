@@ -115,8 +115,7 @@ extension OperationReplay {
         try await refuse([operation], "Kept: the server has told of no other copy.")
       }
     }
-    var targets = try await targets(of: safe, in: mailbox, goneReason: nil)
-    if sparesChanged { targets = try await unchanged(targets) }
+    let targets = try await unchanged(targets(of: safe, in: mailbox, goneReason: nil))
     guard !targets.isEmpty else { return }
     try await removeSources(UIDSet(targets.map(\.uid)))
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
@@ -139,10 +138,11 @@ extension OperationReplay {
     }
   }
 
-  /// Those of `targets` that are as they were when the intent was made; the others become conflicts.
+  /// Those of `targets` that are there as they were when the intent was made.
   ///
-  /// What was done here before the deletion was replayed before it, so that any other flag is somebody else's. Whoever
-  /// set `\Deleted` wants the same.
+  /// One that is not there was deleted by somebody else, or moved, which makes it a conflict once it is found. Where changed messages
+  /// are spared, one that has other flags is one too: what was done here before the deletion was replayed before it, so that any
+  /// other flag is somebody else's. Whoever set `\Deleted` wants the same.
   private func unchanged(_ targets: [Target]) async throws -> [Target] {
     guard !targets.isEmpty else { return [] }
     let told = Dictionary(
@@ -150,8 +150,12 @@ extension OperationReplay {
     ) { first, _ in first }
     var left: [Target] = []
     for target in targets {
-      let keywords = told[target.uid].map { KeywordMap.keywords(of: $0) }
-      guard let keywords, keywords != target.operation.previousKeywords.sorted() else {
+      guard let flags = told[target.uid] else {
+        try await store.endDeletion(ofMissing: target.operation, of: account)
+        continue
+      }
+      let keywords = KeywordMap.keywords(of: flags)
+      guard sparesChanged, keywords != target.operation.previousKeywords.sorted() else {
         left.append(target)
         continue
       }
@@ -161,7 +165,7 @@ extension OperationReplay {
         conflict: ServerFlags(
           uid: Int64(target.uid.value),
           keywords: keywords,
-          isDeleted: told[target.uid]?.contains(.deleted) ?? false
+          isDeleted: flags.contains(.deleted)
         ),
         of: account
       )
@@ -262,6 +266,8 @@ extension OperationReplay {
         try await refuse([operation], "The mailbox has several messages like this one.")
       } else if let goneReason {
         try await refuse([operation], goneReason)
+      } else if operation.kind == "delete" {
+        try await store.endDeletion(ofMissing: operation, of: account)
       } else {
         try await store.completeOperations([operation], uids: [:], of: account)
       }

@@ -18,7 +18,7 @@ struct OperationReplay {
   /// Whether a message that changed since is not deleted.
   let sparesChanged: Bool
   private let services: EngineServices
-  let postponed = PostponedMessages()
+  let postponed = PostponedIntents()
 
   init(
     client: IMAPClient,
@@ -52,12 +52,18 @@ struct OperationReplay {
   func run() async throws -> Bool {
     var didSomething = false
     while true {
-      let due = try await store.dueOperations(
+      let next = try await store.dueOperations(
         of: account,
-        except: postponed.messages(at: .now),
+        except: (postponed.messages(at: .now), postponed.mailboxes(at: .now)),
         limit: configuration.operationBatch
       )
-      guard !due.isEmpty else { return didSomething }
+      let due = next.messages
+      if due.isEmpty {
+        guard let change = next.mailbox else { return didSomething }
+        try await replay(change)
+        didSomething = true
+        continue
+      }
       didSomething = true
       let mailboxes = Dictionary(
         uniqueKeysWithValues: try await store.mailboxes(of: account).mailboxes.map { ($0.id, $0) }
@@ -119,10 +125,13 @@ struct OperationReplay {
     guard let mailbox = mailboxes[first.mailbox] else {
       return try await refuse(group, "The mailbox is gone.")
     }
+    // What is meant for a mailbox that is not on the server yet waits for it.
+    let target = first.targetMailbox.flatMap { mailboxes[$0] }
+    guard !mailbox.isAwaited, target?.isAwaited != true else { return try await putOff(group) }
     switch first.kind {
     case "keywords": try await storeKeywords(group, mailbox)
     case "move", "copy":
-      guard let target = first.targetMailbox.flatMap({ mailboxes[$0] }) else {
+      guard let target else {
         return try await refuse(group, "The mailbox is gone.")
       }
       try await transfer(group, from: mailbox, to: target)
@@ -130,6 +139,18 @@ struct OperationReplay {
     case "release": try await release(group, mailbox)
     case "replace": try await replace(first, mailbox)
     default: try await append(first, mailbox)
+    }
+  }
+
+  /// Leaves intents alone until what they wait for was tried again.
+  private func putOff(_ group: [OperationRecord]) async throws {
+    try await store.putOff(
+      group.map(\.id),
+      reason: "The mailbox is not on the server yet.",
+      of: account
+    )
+    for operation in group {
+      postponed.add(operation.message, until: .now + configuration.firstBackoff)
     }
   }
 
@@ -160,7 +181,7 @@ struct OperationReplay {
   }
 
   /// Whether a refusal says that the same command may succeed later (RFC 5530 §3): the intent stays.
-  private static func passes(_ code: ResponseCode?) -> Bool {
+  static func passes(_ code: ResponseCode?) -> Bool {
     guard case .other(let name, _)? = code else { return false }
     return ["UNAVAILABLE", "INUSE"].contains(name)
   }

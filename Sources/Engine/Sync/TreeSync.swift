@@ -48,8 +48,8 @@ struct TreeSync {
         let found = try await renames.find(
           list,
           tree.statuses,
-          // One that is kept here alone is nobody's.
-          known: known.filter { !$0.isLocal },
+          // One that is kept here alone is nobody's, and so is one that is not there yet.
+          known: known.filter { !$0.isLocal && !$0.isAwaited },
           believes: isLast
         )
         guard found.missing.isSubset(of: missing) || isLast else {

@@ -80,9 +80,14 @@ extension TestService {
     return rows[0].id
   }
 
-  /// The intents, as the API lists them.
+  /// The intents of messages, as the API lists them.
   func operations(of account: ID<Account>) async throws -> [OperationRecord] {
-    try await store.operations(of: account, limit: 100)
+    try await store.operations(of: account, limit: 100).compactMap(\.message)
+  }
+
+  /// The intents of mailboxes, as the API lists them.
+  func mailboxOperations(of account: ID<Account>) async throws -> [MailboxOperation] {
+    try await store.operations(of: account, limit: 100).compactMap(\.mailbox)
   }
 }
 

@@ -204,6 +204,41 @@ struct OfflineTests {
     }
   }
 
+  @Test func `a message whose release is refused is no second one, wherever it is here by then`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice") }
+    try await dovecot.deliver(letter("c"), to: "alice", mailbox: "Old")
+    try await TestService.with { service in
+      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
+      var settings = TestService.imap(port: way.port)
+      settings.leaveOnServer = .forever
+      let account = try await service.addCopiedAccount(settings, mode: .offline)
+      let a = try await service.message("a", of: account)
+      let b = try await service.message("b", of: account)
+      way.goAway()
+      try await service.waitUntil(.unreachable, account)
+      try await service.store.release([a, b], of: account)
+      var moving = MessagePatch()
+      moving.mailboxes = [try await service.mailbox("Old", of: account).id]
+      _ = try await service.engine.changeMessages([a], of: account, moving)
+      _ = try await service.engine.deleteMessages([b], of: account, isPermanent: true)
+      for operation in try await service.operations(of: account) {
+        try await service.store.refuseOperation(operation, reason: "[NOPERM] no", of: account)
+      }
+      way.comeBack()
+      try await service.waitUntil(.ready, account)
+      try await look(service, account)
+      #expect(Set(try await service.messages(of: account).map(\.id)) == [a, b])
+      #expect(try await service.messages(in: "Old", of: account).map(\.id).contains(a))
+      #expect(try await service.number("select count(*) from message") == 3)
+      #expect(try await service.health(of: account) == [])
+      await way.stop()
+    }
+    await dovecot.stop()
+  }
+
   @Test func `what other clients delete on the server stays here, with its mailbox`() async throws {
     let dovecot = try await MailServers.own()
     for name in ["a", "b", "moved"] { try await dovecot.deliver(letter(name), to: "alice") }

@@ -44,9 +44,32 @@ struct POP3AccountTests {
       try await eventually("the newer one") { try await service.count(account) == mail.count - 1 }
       #expect(try await service.messages(in: "Archive", of: account).map(\.id) == [all[0]])
       #expect(try await service.messages(in: "Trash", of: account).map(\.id) == [all[1]])
-      #expect(try await service.store.dueOperations(of: account, limit: 1).isEmpty)
+      #expect(try await service.store.dueOperations(of: account, limit: 1).messages.isEmpty)
       #expect(try await dovecot.messageCount(user: user) == mail.count + 2)
       #expect(try await service.health(of: account) == [])
+    }
+  }
+
+  @Test func `the inbox is complete when the server was looked at, and not before`() async throws {
+    let server = try SmallPOP3Server(messages: (0..<5).map { letter("m\($0)") })
+    defer { server.stop() }
+    try await TestService.with { service in
+      let way = try TapProxy(to: server.port, on: service.group.loops[0])
+      way.goAway()
+      let account = try await service.addAccount(
+        TestService.pop3(port: way.port, server.user),
+        password: server.password,
+        mode: .disconnected
+      )
+      try await service.waitUntil(.unreachable, account)
+      #expect(try await service.mailbox("INBOX", of: account).syncedDownTo == nil)
+      #expect(try await service.mailbox("Archive", of: account).syncedDownTo == 1)
+      way.comeBack()
+      try await service.engine.syncNow(account)
+      try await service.waitUntilReady(account)
+      #expect(try await service.mailbox("INBOX", of: account).syncedDownTo == 1)
+      #expect(try await service.count(account) == 5)
+      await way.stop()
     }
   }
 

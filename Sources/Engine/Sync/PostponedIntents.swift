@@ -2,9 +2,10 @@ import Model
 import Net
 import Synchronization
 
-/// Messages whose intents a server put off, for as long as one connection lasts.
-final class PostponedMessages: Sendable {
+/// Messages and mailboxes whose intents a server put off, for as long as one connection lasts.
+final class PostponedIntents: Sendable {
   private let until = Mutex<[ID<Message>: Deadline]>([:])
+  private let mailboxesUntil = Mutex<[ID<Mailbox>: Deadline]>([:])
   private let needsPass = Mutex(false)
 
   /// The messages that still wait; those whose time has come are forgotten.
@@ -15,12 +16,28 @@ final class PostponedMessages: Sendable {
     }
   }
 
+  /// The mailboxes that still wait; those whose time has come are forgotten.
+  func mailboxes(at now: Deadline) -> [ID<Mailbox>] {
+    mailboxesUntil.withLock { until in
+      until = until.filter { $0.value > now }
+      return Array(until.keys)
+    }
+  }
+
   /// When the first of them is due; nil where there is none.
-  var nextTry: Deadline? { until.withLock { $0.values.min() } }
+  var nextTry: Deadline? {
+    [until.withLock { $0.values.min() }, mailboxesUntil.withLock { $0.values.min() }]
+      .compactMap(\.self).min()
+  }
 
   /// Leaves the intents of `message` alone until `deadline`.
   func add(_ message: ID<Message>, until deadline: Deadline) {
     until.withLock { $0[message] = deadline }
+  }
+
+  /// Leaves what is to become of `mailbox` alone until `deadline`.
+  func add(_ mailbox: ID<Mailbox>, until deadline: Deadline) {
+    mailboxesUntil.withLock { $0[mailbox] = deadline }
   }
 
   /// Records that a pass over all mailboxes must come before the next try.

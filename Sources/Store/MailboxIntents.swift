@@ -1,0 +1,165 @@
+package import Model
+import Postgres
+
+/// A change of a server's mailbox that is shown at once, and that the server is told of when it is there.
+package enum MailboxIntent: Sendable {
+  /// A mailbox called `name` below `parent`; `id` is what it is known by, where it is known already.
+  case create(
+    name: String,
+    parent: ID<Mailbox>?,
+    path: String,
+    delimiter: String?,
+    id: ID<Mailbox>?
+  )
+  /// Another name, or another place in the tree.
+  case rename(Mailbox, name: String, parent: ID<Mailbox>?, path: String)
+  case subscribe(Mailbox, Bool)
+  /// The mailbox goes, with `isPermanent` with all that it holds.
+  case delete(Mailbox, isPermanent: Bool)
+}
+
+extension Store {
+  /// Carries out here what `plan` makes of the account's mailboxes, and queues what the server has to be told: one transaction.
+  ///
+  /// The names on the server stay as they are known until it has agreed. Of a local mailbox nobody has to be told.
+  ///
+  /// - Returns: The mailbox that was changed last; nil where nothing was.
+  package func changeMailboxes(
+    of account: ID<Account>,
+    _ plan: ([Mailbox]) throws -> [MailboxIntent]
+  ) async throws(ServiceError) -> ID<Mailbox>? {
+    try await attempt {
+      try await mailTransaction(account, reading: [mailboxesStatement(account)]) {
+        connection,
+        rows in
+        let intents = try plan(try mailboxes(rows[0]))
+        let fresh = try await ids.take(intents.count * 2, on: connection)
+        var last: ID<Mailbox>?
+        for (number, intent) in intents.enumerated() {
+          last = try await show(
+            intent,
+            as: fresh[number * 2],
+            queuedAs: fresh[number * 2 + 1],
+            account,
+            on: connection
+          )
+        }
+        return last
+      }
+    }
+  }
+
+  private func show(
+    _ intent: MailboxIntent,
+    as id: Int64,
+    queuedAs operation: Int64,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> ID<Mailbox> {
+    var queued = PlannedMailboxOperation(id: operation, kind: .create, mailbox: id)
+    var entries: [FeedEntry]
+    var isLocal = false
+    switch intent {
+    case .create(let name, let parent, let path, let delimiter, let known):
+      queued.mailbox = known?.rawValue ?? id
+      (queued.name, queued.parent) = (name, parent?.rawValue)
+      _ = try await connection.query(
+        """
+        insert into mailbox (account_id, id, parent_id, name, path, encoded_name, delimiter)
+        values (\(account.rawValue), \(queued.mailbox), \(queued.parent), \(name), \(path),
+          chr(1) || \(queued.mailbox), \(delimiter))
+        """
+      )
+      entries = [FeedEntry(.mailbox, .created, [queued.mailbox])]
+    case .rename(let mailbox, let name, let parent, let path):
+      (queued.kind, queued.mailbox, isLocal) = (.rename, mailbox.id.rawValue, mailbox.isLocal)
+      (queued.name, queued.parent) = (name, parent?.rawValue)
+      (queued.previousName, queued.previousParent) = (mailbox.name, mailbox.parentID?.rawValue)
+      let below = try await setName(
+        name,
+        parent,
+        path: path,
+        of: mailbox,
+        on: connection
+      )
+      entries = [FeedEntry(.mailbox, .updated, [queued.mailbox] + below)]
+    case .subscribe(let mailbox, let isSubscribed):
+      queued.kind = isSubscribed ? .subscribe : .unsubscribe
+      (queued.mailbox, isLocal) = (mailbox.id.rawValue, mailbox.isLocal)
+      entries = try await setSubscribed(isSubscribed, mailbox.id, account, on: connection)
+    case .delete(let mailbox, let isPermanent):
+      (queued.kind, queued.mailbox, isLocal) = (.delete, mailbox.id.rawValue, mailbox.isLocal)
+      (queued.previousName, queued.previousParent) = (mailbox.name, mailbox.parentID?.rawValue)
+      queued.encodedName = mailbox.isAwaited ? nil : mailbox.encodedName
+      (queued.uidNext, queued.isPermanent) = (mailbox.uidNext, isPermanent)
+      entries = try await removeMailbox(
+        mailbox.id,
+        of: account,
+        buries: !isLocal,
+        on: connection
+      )
+    }
+    if !isLocal {
+      _ = try await connection.query(queued.insert(account))
+      entries.append(FeedEntry(.operation, .created, [operation]))
+    }
+    try await append(entries, to: account, on: connection)
+    return ID(queued.mailbox)
+  }
+
+  /// Shows a mailbox under another name, and those below it by their new paths: the ids of those.
+  func setName(
+    _ name: String,
+    _ parent: ID<Mailbox>?,
+    path: String,
+    of mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws -> [Int64] {
+    let account = mailbox.accountID.rawValue
+    let delimiter = mailbox.delimiter ?? ""
+    let oldPath = mailbox.path + delimiter
+    let below = try await connection.query(
+      """
+      update mailbox set version = version + 1,
+        path = \(path + delimiter) || substr(path, length(\(oldPath)) + 1)
+      where account_id = \(account) and \(!delimiter.isEmpty) and starts_with(path, \(oldPath))
+      returning id
+      """
+    )
+    _ = try await connection.query(
+      """
+      update mailbox set name = \(name), path = \(path), version = version + 1,
+        parent_id = \(parent?.rawValue)
+      where account_id = \(account) and id = \(mailbox.id.rawValue)
+      """
+    )
+    return try (0..<below.count).map { try below.int64($0, 0) }
+  }
+}
+
+/// One intent of a mailbox to be queued.
+private struct PlannedMailboxOperation {
+  var id: Int64
+  var kind: MailboxOperation.Kind
+  var mailbox: Int64
+  var name: String?
+  var parent: Int64?
+  var previousName: String?
+  var previousParent: Int64?
+  var encodedName: String?
+  var uidNext: Int64?
+  var isPermanent = false
+
+  init(id: Int64, kind: MailboxOperation.Kind, mailbox: Int64) {
+    (self.id, self.kind, self.mailbox) = (id, kind, mailbox)
+  }
+
+  func insert(_ account: ID<Account>) -> SQL {
+    """
+    insert into operation (account_id, id, kind, mailbox_id, mailbox_name, parent_id,
+      previous_name, previous_parent_id, encoded_name, uid_next, is_permanent)
+    values (\(account.rawValue), \(id), \(kind.rawValue), \(mailbox), \(name), \(parent),
+      \(previousName), \(previousParent), \(encodedName), \(uidNext), \(isPermanent))
+    """
+  }
+}

@@ -1,0 +1,347 @@
+import MailProtocols
+import MailTransport
+import Model
+import Net
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+@testable import Engine
+
+@Suite("Mailboxes of accounts disconnected", .serialized, .timeLimit(.minutes(5)))
+struct DisconnectedMailboxTests {
+  private func moving(to mailbox: Mailbox) -> MessagePatch {
+    var patch = MessagePatch()
+    patch.mailboxes = [mailbox.id]
+    return patch
+  }
+
+  /// Runs `body` with a disconnected account whose server can be made to be away; other clients reach it all the same.
+  private func withAccount(
+    _ dovecot: DovecotServer,
+    _ body: @escaping @Sendable (TestService, ID<Account>, TapProxy) async throws -> Void
+  ) async throws {
+    try await TestService.with { service in
+      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
+      let account = try await service.addCopiedAccount(TestService.imap(port: way.port))
+      try await body(service, account, way)
+      #expect(try await service.health(of: account) == [])
+      await way.stop()
+    }
+    await dovecot.stop()
+  }
+
+  private func leave(_ way: TapProxy, _ service: TestService, _ account: ID<Account>) async throws {
+    way.goAway()
+    try await service.waitUntil(.unreachable, account)
+  }
+
+  /// Lets the server be there again, and waits until it was told and looked at.
+  private func comeBack(
+    _ way: TapProxy,
+    _ service: TestService,
+    _ account: ID<Account>
+  ) async throws {
+    way.comeBack()
+    try await service.waitUntilReplayed(account)
+    try await service.waitUntil(.ready, account)
+    _ = try await service.query("update account set last_sync_at = null")
+    try await service.engine.syncNow(account)
+    try await eventually("a pass") {
+      try await service.store.account(account)?.lastSyncAt != nil
+    }
+  }
+
+  private func paths(_ service: TestService, _ account: ID<Account>) async throws -> [String] {
+    try await service.store.mailboxes(of: account).mailboxes.map(\.path)
+      .filter { !["INBOX", "Drafts", "Sent", "Archive", "Junk", "Trash"].contains($0) }
+  }
+
+  private func make(_ dovecot: DovecotServer, _ name: String) async throws {
+    try await dovecot.doveadm([
+      "mailbox", "create", "-s", "-u", dovecot.address(of: "alice"), name,
+    ])
+  }
+
+  @Test func `what is made of mailboxes with the server away shows at once, and is there later`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice") }
+    try await dovecot.deliver(letter("k"), to: "alice", mailbox: "Kept")
+    try await dovecot.deliver(letter("d"), to: "alice", mailbox: "Doomed")
+    for name in ["Kept/Below", "Empty"] { try await make(dovecot, name) }
+    try await withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let kept = try await service.mailbox("Kept", of: account)
+      let below = try await service.mailbox("Kept/Below", of: account)
+      let doomed = try await service.mailbox("Doomed", of: account)
+      let empty = try await service.mailbox("Empty", of: account)
+      let (a, b, k) = (
+        try await service.message("a", of: account), try await service.message("b", of: account),
+        try await service.message("k", in: "Kept", of: account)
+      )
+      try await leave(way, service, account)
+      let new = try await engine.createMailbox(account, name: "Neu für Ada", parent: nil)
+      let sub = try await engine.createMailbox(account, name: "Sub", parent: new.id)
+      #expect(new.isPending && new.isAwaited && sub.path == "Neu für Ada/Sub")
+      _ = try await engine.changeMessages([a], of: account, moving(to: sub))
+      let renamed = try await engine.updateMailbox(
+        kept.id,
+        of: account,
+        name: "Kept well",
+        parent: nil,
+        isSubscribed: false
+      )
+      #expect(renamed.id == kept.id && renamed.isPending && !renamed.isSubscribed)
+      // One that is not there yet is renamed too, and gets a message before and after that.
+      _ = try await engine.updateMailbox(
+        new.id,
+        of: account,
+        name: "Newer",
+        parent: .some(kept.id),
+        isSubscribed: nil
+      )
+      _ = try await engine.changeMessages([b], of: account, moving(to: new))
+      try await engine.deleteMailbox(doomed.id, of: account, isPermanent: true)
+      try await engine.deleteMailbox(empty.id, of: account, isPermanent: false)
+      // A name that is free by now.
+      let again = try await engine.createMailbox(account, name: "Kept", parent: nil)
+      let shown = [
+        "Kept", "Kept well", "Kept well/Below", "Kept well/Newer", "Kept well/Newer/Sub",
+      ]
+      #expect(try await paths(service, account) == shown)
+      #expect(try await service.message("a", in: "Kept well/Newer/Sub", of: account) == a)
+      #expect(try await service.readings(in: "Kept well", of: account).count == 1)
+      #expect(
+        try await service.mailboxOperations(of: account).map(\.kind) == [
+          .create, .create, .unsubscribe, .rename, .rename, .delete, .delete, .create,
+        ]
+      )
+      // What is queued outlives the service.
+      try await service.restart()
+      #expect(try await paths(service, account) == shown)
+      try await comeBack(way, service, account)
+      let other = try await service.otherClient(dovecot, "alice")
+      let listed = try await other.list().map(\.name.decoded)
+      #expect(Set(listed).isSuperset(of: shown))
+      #expect(Set(listed).isDisjoint(with: ["Empty", "Doomed", "Neu für Ada"]))
+      #expect(try await uids(other, in: "Kept well/Newer/Sub").count == 1)
+      #expect(try await uids(other, in: "Kept well/Newer").count == 1)
+      #expect(try await uids(other, in: "Kept well").count == 1)
+      other.close()
+      try await eventually("every UID is known, and nothing waits") {
+        let unknown = try await service.number("select count(*) from placement where uid is null")
+        let pending = try await service.number("select count(*) from operation")
+        return unknown == 0 && pending == 0
+      }
+      #expect(try await paths(service, account) == shown)
+      for (path, id) in [
+        ("Kept well", kept.id), ("Kept well/Below", below.id), ("Kept well/Newer", new.id),
+        ("Kept well/Newer/Sub", sub.id), ("Kept", again.id),
+      ] {
+        let mailbox = try await service.mailbox(path, of: account)
+        #expect(mailbox.id == id && !mailbox.isPending && mailbox.encodedName == path)
+      }
+      #expect(try await service.message("a", in: "Kept well/Newer/Sub", of: account) == a)
+      #expect(try await service.message("b", in: "Kept well/Newer", of: account) == b)
+      #expect(try await service.message("k", in: "Kept well", of: account) == k)
+    }
+  }
+
+  @Test func `what others did to mailboxes meanwhile is merged, or is a conflict`() async throws {
+    let dovecot = try await MailServers.own()
+    try await dovecot.deliver(letter("mine"), to: "alice")
+    for name in ["Theirs", "Same", "Gone", "One", "Free"] { try await make(dovecot, name) }
+    try await dovecot.deliver(letter("t"), to: "alice", mailbox: "Theirs")
+    try await withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      func mailbox(_ path: String) async throws -> Mailbox {
+        try await service.mailbox(path, of: account)
+      }
+      let (theirs, same, gone, one, free) = (
+        try await mailbox("Theirs"), try await mailbox("Same"), try await mailbox("Gone"),
+        try await mailbox("One"), try await mailbox("Free")
+      )
+      try await leave(way, service, account)
+      func rename(_ mailbox: Mailbox, _ name: String) async throws {
+        _ = try await engine.updateMailbox(
+          mailbox.id,
+          of: account,
+          name: name,
+          parent: nil,
+          isSubscribed: nil
+        )
+      }
+      let both = try await engine.createMailbox(account, name: "Both", parent: nil)
+      _ = try await engine.changeMessages(
+        [try await service.message("mine", of: account)],
+        of: account,
+        moving(to: both)
+      )
+      try await rename(theirs, "Ours")
+      try await rename(same, "Agreed")
+      try await rename(one, "Taken")
+      try await engine.deleteMailbox(gone.id, of: account, isPermanent: true)
+      try await rename(free, "Freed")
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.rename(MailboxName("Theirs"), to: MailboxName("Elsewhere"))
+      try await other.rename(MailboxName("Same"), to: MailboxName("Agreed"))
+      try await other.delete(MailboxName("Gone"))
+      for name in ["Both", "Taken"] { try await other.create(MailboxName(name)) }
+      other.close()
+      try await comeBack(way, service, account)
+      let conflicts = try await service.mailboxOperations(of: account)
+      #expect(conflicts.map(\.state) == ["conflict", "conflict"])
+      #expect(conflicts.map(\.mailbox) == [theirs.id, one.id])
+      #expect(conflicts.allSatisfy { $0.kind == .rename && $0.lastError?.isEmpty == false })
+      #expect(
+        try await paths(service, account) == [
+          "Agreed", "Both", "Elsewhere", "Freed", "One", "Taken",
+        ]
+      )
+      #expect(try await mailbox("Elsewhere").id == theirs.id)
+      #expect(try await mailbox("Agreed").id == same.id)
+      #expect(try await mailbox("Both").id == both.id)
+      #expect(try await service.messages(in: "Both", of: account).count == 1)
+      #expect(try await service.messages(in: "Elsewhere", of: account).count == 1)
+      try await engine.retryOperation(conflicts[0].id, of: account)
+      try await engine.discardOperation(conflicts[1].id, of: account)
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.mailboxOperations(of: account).isEmpty)
+      try await eventually("the new name is the server's") {
+        try await mailbox("Ours").encodedName == "Ours"
+      }
+      #expect(try await mailbox("Ours").id == theirs.id)
+      #expect(try await mailbox("One").id == one.id)
+    }
+  }
+
+  @Test func `a mailbox that got mail since is not deleted, and comes back as it was`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice", mailbox: "Box") }
+    try await make(dovecot, "Hollow")
+    try await withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let box = try await service.mailbox("Box", of: account)
+      let hollow = try await service.mailbox("Hollow", of: account)
+      let ids = try await service.messages(in: "Box", of: account).map(\.id)
+      try await leave(way, service, account)
+      await #expect(throws: ServiceError.self) {
+        try await engine.deleteMailbox(box.id, of: account, isPermanent: false)
+      }
+      try await engine.deleteMailbox(box.id, of: account, isPermanent: true)
+      try await engine.deleteMailbox(hollow.id, of: account, isPermanent: false)
+      #expect(try await paths(service, account) == [])
+      try await dovecot.deliver(letter("c"), to: "alice", mailbox: "Box")
+      try await dovecot.deliver(letter("d"), to: "alice", mailbox: "Hollow")
+      try await comeBack(way, service, account)
+      let conflicts = try await service.mailboxOperations(of: account)
+      #expect(conflicts.map(\.mailbox) == [box.id, hollow.id])
+      #expect(conflicts.allSatisfy { $0.kind == .delete && $0.state == "conflict" })
+      try await eventually("the messages are back") {
+        try await service.messages(in: "Box", of: account).count == 3
+      }
+      #expect(try await service.mailbox("Box", of: account).id == box.id)
+      #expect(try await service.mailbox("Hollow", of: account).id == hollow.id)
+      #expect(
+        try await service.messages(in: "Box", of: account).map(\.id).filter(ids.contains) == ids
+      )
+      try await service.waitUntilCopied(account)
+      try await engine.retryOperation(conflicts[0].id, of: account)
+      try await engine.discardOperation(conflicts[1].id, of: account)
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.mailboxOperations(of: account).isEmpty)
+      #expect(try await paths(service, account) == ["Hollow"])
+      let other = try await service.otherClient(dovecot, "alice")
+      #expect(try await !other.list().contains { $0.name.decoded == "Box" })
+      other.close()
+    }
+  }
+
+  @Test func `a mailbox that the server will not make is taken back, and loses nothing`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await dovecot.deliver(letter("moved"), to: "alice")
+    try await withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let moved = try await service.message("moved", of: account)
+      try await leave(way, service, account)
+      // Each level may be as long as that, but no name of a file as long as two.
+      let long = String(repeating: "x", count: 200)
+      let outer = try await engine.createMailbox(account, name: long, parent: nil)
+      let inner = try await engine.createMailbox(account, name: long, parent: outer.id)
+      _ = try await engine.changeMessages([moved], of: account, moving(to: inner))
+      let draft = try await engine.importMessage(
+        letter("draft"),
+        into: inner.id,
+        of: account,
+        keywords: ["$draft"],
+        receivedAt: nil
+      )
+      try await comeBack(way, service, account)
+      let refused = try await service.mailboxOperations(of: account)
+      #expect(refused.map(\.mailbox) == [inner.id] && refused.first?.state == "refused")
+      #expect(try await service.messages(of: account).map(\.id) == [moved])
+      // What was nowhere else stays, in a mailbox that is kept here.
+      let left = try #require(try await service.store.mailbox(inner.id, of: account))
+      #expect(left.isLocal && !left.isPending && left.totalMessages == 1)
+      let raw = try await engine.openRaw(draft, of: account).collect(upTo: 1000)
+      #expect(raw.bytes == letter("draft"))
+    }
+  }
+
+  @Test func `a message deleted here that another client moved keeps its id, as a conflict`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["moved", "gone", "again"] {
+      try await dovecot.deliver(letter(name), to: "alice")
+    }
+    try await make(dovecot, "Theirs")
+    try await withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let (moved, gone, again) = (
+        try await service.message("moved", of: account),
+        try await service.message("gone", of: account),
+        try await service.message("again", of: account)
+      )
+      try await leave(way, service, account)
+      _ = try await engine.deleteMessages([moved, gone, again], of: account, isPermanent: true)
+      #expect(try await service.messages(of: account).isEmpty)
+      let other = try await service.otherClient(dovecot, "alice")
+      for subject in ["moved", "again"] {
+        let place = try #require(await uid(other, subject))
+        _ = try await other.move(UIDSet([place]), to: MailboxName("Theirs"))
+      }
+      let place = try #require(await uid(other, "gone"))
+      try await other.store(UIDSet([place]), .add, [.deleted])
+      _ = try await other.expungeUnlessOthersDeleted(UIDSet([place]))
+      try await comeBack(way, service, account)
+      try await eventually("what was moved is there") {
+        try await service.messages(in: "Theirs", of: account).count == 2
+      }
+      #expect(try await service.message("moved", in: "Theirs", of: account) == moved)
+      #expect(try await service.message("again", in: "Theirs", of: account) == again)
+      let conflicts = try await service.operations(of: account)
+      #expect(Set(conflicts.map(\.message)) == [moved, again])
+      #expect(conflicts.allSatisfy { $0.kind == "delete" && $0.state == "conflict" })
+      for conflict in conflicts {
+        if conflict.message == again {
+          try await engine.retryOperation(conflict.id, of: account)
+        } else {
+          try await engine.discardOperation(conflict.id, of: account)
+        }
+      }
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.operations(of: account).isEmpty)
+      #expect(try await service.messages(in: "Theirs", of: account).map(\.id) == [moved])
+      #expect(try await uids(other, in: "Theirs").count == 1)
+      other.close()
+    }
+  }
+}
