@@ -115,6 +115,11 @@ package enum Migrations {
         name: "triggers",
         sql: String(decoding: PackageResources._022_triggers_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 23,
+        name: "blobs",
+        sql: String(decoding: PackageResources._025_blobs_sql, as: UTF8.self)
+      ),
     ]
   }
 }
