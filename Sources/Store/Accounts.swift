@@ -178,8 +178,10 @@ extension Store {
           "delete from dead_thread where account_id = \(id.rawValue)",
           "delete from uidl where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
+          // Last: a submission that was under way has its bytes here by now, and no other can begin.
+          "delete from blob where account_id = \(id.rawValue)",
         ])
-        return results[results.count - 1].affected > 0
+        return results[results.count - 2].affected > 0
       }
     }
   }

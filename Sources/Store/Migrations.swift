@@ -130,6 +130,11 @@ package enum Migrations {
         name: "mailboxes",
         sql: String(decoding: PackageResources._025_mailboxes_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 26,
+        name: "blobs",
+        sql: String(decoding: PackageResources._026_blobs_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -215,7 +215,7 @@ import Testing
       #expect(try await store.message(ids[0], of: account).count == 0)
       #expect(try await count("message", fixture) == 1)
       #expect(try await count("blob", fixture) == 1)
-      #expect(try await count("blob_chunk", fixture) == 1)
+      #expect(try await count("blob where data is not null", fixture) == 1)
       #expect(try await count("tombstone", fixture) == 0)
       #expect(try await store.account(account)?.keptBytes == 100)
     }
