@@ -355,9 +355,16 @@ extension Store {
     guard !deliveries.isEmpty else { return }
     for index in deliveries.indices { deliveries[index].isLimited = false }
     let ids = Array(prepared.deliveryIDs.prefix(deliveries.count * 3))
-    for outcome in try await deliver(deliveries, ids, to: account, quota: nil, on: connection) {
-      _ = try outcome.get()
-    }
+    let found = try await connection.pipeline(lookUps(for: deliveries, to: account))
+    let outcomes = try await deliver(
+      deliveries,
+      ids,
+      found,
+      to: account,
+      quota: nil,
+      on: connection
+    )
+    for outcome in outcomes { _ = try outcome.get() }
   }
 
   /// Puts what an effect makes of a message in its place, or notes that it cannot.
