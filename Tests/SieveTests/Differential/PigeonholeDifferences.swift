@@ -75,6 +75,16 @@ struct PigeonholeDifferences {
       ours: ["store before"]
     ),
     Difference(
+      name: "what is no flag is ignored, also where a variable holds it already",
+      section: "RFC 5232 §2",
+      script: """
+        set "v" "a*c"; addflag "v" "$x";
+        if string :comparator "i;ascii-casemap" "${v}" "$x" { fileinto "flag"; } else { discard; }
+        """,
+      message: "X: a\r\n\r\n",
+      ours: ["store flag"]
+    ),
+    Difference(
       name: "an index leaves one field to count",
       section: "RFC 5260 §6, RFC 5231 §4.2",
       script: """
