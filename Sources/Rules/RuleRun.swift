@@ -166,7 +166,7 @@ package struct RuleRun: Sendable {
       let notification = RuleNotification(address: address, text: text)
       // RFC 5436 §2.7: nobody is told twice of one message.
       let isTold = disposition.notifications.contains {
-        $0.address.lowercased() == address.lowercased()
+        ComparedAddress.key(of: $0.address) == ComparedAddress.key(of: address)
       }
       guard !isTold else { return }
       guard disposition.notifications.count < limits.notifications else {

@@ -112,7 +112,7 @@ private final class NotifyCommand: Statement {
       throw RunStop(at: offset, "\"\(uri.text)\" is no method to notify by")
     }
     // RFC 5436 §2.7: nobody is told twice by one run.
-    let told = recipients.filter { run.notified.contains($0.lowercased()) }
+    let told = recipients.filter { run.notified.contains(ComparedAddress.key(of: $0)) }
     guard told.count < recipients.count else { return .next }
     let level = importance.map { Self.level($0.bytes(run)) }
     if let level, level == nil { throw RunStop(at: offset, "importance is 1, 2 or 3") }
@@ -125,7 +125,7 @@ private final class NotifyCommand: Statement {
     notification.message = message.map { $0.bytes(run).text }
     notification.fcc = try ActionOptions(modifiers, run).filedCopy()
     try run.actions.add(.notify(notification), at: offset, run.limits)
-    run.notified.formUnion(recipients.map { $0.lowercased() })
+    run.notified.formUnion(recipients.map { ComparedAddress.key(of: $0) })
     return .next
   }
 }

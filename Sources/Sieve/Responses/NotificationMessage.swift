@@ -13,8 +13,8 @@ extension ScriptNotification {
     messageID: String
   ) -> (message: [UInt8], recipients: [String])? {
     guard let uri = MailtoURI(Array(method.utf8)) else { return nil }
-    var told = Set(toldBefore.map { $0.lowercased() })
-    let recipients = uri.to.filter { told.insert($0.lowercased()).inserted }
+    var told = Set(toldBefore.map { ComparedAddress.key(of: $0) })
+    let recipients = uri.to.filter { told.insert(ComparedAddress.key(of: $0)).inserted }
     var output = formatField("Date", text: date.formatted)
     output.append(text: "Auto-Submitted: auto-notified; owner-email=\"\(quoted(envelope.to))\"\r\n")
     output += formatField("From", text: "<\(from ?? envelope.to)>")

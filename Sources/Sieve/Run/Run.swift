@@ -10,7 +10,7 @@ final class Run {
   /// The flags of the internal variable (RFC 5232 §2).
   var flags: [String] = []
   var marks: [DuplicateMark] = []
-  /// Who is notified already, in lower case.
+  /// Who is notified already, by the keys of their addresses.
   var notified: Set<String> = []
   /// The variables of the script that is running, by their slots.
   var variables: [[UInt8]]
