@@ -1,3 +1,4 @@
+import Crypto
 import Bytes
 import MailProtocols
 import MailTransport
@@ -21,7 +22,12 @@ extension OperationReplay {
     guard let blob = operation.blob, let raw = try await bytes(of: blob) else {
       return try await refuse([operation], "The changed message is no longer kept here.")
     }
-    let message = NewMessage(raw: raw, keywords: [], receivedAt: operation.receivedAt)
+    let message = NewMessage(
+      raw: raw,
+      digest: Digest.sha256(raw),
+      keywords: [],
+      receivedAt: operation.receivedAt
+    )
     var made: UID?
     if operation.wasTried {
       made = try await findCopy(of: operation.appending(message), in: mailbox)
