@@ -19,8 +19,7 @@ struct POP3Fetch {
   init(_ pass: POP3Pass, _ queue: [POP3ListedMessage]) {
     self.pass = pass
     self.queue = queue
-    let loops = pass.services.group.loops
-    storingLoop = loops.first { !$0.isCurrent } ?? loops[0]
+    storingLoop = pass.services.group.another
   }
 
   /// A message as it came.

@@ -16,6 +16,8 @@ final class RuleWorker: Sendable {
   static let runKind = "runRules"
   static let undoKind = "undoRules"
   static let kinds = [runKind, undoKind]
+  /// How long mail may gather between what wakes the rules and their look at it.
+  private static let gap: Duration = .milliseconds(10)
 
   private let loop: EventLoop
   private let services: EngineServices
@@ -54,7 +56,17 @@ final class RuleWorker: Sendable {
           deadline = .now + .seconds(1)
         }
         _ = await signal.wait(until: deadline, on: loop)
+        await gather()
       }
+    }
+  }
+
+  /// Lets mail that comes in by the hundred gather: each look asks the database three times.
+  private func gather() async {
+    do throws(NetError) {
+      try await loop.sleep(until: .after(Self.gap))
+    } catch {
+      return  // Cancelled; the caller's loop ends.
     }
   }
 
