@@ -266,7 +266,7 @@ struct HeaderEditTests {
       )
       _ = try await run(account, service)
       try await service.waitUntilReplayed(account)
-      let refused = try await service.store.operations(of: account, limit: 10)
+      let refused = try await service.store.operations(of: account, limit: 10).compactMap(\.message)
       #expect(refused.map(\.kind) == ["replace"] && refused.map(\.state) == ["refused"])
       #expect(refused[0].lastError?.contains("UIDPLUS") == true)
       #expect(try await dovecot.messages(user: "alice").first?.contains("X-Case") == false)
