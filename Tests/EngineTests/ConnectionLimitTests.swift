@@ -144,7 +144,7 @@ struct ConnectionLimitTests {
         try await service.store.account(account).flatMap { $0.lastError == nil ? nil : $0 }
       }
       #expect(failed.state == .unreachable)
-      #expect(failed.lastError?.code == (plain ? .backendBroken : .backendLimited))
+      #expect(failed.lastError?.code == (plain ? .backendUnreachable : .backendLimited))
       #expect(failed.lastError?.response?.isEmpty == false)
       try await eventually("it is let in") {
         let state = try await service.store.account(account)?.state
