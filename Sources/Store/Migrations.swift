@@ -120,6 +120,11 @@ package enum Migrations {
         name: "mailboxes",
         sql: String(decoding: PackageResources._023_mailboxes_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 24,
+        name: "reports",
+        sql: String(decoding: PackageResources._024_reports_sql, as: UTF8.self)
+      ),
     ]
   }
 }
