@@ -18,9 +18,13 @@ let strict: [SwiftSetting] = [
 /// Only for the targets that hand out borrowed `Span`s of what they own.
 let borrowing: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes")]
 
-/// Two megabytes of relocations, all of them read at the start, take twenty kilobytes packed; that needs glibc 2.36.
-let packedRelocations: [LinkerSetting] = [
-  .unsafeFlags(["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"])
+/// What keeps the process small: relocations packed, of which two megabytes were read at the start (that needs glibc 2.36),
+/// and no symbols exported to libraries that it might load, with the code that only they name.
+let leanLinking: [LinkerSetting] = [
+  .unsafeFlags([
+    "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker",
+    "--no-export-dynamic",
+  ])
 ]
 
 let package = Package(
@@ -120,7 +124,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict,
-      linkerSettings: packedRelocations
+      linkerSettings: leanLinking
     ),
 
     // The tests' mail servers as a program, for `make demo`, `bench` and `soak`.

@@ -2,7 +2,7 @@
 
 Beside it, in the same round: the same into a mailbox of Dovecot by its LMTP, and the rows that a message makes here, inserted
 by pgbench with 8 clients, a transaction a message. Those transactions do not wait for each other, though ours, which
-also number the account's feed, do.
+also number the account's feed and count what the mailbox holds, do; nor do they look up the recipient, or the threads.
 """
 
 import multiprocessing
@@ -94,14 +94,17 @@ def insert_rate(database):
     account, template, blob = database.run(
         "select account_id, id, blob_id from message where blob_id is not null order by id desc limit 1"
     ).split("|")
+    # The one of its keys that is its own Message-ID's: it stands under no other thread.
+    key = database.run(f"select key from thread_key where account_id = {account} and thread_id = {template} limit 1")
     fresh = "currval('bench_id')"
     statements = ["select nextval('bench_id')"]
     for table, key, value, changed in (
         ("blob", "id", blob, {"id": fresh}),
-        ("blob_chunk", "blob_id", blob, {"blob_id": fresh}),
         ("message", "id", template, {"id": fresh, "thread_id": fresh, "blob_id": fresh}),
         # Where nothing of the service's counts or shows them.
         ("placement", "message_id", template, {"message_id": fresh, "mailbox_id": "1"}),
+        ("thread_key", "key", key, {"key": fresh, "thread_id": fresh}),
+        ("thread_subject", "message_id", template, {"key": fresh, "message_id": fresh, "thread_id": fresh}),
     ):
         columns = database.run(
             "select string_agg(column_name, ',' order by ordinal_position) from information_schema.columns"
@@ -113,5 +116,6 @@ def insert_rate(database):
     try:
         return database.pgbench(statements, connections=CONNECTIONS)
     finally:
-        for table, key in (("placement", "message_id"), ("message", "id"), ("blob", "id")):
+        for table, key in (("placement", "message_id"), ("message", "id"), ("blob", "id"), ("thread_key", "thread_id"),
+                           ("thread_subject", "message_id")):
             database.run(f"delete from {table} where {key} >= 4000000000000000000")

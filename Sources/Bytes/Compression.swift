@@ -13,7 +13,10 @@ package enum CompressionError: Error, Sendable {
 /// Whole buffers in zlib's format (RFC 1950).
 package enum Compression {
   /// `bytes` deflated at zlib's level 1, which is the fastest.
+  ///
+  /// For short ones, which most messages are, a deflater is kept: to make one and throw it away took longer than to use it.
   package static func deflate(_ bytes: Span<UInt8>) throws(CompressionError) -> [UInt8] {
+    guard bytes.count > ShortDeflater.longest else { return try ShortDeflater.deflate(bytes) }
     let bound = compressBound(uLong(bytes.count))
     var output = [UInt8](repeating: 0, count: Int(bound))
     var length = bound
@@ -38,7 +41,7 @@ package enum Compression {
     else { throw .outOfMemory }
     defer { unsafe inflateEnd(&stream) }
     var output: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+    var chunk = [UInt8](repeating: 0, count: min(max(bytes.count * 4, 1024), 32 * 1024))
     var status = Z_OK
     unsafe bytes.withUnsafeBufferPointer { source in
       unsafe stream.next_in = UnsafeMutablePointer(mutating: source.baseAddress)

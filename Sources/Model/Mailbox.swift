@@ -91,3 +91,12 @@ extension Mailbox {
     "inbox", "archive", "drafts", "junk", "sent", "trash", "flagged", "all",
   ]
 }
+
+extension Mailbox {
+  /// Whether a mailbox can be called so, without what stands above it in its path.
+  package static func isName(_ name: String, delimiter: String?) -> Bool {
+    (1...200).contains(name.utf8.count)
+      && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+      && !(delimiter.map { name.contains($0) } ?? false)
+  }
+}

@@ -50,6 +50,9 @@ extension PostgresConnection {
     return try outcome.get()
   }
 
+  /// How many bytes of a COPY libpq gets at once: it keeps room for as many, and never gives that back.
+  private static let sliceOfCopy = 128 * 1024
+
   /// Sends the rows that stand in a range of `bytes`, and the end behind them.
   private func copy(
     _ call: PostgresCall,
@@ -61,8 +64,14 @@ extension PostgresConnection {
       if !call.isDone {
         let (header, trailer) = (CopyWriter.header, CopyWriter.trailer)
         guard put(header.span) else { throw lost(call) }
-        guard put(bytes.span.extracting(range)) else { throw lost(call) }
-        guard put(trailer.span) else { throw lost(call) }
+        var start = range.lowerBound
+        while start < range.upperBound, !call.isDone {
+          let end = min(start + Self.sliceOfCopy, range.upperBound)
+          guard put(bytes.span.extracting(start..<end)) else { throw lost(call) }
+          start = end
+          if !flush() { try await call.wait {}.get() }
+        }
+        guard call.isDone || put(trailer.span) else { throw lost(call) }
       }
       try await endCopy(call, refusing: nil).get()
       return .success(call.results.last?.affected ?? 0)

@@ -39,8 +39,16 @@ package struct RefusedAction: Sendable, Equatable {
     case storedMail = "stored_mail"
     /// The service has taken the message when its rules run.
     case afterDelivery = "after_delivery"
+    /// The field keeps mail from going round (RFC 5293 §6).
+    case protectedField = "protected_field"
+    /// The message is in several mailboxes of its server, which cannot be told that they are of one message still.
+    case severalMailboxes = "several_mailboxes"
+    /// The message, or its header, is longer than is read.
+    case tooLong = "too_long"
     /// The mailbox that it names is gone.
     case noMailbox = "no_mailbox"
+    /// Its server has the mailbox no more: only what is kept here alone can go there.
+    case detachedMailbox = "detached_mailbox"
     /// The list that it names is empty or gone.
     case emptyList = "empty_list"
   }
@@ -69,7 +77,12 @@ extension RefusedAction.Reason {
     case .noOutgoing: "The account has no outgoing server."
     case .storedMail: "Nothing is sent for mail that was here before."
     case .afterDelivery: "The service has taken the message when its rules run."
+    case .protectedField: "Fields of this name must stay: they keep mail from going round."
+    case .severalMailboxes: "The message is in several mailboxes of its server."
+    case .tooLong: "The message, or its header, is longer than is read."
     case .noMailbox: "There is no such mailbox any more."
+    case .detachedMailbox:
+      "The server has the mailbox no more: only messages that are kept here alone can go there."
     case .emptyList: "The list that it names is empty, or gone."
     }
   }

@@ -68,7 +68,9 @@ package enum RuleAction: Sendable, Equatable {
   case reject(String)
   /// Sends a notification to an address (RFC 5436).
   case notify(address: String, text: String?)
+  /// Adds a field to its header (RFC 5293), unless it has that field with that value.
   case addHeader(name: String, value: String)
+  /// Deletes all fields of a name from its header.
   case deleteHeader(String)
 
   /// A mailbox as rules name it: by its id, its role or its path.
@@ -152,6 +154,14 @@ extension RuleAction {
   var marks: Bool {
     switch self {
     case .addKeywords, .removeKeywords, .junk: true
+    default: false
+    }
+  }
+
+  /// Whether it changes the header of a message.
+  var edits: Bool {
+    switch self {
+    case .addHeader, .deleteHeader: true
     default: false
     }
   }

@@ -88,6 +88,8 @@ package struct RuleNeeds: Sendable, Equatable {
       case .and, .or, .none: break
       }
     }
+    // Whether a change of the header changes anything only the whole of it tells.
+    if rules.contains(where: { $0.actions.contains(where: \.edits) }) { wholeHeader = true }
   }
 
   private mutating func add(_ term: SearchTerm) {

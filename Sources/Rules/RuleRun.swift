@@ -1,5 +1,7 @@
 package import Bytes
+import MIME
 import Model
+import Sieve
 
 /// What became of one rule on one message.
 package struct RuleOutcome: Sendable, Equatable {
@@ -33,6 +35,8 @@ package struct Disposition: Sendable, Equatable {
   package var reply: RuleReply?
   /// Who is told of it.
   package var notifications: [RuleNotification] = []
+  /// Whether its header is another in the end (RFC 5293).
+  package var isEdited = false
   package init() {}
 
   /// Whether nothing is done but to leave it where it is.
@@ -56,6 +60,14 @@ package struct RuleRun: Sendable {
   package private(set) var notificationPlaces: [ActionPlace] = []
   /// The action that `disposition.reply` comes from.
   package private(set) var replyPlace: ActionPlace?
+  /// The changes of the header that change anything, in their order.
+  package private(set) var edits: [HeaderEdit] = []
+  /// The actions that `edits` come from, likewise.
+  package private(set) var editPlaces: [ActionPlace] = []
+  /// How many of `edits` the message has had when it is sent on to each of `disposition.redirects`.
+  package private(set) var editsOfRedirects: [Int] = []
+  /// The message with the changes of its header so far.
+  package private(set) var message: RuleMessage
 
   /// Whether an action has taken the place of the implicit keep.
   private var isCancelled = false
@@ -86,7 +98,8 @@ package struct RuleRun: Sendable {
     limits: RuleLimits = RuleLimits()
   ) {
     keywords = message.keywords
-    let values = MessageValues(message)
+    self.message = message
+    var values = MessageValues(message)
     var hasStopped = false
     for (index, rule) in rules.rules.enumerated() where rule.isEnabled {
       guard !hasStopped else {
@@ -106,9 +119,12 @@ package struct RuleRun: Sendable {
       }
       outcomes.append(outcome)
       guard outcome.matched == true else { continue }
+      let edited = edits.count
       for (number, action) in rule.actions.enumerated() {
         take(action, ActionPlace(rule: index, action: number), rules, now, limits)
       }
+      // Later rules look at what earlier ones changed.
+      if edits.count > edited { values = MessageValues(self.message) }
       hasStopped = rule.stops
     }
     finish(message)
@@ -148,15 +164,32 @@ package struct RuleRun: Sendable {
       }
     case .notify(let address, let text):
       let notification = RuleNotification(address: address, text: text)
-      guard !disposition.notifications.contains(notification) else { return }
+      // RFC 5436 §2.7: nobody is told twice of one message.
+      let isTold = disposition.notifications.contains {
+        ComparedAddress.key(of: $0.address) == ComparedAddress.key(of: address)
+      }
+      guard !isTold else { return }
       guard disposition.notifications.count < limits.notifications else {
         return refused.append(RefusedAction(place, .notifyLimit))
       }
       disposition.notifications.append(notification)
       notificationPlaces.append(place)
-    case .reject, .addHeader, .deleteHeader:
-      refused.append(RefusedAction(place, .afterDelivery))
+    case .addHeader(let name, let value): edit(.add(name: name, value: value), place)
+    case .deleteHeader(let name):
+      guard !HeaderFields.mustStay(name.lowercased()) else {
+        return refused.append(RefusedAction(place, .protectedField))
+      }
+      edit(.delete(name: name), place)
+    case .reject: refused.append(RefusedAction(place, .afterDelivery))
     }
+  }
+
+  private mutating func edit(_ edit: HeaderEdit, _ place: ActionPlace) {
+    guard let header = edit.applied(to: message.header) else { return }
+    message.size += Int64(header.fieldBytes.count - message.header.fieldBytes.count)
+    message.header = header
+    edits.append(edit)
+    editPlaces.append(place)
   }
 
   /// A message that is not sent on stays where it is.
@@ -177,6 +210,7 @@ package struct RuleRun: Sendable {
       }
       disposition.redirects.append(address)
       redirectPlaces.append(place)
+      editsOfRedirects.append(edits.count)
     }
     if !keeps { isCancelled = true }
   }
@@ -199,6 +233,8 @@ package struct RuleRun: Sendable {
     if disposition.isKept || !disposition.mailboxes.isEmpty { disposition.isDiscarded = false }
     disposition.addedKeywords = keywords.subtracting(message.keywords).sorted()
     disposition.removedKeywords = message.keywords.subtracting(keywords).sorted()
+    disposition.isEdited =
+      !edits.isEmpty && self.message.header.fieldBytes != message.header.fieldBytes
   }
 }
 

@@ -166,6 +166,8 @@ extension Store {
       try await pool.transaction { connection in
         let results = try await connection.pipeline([
           "select pg_advisory_xact_lock(\(id.rawValue))",
+          // First, as whoever makes a blob's texts searchable locks it first: each would wait for the other.
+          "delete from blob where account_id = \(id.rawValue)",
           "delete from placement where account_id = \(id.rawValue)",
           "delete from message where account_id = \(id.rawValue)",
           "delete from message_search where account_id = \(id.rawValue)",
@@ -178,8 +180,10 @@ extension Store {
           "delete from dead_thread where account_id = \(id.rawValue)",
           "delete from uidl where account_id = \(id.rawValue)",
           "delete from account where id = \(id.rawValue)",
+          // And last: a submission that was under way has its bytes here by now, and no other can begin.
+          "delete from blob where account_id = \(id.rawValue)",
         ])
-        return results[results.count - 1].affected > 0
+        return results[results.count - 2].affected > 0
       }
     }
   }

@@ -6,6 +6,8 @@ import Postgres
 package struct BlobLimits: Sendable {
   /// How many raw bytes a chunk holds: 256 KiB.
   package static let chunkSize = 256 * 1024
+  /// How long the only chunk of a blob may be, deflated, to stand in the blob's own row: 16 KiB.
+  static let inlineSize = 16 * 1024
 }
 
 extension Store {
@@ -30,12 +32,18 @@ extension Store {
   ) async throws(ServiceError) -> [UInt8]? {
     try await attempt {
       let rows = try await pool.query(
-        """
-        select data from blob_chunk where account_id = \(account.rawValue)
-          and blob_id = \(id.rawValue) and position = \(Int32(clamping: position))
-        """
+        position == 0
+          ? """
+          select coalesce(b.data, c.data) from blob b left join blob_chunk c
+            on c.account_id = b.account_id and c.blob_id = b.id and c.position = 0
+          where b.account_id = \(account.rawValue) and b.id = \(id.rawValue)
+          """
+          : """
+          select data from blob_chunk where account_id = \(account.rawValue)
+            and blob_id = \(id.rawValue) and position = \(Int32(clamping: position))
+          """
       )
-      guard rows.count == 1 else { return nil }
+      guard rows.count == 1, !rows.isNull(0, 0) else { return nil }
       return try Compression.inflate(rows.bytes(0, 0), limit: BlobLimits.chunkSize)
     }
   }

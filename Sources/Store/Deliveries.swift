@@ -48,8 +48,12 @@ extension Store {
   ) async throws(ServiceError) -> [Result<ID<Message>, ServiceError>] {
     try await attempt {
       let fresh = try await ids.take(batch.count * 3, from: pool)
-      return try await mailTransaction(account) { connection in
-        try await deliver(batch, fresh, to: account, quota: quota, on: connection)
+      return try await mailTransaction(
+        account,
+        reading: lookUps(for: batch, to: account),
+        isSmall: batch.count <= Self.fewRows
+      ) { connection, found in
+        try await deliver(batch, fresh, found, to: account, quota: quota, on: connection)
       }
     }
   }
@@ -74,7 +78,16 @@ extension Store {
         )
         guard claimed.affected == 1 else { return }
         if let copy {
-          for outcome in try await deliver([copy], fresh, to: account, quota: nil, on: connection) {
+          let found = try await connection.pipeline(lookUps(for: [copy], to: account))
+          let outcomes = try await deliver(
+            [copy],
+            fresh,
+            found,
+            to: account,
+            quota: nil,
+            on: connection
+          )
+          for outcome in outcomes {
             let envelope = DeliveryEnvelope(
               from: submission.sender,
               to: submission.recipients.first?.address ?? ""
@@ -96,25 +109,31 @@ extension Store {
     }
   }
 
+  /// What has to be known of the account for a batch, under its lock.
+  func lookUps(for batch: [Delivery], to account: ID<Account>) -> [SQL] {
+    let mailboxes = Set(batch.map(\.mailbox.rawValue)).sorted()
+    return [
+      """
+      select id, is_local from mailbox where account_id = \(account.rawValue)
+        and id = any (\(mailboxes))
+      """,
+      "select kept_bytes, quota_bytes from account where id = \(account.rawValue)",
+      ThreadPlan.lookUp(ThreadPlan.keys(of: batch.map(\.message.links)), of: account),
+    ]
+  }
+
   /// The rows of a batch, with three fresh ids a message: its own, of its blob, of an intent.
   ///
-  /// The feed says `entries` besides.
+  /// `found` is what `lookUps` found. The feed says `entries` besides. What nothing waits for travels with the commit.
   func deliver(
     _ batch: [Delivery],
     _ fresh: [Int64],
+    _ found: [PostgresRows],
     to account: ID<Account>,
     quota: Int64?,
     telling entries: [FeedEntry] = [],
     on connection: PostgresConnection
   ) async throws -> [Result<ID<Message>, ServiceError>] {
-    let found = try await connection.pipeline([
-      """
-      select id, is_local from mailbox where account_id = \(account.rawValue)
-        and id = any (\(batch.map(\.mailbox.rawValue)))
-      """,
-      "select kept_bytes, quota_bytes from account where id = \(account.rawValue)",
-      ThreadPlan.lookUp(ThreadPlan.keys(of: batch.map(\.message.links)), of: account),
-    ])
     var plan = try DeliveryPlan(mailboxes: found[0], account: found[1], quota: quota)
     var outcomes: [Result<ID<Message>, ServiceError>] = []
     for (place, delivery) in batch.enumerated() {
@@ -179,23 +198,28 @@ extension Store {
         to: &placements
       )
     }
-    try await insertBlobs(plan.blobs, of: account, on: connection)
     let threadEntries = try await threads.finish(
       plan.ids,
-      after: [messages, placements, ServerMessage.rows(plan.sources, of: account)],
+      after: [
+        RawBlob.rows(plan.blobs, of: account), messages, placements,
+        ServerMessage.rows(plan.sources, of: account),
+      ],
       of: account,
       on: connection
     )
+    try await insertChunks(of: plan.blobs, account, on: connection)
     if !plan.intents.isEmpty {
       _ = try await connection.pipeline(plan.intents.map { $0.operation.insert($0.id, account) })
     }
-    try await store(plan.counters, of: account, on: connection)
-    if !plan.arrivals.isEmpty {
-      _ = try await connection.query(arrivalStatement(plan.arrivals, account))
+    if let counted = countersStatement(plan.counters, of: account) {
+      connection.beforeCommit.append(counted)
     }
     let fetched = plan.sources.map(\.id)
-    if !fetched.isEmpty { _ = try await connection.query(arrivalStatement(fetched, account)) }
-    try await append(
+    if !plan.arrivals.isEmpty {
+      connection.beforeCommit.append(arrivalStatement(plan.arrivals, account))
+    }
+    if !fetched.isEmpty { connection.beforeCommit.append(arrivalStatement(fetched, account)) }
+    appendWithCommit(
       threadEntries + plan.entries + entries,
       to: account,
       keptBytes: plan.addedBytes,

@@ -70,9 +70,12 @@ extension Store {
     try await attempt {
       let rows = try await pool.query(
         """
-        select c.blob_id, c.data from unnest(\(blobs.map(\.rawValue))::bigint[]) as wanted (id)
-        join blob_chunk c on c.account_id = \(account.rawValue) and c.blob_id = wanted.id
-        order by c.blob_id, c.position
+        select b.id, coalesce(b.data, c.data)
+        from unnest(\(blobs.map(\.rawValue))::bigint[]) as wanted (id)
+        join blob b on b.account_id = \(account.rawValue) and b.id = wanted.id
+        left join blob_chunk c on c.account_id = b.account_id and c.blob_id = b.id
+        where b.data is not null or c.data is not null
+        order by b.id, c.position
         """
       )
       var found: [ID<Blob>: [[UInt8]]] = [:]

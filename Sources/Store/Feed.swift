@@ -79,12 +79,13 @@ extension Store {
   func appendWithCommit(
     _ entries: [FeedEntry],
     to account: ID<Account>,
+    keptBytes: Int64 = 0,
     on connection: PostgresConnection
   ) {
     let entries = entries.filter { !$0.ids.isEmpty }
     guard !entries.isEmpty else { return }
     connection.afterCommit = { [commits] in commits.tell() }
-    connection.beforeCommit.append(feedStatement(entries, account))
+    connection.beforeCommit.append(feedStatement(entries, account, keptBytes: keptBytes))
   }
 
   /// The statement that appends `entries`; an account that is gone takes none.

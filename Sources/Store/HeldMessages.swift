@@ -159,16 +159,20 @@ extension Store {
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
+    guard let statement = countersStatement(counters, of: account) else { return }
+    _ = try await connection.query(statement)
+  }
+
+  /// The statement that does so; nil where nothing is to be added.
+  func countersStatement(_ counters: [Int64: CounterChange], of account: ID<Account>) -> SQL? {
     let changed = counters.filter { !$0.value.isZero }.sorted { $0.key < $1.key }
-    guard !changed.isEmpty else { return }
-    _ = try await connection.query(
-      """
+    guard !changed.isEmpty else { return nil }
+    return """
       update mailbox b set total_messages = total_messages + c.total,
         unread_messages = unread_messages + c.unread, version = version + 1
       from unnest(\(changed.map(\.key))::bigint[], \(changed.map(\.value.total))::bigint[],
         \(changed.map(\.value.unread))::bigint[]) as c (id, total, unread)
       where b.account_id = \(account.rawValue) and b.id = c.id
       """
-    )
   }
 }

@@ -98,6 +98,16 @@ extension Store {
     }
   }
 
+  /// Settles `claim` before a server is asked for an effect that no transaction of ours holds: from then on the key is not given
+  /// back, whatever becomes of the answer.
+  package func settle(_ claim: IdempotencyClaim?) async throws(ServiceError) {
+    try await attempt {
+      try await pool.withConnection { connection in
+        try await settle(claim, location: nil, on: connection)
+      }
+    }
+  }
+
   /// Keeps the answer of a claimed key.
   package func finishIdempotent(
     token: ID<Token>,

@@ -100,7 +100,10 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       let fresh = try await ids.take(batch.count * 3, from: pool)
-      try await mailTransaction(account) { connection in
+      try await mailTransaction(
+        account,
+        reading: lookUps(for: batch, to: account)
+      ) { connection, found in
         let taken = try await connection.query(
           """
           update job set state = \(step.isLast ? "done" : "running"), steps = steps + 1,
@@ -124,6 +127,7 @@ extension Store {
         let outcomes = try await deliver(
           batch,
           fresh,
+          found,
           to: account,
           quota: quota,
           telling: [told],

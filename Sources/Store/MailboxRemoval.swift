@@ -66,6 +66,7 @@ extension Store {
     }
     others.remove(mailbox.rawValue)
     let ids = intents.map(\.id.rawValue)
+    try await dropReplacements(of: ids, account, on: connection)
     _ = try await connection.query(
       "delete from operation where account_id = \(account.rawValue) and id = any (\(ids))"
     )

@@ -117,8 +117,23 @@ package enum Migrations {
       ),
       Migration(
         number: 23,
+        name: "replacements",
+        sql: String(decoding: PackageResources._023_replacements_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 24,
+        name: "replacing",
+        sql: String(decoding: PackageResources._024_replacing_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 25,
         name: "mailboxes",
-        sql: String(decoding: PackageResources._023_mailboxes_sql, as: UTF8.self)
+        sql: String(decoding: PackageResources._025_mailboxes_sql, as: UTF8.self)
+      ),
+      Migration(
+        number: 26,
+        name: "blobs",
+        sql: String(decoding: PackageResources._026_blobs_sql, as: UTF8.self)
       ),
       Migration(
         number: 24,

@@ -78,7 +78,7 @@ extension Store {
   ///
   /// Intents that take it from there get the UID too, up to the one that brings it there once more;
   /// where there is such an intent, the placement shown is of that later visit and still waits.
-  private func settle(
+  func settle(
     after operation: OperationRecord,
     in mailbox: ID<Mailbox>,
     uid: Int64?,
@@ -175,6 +175,7 @@ extension Store {
           """
         )
         guard rows.affected == 1 else { return }
+        try await dropReplacements(of: [operation.id.rawValue], account, on: connection)
         let touched = try await revert(operation, account, on: connection)
         if let conflict {
           let mailbox = operation.mailbox

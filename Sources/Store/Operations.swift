@@ -5,7 +5,7 @@ import Postgres
 /// A durable intent on its way to a server that changes a message there.
 package struct OperationRecord: Sendable {
   package var id: ID<MailOperation>
-  /// `keywords`, `move`, `copy`, `delete`, `append` or `release`.
+  /// `keywords`, `move`, `copy`, `delete`, `append`, `release` or `replace`.
   package var kind: String
   /// `pending`, `running`, `refused` or `conflict`.
   package var state: String

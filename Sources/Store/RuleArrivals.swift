@@ -47,9 +47,11 @@ package struct RuleEffect: Sendable {
     package var tracking: String
     package var address: String
     package var until: Timestamp
-    /// The place in `matches` of the rule that replies, and what is noted there where it may not yet.
+    /// The place in `matches` of the rule that replies, and what is noted there, or with the script, where it may not yet.
     package var match = 0
     package var refusal = JSONValue.null
+    /// A copy that is filed where it is sent (RFC 8580).
+    package var copy: Delivery?
 
     package init(
       submission: NewSubmission,
@@ -70,13 +72,13 @@ package struct RuleEffect: Sendable {
     package var name: String
     package var actions: JSONValue
     /// Those of them that were not carried out, each with why, as JSON.
-    package var refused: JSONValue
+    package var refused: [JSONValue]
 
     package init(
       script: ID<SieveScript>,
       name: String,
       actions: JSONValue,
-      refused: JSONValue
+      refused: [JSONValue]
     ) {
       self.script = script
       self.name = name
@@ -102,12 +104,25 @@ package struct RuleEffect: Sendable {
   package var patch = MessagePatch()
   /// Whether the message goes for good.
   package var destroys = false
+  /// What the message is in the end, where its header or more of it is changed.
+  package var rewrite: MessageRewrite?
+  /// Messages that are filed besides: other versions of it, and copies of what is sent.
+  package var deliveries: [Delivery] = []
   package var submissions: [NewSubmission] = []
   package var reply: Reply?
   /// Why the rules could not be run, for a person; then nothing else is done.
   package var failure: String?
 
   package init() {}
+
+  /// Notes with a rule that matched, or with the script, that something is not carried out.
+  mutating func refuse(_ refusal: JSONValue, match: Int) {
+    if matches.indices.contains(match) {
+      matches[match].refused.append(refusal)
+    } else {
+      script?.refused.append(refusal)
+    }
+  }
 }
 
 extension Store {
@@ -250,7 +265,6 @@ extension Store {
           prepared,
           on: arrival.message,
           of: arrival.account,
-          job: nil,
           on: connection
         )
         return true
@@ -258,14 +272,18 @@ extension Store {
     }
   }
 
-  /// Blobs and ids of what an effect sends, made before a transaction begins.
-  private struct PreparedEffect {
+  /// Blobs and ids of what an effect sends and files, made before a transaction begins.
+  struct PreparedEffect {
     var effect: RuleEffect
-    var mail: [(submission: NewSubmission, blob: RawBlob, ids: [Int64])] = []
-    var reply: (blob: RawBlob, ids: [Int64])?
+    fileprivate var mail: [(submission: NewSubmission, blob: RawBlob, ids: [Int64])] = []
+    fileprivate var reply: (blob: RawBlob, ids: [Int64])?
+    /// Three for each of its deliveries and the copy of its reply.
+    fileprivate var deliveryIDs: [Int64] = []
+    /// Three for its rewrite.
+    fileprivate var rewriteIDs: [Int64] = []
   }
 
-  private func prepare(_ effect: RuleEffect) async throws -> PreparedEffect {
+  func prepare(_ effect: RuleEffect) async throws -> PreparedEffect {
     var prepared = PreparedEffect(effect: effect)
     for submission in effect.submissions {
       prepared.mail.append(
@@ -277,6 +295,9 @@ extension Store {
         try RawBlob(reply.submission.message), try await ids.take(2, from: pool)
       )
     }
+    let copies = effect.deliveries.count + (effect.reply?.copy == nil ? 0 : 1)
+    if copies > 0 { prepared.deliveryIDs = try await ids.take(copies * 3, from: pool) }
+    if effect.rewrite != nil { prepared.rewriteIDs = try await ids.take(3, from: pool) }
     return prepared
   }
 
@@ -284,25 +305,14 @@ extension Store {
     _ prepared: PreparedEffect,
     on message: ID<Message>,
     of account: ID<Account>,
-    job: ID<Job>?,
     on connection: PostgresConnection
   ) async throws {
-    var effect = prepared.effect
+    var prepared = prepared
+    try await send(&prepared, of: account, on: connection)
+    try await rewrite(message, &prepared, of: account, on: connection)
+    let effect = prepared.effect
     try await log(effect, message, account, on: connection)
-    var sent: [Int64] = []
-    for (submission, blob, ids) in prepared.mail {
-      try await insert(submission, blob, ids, of: account, on: connection)
-      sent.append(ids[0])
-    }
-    if let reply = effect.reply, let made = prepared.reply {
-      if try await mayReply(reply, account, on: connection) {
-        try await insert(reply.submission, made.blob, made.ids, of: account, on: connection)
-        sent.append(made.ids[0])
-      } else if effect.matches.indices.contains(reply.match) {
-        effect.matches[reply.match].refused.append(reply.refusal)
-      }
-    }
-    try await log(effect.matches.map { (message, $0) }, account, job, on: connection)
+    try await log(effect.matches.map { (message, $0) }, account, nil, on: connection)
     if let failure = effect.failure {
       _ = try await connection.query(
         """
@@ -311,14 +321,65 @@ extension Store {
         """
       )
     }
-    if !sent.isEmpty {
-      try await append([FeedEntry(.submission, .created, sent)], to: account, on: connection)
-    }
     if effect.destroys {
       try await intend([message], of: account, on: connection) { $0.destroy() }
     } else if !effect.patch.isEmpty {
       try await intend([message], of: account, on: connection) { try $0.apply(effect.patch) }
     }
+  }
+
+  /// Queues what an effect sends, and files the copies of it.
+  private func send(
+    _ prepared: inout PreparedEffect,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    var sent: [Int64] = []
+    var deliveries = prepared.effect.deliveries
+    for (submission, blob, ids) in prepared.mail {
+      try await insert(submission, blob, ids, of: account, on: connection)
+      sent.append(ids[0])
+    }
+    if let reply = prepared.effect.reply, let made = prepared.reply {
+      if try await mayReply(reply, account, on: connection) {
+        try await insert(reply.submission, made.blob, made.ids, of: account, on: connection)
+        sent.append(made.ids[0])
+        if let copy = reply.copy { deliveries.append(copy) }
+      } else {
+        prepared.effect.refuse(reply.refusal, match: reply.match)
+      }
+    }
+    if !sent.isEmpty {
+      try await append([FeedEntry(.submission, .created, sent)], to: account, on: connection)
+    }
+    guard !deliveries.isEmpty else { return }
+    for index in deliveries.indices { deliveries[index].isLimited = false }
+    let ids = Array(prepared.deliveryIDs.prefix(deliveries.count * 3))
+    let found = try await connection.pipeline(lookUps(for: deliveries, to: account))
+    let outcomes = try await deliver(
+      deliveries,
+      ids,
+      found,
+      to: account,
+      quota: nil,
+      on: connection
+    )
+    for outcome in outcomes { _ = try outcome.get() }
+  }
+
+  /// Puts what an effect makes of a message in its place, or notes that it cannot.
+  func rewrite(
+    _ message: ID<Message>,
+    _ prepared: inout PreparedEffect,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    guard let rewrite = prepared.effect.rewrite, !prepared.effect.destroys else { return }
+    let ids = prepared.rewriteIDs
+    guard try await !self.rewrite(message, rewrite, ids, of: account, on: connection) else {
+      return
+    }
+    for (match, refusal) in rewrite.refusals { prepared.effect.refuse(refusal, match: match) }
   }
 
   /// Whether nobody has answered the address in the reply's time, which begins now.

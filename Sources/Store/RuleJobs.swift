@@ -29,7 +29,12 @@ extension Store {
     in account: ID<Account>
   ) async throws(ServiceError) -> Bool {
     try await attempt {
-      try await mailTransaction(account) { connection in
+      var prepared: [(message: ID<Message>, effect: PreparedEffect)] = []
+      for (message, effect) in batch.effects where effect.rewrite != nil {
+        prepared.append((message, try await prepare(effect)))
+      }
+      let edits = prepared
+      return try await mailTransaction(account) { connection in
         let rows = try await connection.query(
           """
           update job set state = 'running', done = \(batch.done), total = \(batch.total),
@@ -38,6 +43,8 @@ extension Store {
           """
         )
         guard rows.count == 1 else { return false }
+        var batch = batch
+        try await rewrite(edits, in: &batch, of: account, on: connection)
         try await remember(batch, job, account, on: connection)
         let matches = batch.effects.flatMap { message, effect in
           effect.matches.map { (message: message, match: $0) }
@@ -57,6 +64,21 @@ extension Store {
         )
         return true
       }
+    }
+  }
+
+  /// Puts other messages in the place of those that the rules change.
+  private func rewrite(
+    _ edits: [(message: ID<Message>, effect: PreparedEffect)],
+    in batch: inout RuleBatch,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    for (message, prepared) in edits {
+      var prepared = prepared
+      try await rewrite(message, &prepared, of: account, on: connection)
+      guard let place = batch.effects.firstIndex(where: { $0.message == message }) else { continue }
+      batch.effects[place].effect.matches = prepared.effect.matches
     }
   }
 
@@ -83,7 +105,27 @@ extension Store {
       on conflict do nothing
       """
     }
-    if !statements.isEmpty { _ = try await connection.pipeline(statements) }
+    guard !statements.isEmpty else { return }
+    _ = try await connection.pipeline([expiryStatement(account)] + statements)
+  }
+
+  /// Forgets what messages were before runs that ended long ago.
+  private func expiryStatement(_ account: ID<Account>) -> SQL {
+    """
+    delete from rule_undo u where u.account_id = \(account.rawValue)
+      and not exists (select 1 from job j where j.id = u.job_id
+        and j.updated_at > now() - \(RuleLogLimits().undoDays) * interval '1 day')
+    """
+  }
+
+  /// Forgets what messages were before runs that ended long ago, of all accounts.
+  package func expireRuleUndo() async throws(ServiceError) {
+    try await attempt {
+      let accounts = try await pool.query("select distinct account_id from rule_undo")
+      for row in 0..<accounts.count {
+        _ = try await pool.query(expiryStatement(ID(try accounts.int64(row, 0))))
+      }
+    }
   }
 
   /// Puts some messages back to where and what they were before a job; how many, and how many are left.

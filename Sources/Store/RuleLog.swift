@@ -19,10 +19,17 @@ package struct RuleMatchRecord: Sendable {
   package var at: Timestamp
 }
 
-extension Store {
-  /// How long what rules did is told, in days.
-  private static let matchDays: Int64 = 90
+/// How long what rules did is kept.
+package struct RuleLogLimits: Sendable {
+  /// For how many days it is told which rules matched a message.
+  package var matchDays: Int64 = 90
+  /// For how many days what a run over stored mail did can be undone.
+  package var undoDays: Int64 = 30
 
+  package init() {}
+}
+
+extension Store {
   /// Notes which rules matched which messages.
   func log(
     _ entries: [(message: ID<Message>, match: RuleEffect.Match)],
@@ -48,7 +55,7 @@ extension Store {
       """,
       """
       delete from rule_match where account_id = \(account.rawValue)
-        and at < now() - \(Self.matchDays) * interval '1 day'
+        and at < now() - \(RuleLogLimits().matchDays) * interval '1 day'
       """,
     ])
   }
@@ -67,7 +74,7 @@ extension Store {
         insert into rule_match
           (account_id, message_id, rule_id, rule_name, actions, refused, is_script)
         values (\(account.rawValue), \(message.rawValue), \(run.script.rawValue), \(run.name),
-          \(run.actions.text)::json, \(run.refused.text)::json, true)
+          \(run.actions.text)::json, \(JSONValue.array(run.refused).text)::json, true)
         """
       )
     }

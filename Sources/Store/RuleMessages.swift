@@ -21,6 +21,8 @@ package struct RuleMessageRow: Sendable {
   package var mailboxes: [ID<Mailbox>]
   /// Whether its raw bytes are kept here.
   package var isKept: Bool
+  /// Whether it is in mailboxes here alone, and no server has it.
+  package var isHereAlone: Bool
 }
 
 extension Store {
@@ -37,11 +39,15 @@ extension Store {
           m.reply_to_addresses, m.sender_addresses, coalesce(m.extra_fields, ''),
           m.blob_id is not null, held.mailboxes, held.is_seen,
           array(select distinct k from placement p, unnest(p.keywords) as k
-            where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted)
+            where p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted),
+          held.is_here_alone
         from message m cross join lateral (
           select array_agg(p.mailbox_id order by p.mailbox_id) as mailboxes,
-            bool_and(p.is_seen) as is_seen
-          from placement p where p.account_id = m.account_id and p.message_id = m.id
+            bool_and(p.is_seen) as is_seen,
+            bool_and(p.origin = \(PlacementOrigin.local.rawValue) or b.is_local) as is_here_alone
+          from placement p
+          join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
+          where p.account_id = m.account_id and p.message_id = m.id
             and not p.is_deleted) as held
         where m.account_id = \(account.rawValue) and m.id = any (\(ids.map(\.rawValue)))
           and held.mailboxes is not null
@@ -66,7 +72,8 @@ extension Store {
       extraFields: rows.bytes(row, 13).array,
       keywords: try rows.stringArray(row, 17).filter { isSeen || $0 != "$seen" },
       mailboxes: try rows.int64Array(row, 15).map { ID($0) },
-      isKept: try rows.bool(row, 14)
+      isKept: try rows.bool(row, 14),
+      isHereAlone: try rows.bool(row, 18)
     )
   }
 }

@@ -253,7 +253,7 @@ extension Store {
     }
   }
 
-  /// Puts `rules` in the place of all rules of an account.
+  /// Puts `rules` in the place of all rules of an account, and of the script that ran here in their place.
   package func replaceRules(
     _ rules: [NewRule],
     of account: ID<Account>
@@ -263,12 +263,22 @@ extension Store {
       let fresh = try await ids.take(rules.count, from: pool)
       try await pool.transaction { connection in
         let old = try await lockedRules(of: account, on: connection)
-        let delete: SQL = "delete from rule where account_id = \(account.rawValue)"
-        _ = try await connection.pipeline(
-          [delete] + Self.inserts(rules, fresh, from: 0, of: account)
+        let statements: [SQL] = [
+          """
+          update script set is_active = false
+          where account_id = \(account.rawValue) and is_active and content is not null
+          """,
+          "delete from rule where account_id = \(account.rawValue)",
+        ]
+        let results = try await connection.pipeline(
+          statements + Self.inserts(rules, fresh, from: 0, of: account)
         )
+        let ended = results[0].affected > 0 ? [account.rawValue] : []
         try await append(
-          [FeedEntry(.rule, .destroyed, old), FeedEntry(.rule, .created, fresh)],
+          [
+            FeedEntry(.rule, .destroyed, old), FeedEntry(.rule, .created, fresh),
+            FeedEntry(.account, .updated, ended),
+          ],
           to: account,
           on: connection
         )

@@ -13,6 +13,8 @@ package struct ScriptServerRecord: Sendable {
   /// Of the script that is there from us; nil where none is known to be.
   package var checksum: String?
   package var publishedAt: Timestamp?
+  /// Whether it takes the place of whatever runs there, as was asked for when it was last published.
+  package var replaces: Bool
 }
 
 /// The moment in an inbox at which others began to run the rules: mail from `firstUID` on is theirs.
@@ -28,7 +30,8 @@ package struct RuleBoundary: Sendable {
 
 extension Store {
   private static let scriptServerColumns: SQL = """
-    select account_id, look_at, attempts, last_error, runs_rules, checksum, published_at
+    select account_id, look_at, attempts, last_error, runs_rules, checksum, published_at,
+      replaces
     from script_server
     """
 
@@ -134,6 +137,7 @@ extension Store {
       """
       update script_server set runs_rules = \(toServer), checksum = null, published_at = null,
         uid_validity = \(boundary?.uidValidity), first_uid = \(boundary?.firstUID),
+        replaces = replaces and \(toServer),
         look_at = case when \(toServer) then now() else look_at end
       where account_id = \(account.rawValue)
       """
@@ -150,8 +154,23 @@ extension Store {
       account,
       """
       update script_server set checksum = \(checksum), published_at = \(time), last_error = null,
-        attempts = 0
+        attempts = 0, replaces = false
       where account_id = \(account.rawValue)
+      """
+    )
+  }
+
+  /// Records whether the rules of an account are to take the place of a script that others wrote: until they run, or are asked for anew.
+  package func setReplacing(
+    _ replaces: Bool,
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    try await changeScriptServer(
+      account,
+      isVisible: false,
+      """
+      update script_server set replaces = \(replaces)
+      where account_id = \(account.rawValue) and replaces <> \(replaces)
       """
     )
   }
@@ -179,6 +198,7 @@ extension Store {
     )
   }
 
+  /// Runs `statement` with the account's row locked, as who changes its rules does first: else each could wait for the other.
   private func changeScriptServer(
     _ account: ID<Account>,
     isVisible: Bool = true,
@@ -186,7 +206,10 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       try await pool.transaction { connection in
-        guard try await connection.query(statement).affected == 1, isVisible else { return }
+        let results = try await connection.pipeline([
+          "select id from account where id = \(account.rawValue) for no key update", statement,
+        ])
+        guard results[1].affected == 1, isVisible else { return }
         try await append(
           [FeedEntry(.account, .updated, [account.rawValue])],
           to: account,
@@ -205,7 +228,8 @@ extension Store {
         lastError: try rows.optionalString(row, 3).map { try AccountFailure(json: $0) },
         runsRules: try rows.bool(row, 4),
         checksum: try rows.optionalString(row, 5),
-        publishedAt: try rows.optionalTimestamp(row, 6)
+        publishedAt: try rows.optionalTimestamp(row, 6),
+        replaces: try rows.bool(row, 7)
       )
     }
   }

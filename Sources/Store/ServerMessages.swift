@@ -158,8 +158,8 @@ extension Store {
     exists (select 1 from message m
       join blob b on b.account_id = m.account_id and b.id = m.blob_id
       where m.account_id = u.account_id and m.id = u.message_id and b.size = m.size
-        and exists (select 1 from blob_chunk c
-          where c.account_id = b.account_id and c.blob_id = b.id))
+        and (b.data is not null or exists (select 1 from blob_chunk c
+          where c.account_id = b.account_id and c.blob_id = b.id)))
     """
 
   /// The message `u` is in no mailbox here but the trash.

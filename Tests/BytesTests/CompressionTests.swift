@@ -3,11 +3,24 @@ import TestSupport
 import Testing
 
 @Suite("Compression") struct CompressionTests {
-  @Test(arguments: [0, 1, 100, 65_536, 200_000])
+  @Test(arguments: [0, 1, 100, 8 << 10, (8 << 10) + 1, 65_536, 200_000])
   func `what is deflated inflates again`(_ count: Int) throws {
     let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * $0 >> 3) }
     let packed = try Compression.deflate(bytes.span)
     #expect(try Compression.inflate(packed.span, limit: count) == bytes)
+  }
+
+  @Test func `nothing of one buffer is left for the next, whoever deflates it`() async throws {
+    let mail = SampleMail.messages(200)
+    try await withThrowingTaskGroup { group in
+      for message in mail {
+        group.addTask {
+          let packed = try Compression.deflate(message.span)
+          #expect(try Compression.inflate(packed.span, limit: message.count) == message)
+        }
+      }
+      try await group.waitForAll()
+    }
   }
 
   @Test func `mail gets smaller`() throws {

@@ -33,6 +33,11 @@ final class CuttingProxy: Sendable {
     accepting.withLock { $0 = Task(executorPreference: loop) { [self] in await acceptAll() } }
   }
 
+  /// Cuts the next connections after so many bytes.
+  func cut(after more: [Int]) {
+    budgets.withLock { $0 += more }
+  }
+
   /// Stops listening and cuts what is open.
   func stop() async {
     let task = accepting.withLock { $0 }

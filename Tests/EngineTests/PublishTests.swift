@@ -70,7 +70,7 @@ struct PublishTests {
 
   /// Adds a rule as the API does: what publishes rules is told.
   @discardableResult
-  private static func add(
+  static func add(
     _ rule: String,
     to account: ID<Account>,
     _ service: TestService
@@ -80,7 +80,7 @@ struct PublishTests {
     return try await service.engine.store.insertRule(read.record, at: nil, of: account, limit: 9)
   }
 
-  private static func mark(_ word: String) -> String {
+  static func mark(_ word: String) -> String {
     #"{"name":"\#(word)","when":{"subject":"\#(word)"},"actions":[{"type":"addKeywords","keywords":["$flagged"]}]}"#
   }
 

@@ -71,6 +71,44 @@ struct RuleRefusalTests {
     }
   }
 
+  @Test
+  func
+    `mail of a server that a rule puts where only local mail can be stays, and is not tried again`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    let user = "alice"
+    try await dovecot.deliver(Array("Subject: d\n\nx\n".utf8), to: user, mailbox: "Old")
+    try await TestService.with { service in
+      var settings = TestService.imap(dovecot, user)
+      settings.leaveOnServer = .forever
+      let account = try await service.addCopiedAccount(settings, mode: .offline)
+      let address = dovecot.address(of: user)
+      try await dovecot.doveadm(["mailbox", "delete", "-s", "-u", address, "Old"])
+      try await eventually("the mailbox is here alone") {
+        try await service.engine.syncNow(account)
+        return try await service.mailbox("Old", of: account).isLocal
+      }
+      let box = try await service.mailbox("Old", of: account)
+      try await RuleTests.add(
+        #"{"name":"File","actions":[{"type":"move","mailbox":"\#(box.id)"},{"type":"addKeywords","keywords":["k"]}]}"#,
+        to: account,
+        service
+      )
+      try await dovecot.deliver(Array("Subject: a\n\nx\n".utf8), to: user)
+      try await service.engine.syncNow(account)
+      try await eventually("it is here and looked at") {
+        let waiting = try await service.number("select count(*) from rule_arrival")
+        return try await service.number("select count(*) from rule_match") == 1 && waiting == 0
+      }
+      let message = try #require(try await service.messages(of: account).first)
+      #expect(try message.keywordList == ["k"])
+      let log = try await service.store.ruleMatches(of: message.id, in: account)
+      #expect(log.map(\.refusals) == [["/actions/0 detached_mailbox"]] && log[0].error == nil)
+    }
+    await dovecot.stop()
+  }
+
   @Test func `what the database refuses is tried a few times and told, and holds up no other`()
     async throws
   {

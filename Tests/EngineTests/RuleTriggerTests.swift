@@ -85,7 +85,50 @@ struct RuleTriggerTests {
       let log = try await service.store.ruleMatches(of: filed[0].id, in: account)
       #expect(log.map(\.rule) == [rule.id] && log[0].job != nil)
       #expect(log.map(\.refusals) == [["/actions/1 stored_mail"]])
+      #expect(try await service.number("select count(*) from rule_undo") == 2)
       #expect(try await service.health(of: account) == [])
+    }
+  }
+
+  @Test
+  func `a run that finds all done notes nothing, and what can be undone is forgotten in time`()
+    async throws
+  {
+    try await TestService.with { service in
+      let account = try await RuleTests.localAccount(service)
+      _ = try await RuleTests.deliver("Subject: a\n\nx\n", to: account, service)
+      try await RuleTests.add(
+        #"{"name":"Mark","trigger":"stored","actions":[{"type":"addKeywords","keywords":["k"]},{"type":"copy","mailbox":"Seen"}]}"#,
+        to: account,
+        service
+      )
+      var query = MessageQuery()
+      query.mailbox = try await service.mailbox("INBOX", of: account).id
+      func run() async throws -> ID<Job> {
+        let job = try await service.engine.runRules(
+          of: account,
+          query: query,
+          findings: SearchFindings()
+        )
+        try await eventually("the run has ended") {
+          try await service.store.job(job.id)?.state == "done"
+        }
+        return job.id
+      }
+      let first = try await run()
+      let second = try await run()
+      for table in ["rule_match", "rule_undo"] {
+        let jobs = try await service.query("select job_id from \(unsafeSQL: table)")
+        #expect(jobs.count == 1, "\(table)")
+        #expect(try jobs.int64(0, 0) == first.rawValue, "\(table)")
+      }
+      #expect(try await service.store.job(second)?.result?["matched"]?.intValue == 1)
+      _ = try await service.query("update job set updated_at = now() - interval '29 days'")
+      try await service.store.expireRuleUndo()
+      #expect(try await service.store.undoCount(of: first, in: account) == 1)
+      _ = try await service.query("update job set updated_at = now() - interval '31 days'")
+      try await service.store.expireRuleUndo()
+      #expect(try await service.store.undoCount(of: first, in: account) == 0)
     }
   }
 

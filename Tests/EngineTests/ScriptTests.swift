@@ -225,12 +225,10 @@ struct ScriptTests {
       #expect(try await code("a", "keep;") == .conflict)
       #expect(try await code("b\u{7}", "keep;") == .unprocessable)
       #expect(try await code("c", "fileinto;") == .unprocessable)
-      #expect(
-        try await code("d", "require \"editheader\"; addheader \"X\" \"y\";") == .unprocessable
-      )
+      #expect(try await code("d", "require \"ereject\"; ereject \"y\";") == .unprocessable)
       #expect(try await code("e", "redirect \"a@b.example\";") == .unprocessable)
       let found = try await service.engine.validateScript(
-        Array("keep;\nrequire \"fcc\";\n".utf8),
+        Array("keep;\nrequire \"redirect-dsn\";\n".utf8),
         of: account
       )
       #expect(!found.isValid && found.errors.first?.line == 2)

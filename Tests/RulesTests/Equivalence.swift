@@ -14,9 +14,13 @@ struct RunSummary: Equatable, CustomStringConvertible {
   var flags: Set<String> = []
   var redirects: Set<String> = []
   var replies = false
+  /// How many are told of it.
+  var notifies = 0
+  /// The header that it has wherever it is filed, where a rule changed it.
+  var header: String?
 
   var description: String {
-    "kept \(isKept) in \(mailboxes.sorted()) flags \(flags.sorted()) to \(redirects.sorted()) replies \(replies)"
+    "kept \(isKept) in \(mailboxes.sorted()) flags \(flags.sorted()) to \(redirects.sorted()) replies \(replies) tells \(notifies) header \(header ?? "as it was")"
   }
 }
 
@@ -56,23 +60,26 @@ enum Equivalence {
   }
 
   static func summary(
-    _ disposition: Disposition,
+    _ run: RuleRun,
     among mailboxes: [ScriptTarget.Mailbox]
   ) -> RunSummary {
+    let disposition = run.disposition
     var summary = RunSummary()
     summary.isKept = disposition.isKept
     for name in disposition.mailboxes {
       switch name.find(in: mailboxes) {
       case .existing(let mailbox): summary.mailboxes.insert(mailbox.path)
       case .missing(let path): summary.mailboxes.insert(path)
-      case .unknown: summary.mailboxes.insert(name.text)
+      case .unknown, .impossible: summary.mailboxes.insert(name.text)
       }
     }
     if summary.isKept || !summary.mailboxes.isEmpty {
       summary.flags = Set(disposition.addedKeywords.map { ScriptText.flag($0).lowercased() })
+      if !run.edits.isEmpty { summary.header = text(run.message.header) }
     }
     summary.redirects = Set(disposition.redirects.map { $0.lowercased() })
     summary.replies = disposition.reply != nil
+    summary.notifies = disposition.notifications.count
     return summary
   }
 
@@ -91,10 +98,20 @@ enum Equivalence {
         deliveries.append(delivery)
       case .redirect(let redirect): summary.redirects.insert(redirect.address.lowercased())
       case .vacation: summary.replies = true
-      case .discard, .reject, .notify: break
+      case .notify: summary.notifies += 1
+      case .discard, .reject: break
       }
     }
     summary.flags = Set(deliveries.flatMap(\.flags).map { $0.lowercased() })
+    for case .some(let message) in deliveries.map(\.message) {
+      let header = text(HeaderFields(parsing: message))
+      if let other = summary.header, other != header { Issue.record("two headers: \(header)") }
+      summary.header = header
+    }
     return summary
+  }
+
+  private static func text(_ header: HeaderFields) -> String {
+    String(decoding: header.fieldBytes, as: UTF8.self)
   }
 }

@@ -145,7 +145,7 @@ struct RandomRules {
         [.init(name: "type", value: .string(type))] + more.map { .init(name: $0.0, value: $0.1) }
       )
     }
-    switch random.number(0...10) {
+    switch random.number(0...13) {
     case 0, 1: return node("move", ("mailbox", .string("M\(random.number(1...3))")))
     case 2, 3: return node("copy", ("mailbox", .string("M\(random.number(1...3))")))
     case 4: return node("keep")
@@ -164,6 +164,19 @@ struct RandomRules {
         ("keep", .bool(random.chance(50)))
       )
     case 9: return node(random.pick(["archive", "junk", "trash"]))
+    case 10:
+      return node(
+        "addHeader",
+        ("name", .string(random.pick(["X-Twice", "x-number", "X-None", "Subject"]))),
+        ("value", .string(random.pick(RandomMail.words + [" two  words "])))
+      )
+    case 11:
+      let names = ["x-twice", "X-Number", "X-Empty", "Subject", "Received", "X-Folded"]
+      return node("deleteHeader", ("name", .string(random.pick(names))))
+    case 12:
+      let text = random.pick(["Mail has come", "Look\n.\nhere"])
+      let address = random.pick(["told@example.net", "Told@Example.net", "pager@example.com"])
+      return node("notify", ("to", .string(address)), ("text", .string(text)))
     default: return node("reply", ("text", .string("Away\n.\nstill")), ("days", .int(3)))
     }
   }

@@ -147,7 +147,7 @@ import Testing
     for subject in ["Re: hello", "x", "y"] {
       for more in ["", "List-Id: <b.example>\n", "X-A: 1\nX-B: 2\n", "To: u@x.example\n"] {
         let message = RuleFixture.message("From: a@b.example\n\(more)Subject: \(subject)\n\ntext\n")
-        let ours = RuleFixture.run(rules, on: message).disposition
+        let ours = RuleFixture.run(rules, on: message)
         let outcome = try Equivalence.run(theirs, message)
         #expect(
           Equivalence.summary(ours, among: []) == Equivalence.summary(outcome),

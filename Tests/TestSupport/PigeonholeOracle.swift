@@ -130,6 +130,7 @@ package struct PigeonholeOracle {
     }
     for (prefix, name) in [
       ("discard", "discard"), ("reject message", "reject"), ("send vacation", "vacation"),
+      ("send notification", "notify"),
     ] where line.hasPrefix(prefix) {
       return name
     }

@@ -18,6 +18,8 @@ package final class TapProxy: Sendable {
     var accepting: Task<Void, Never>?
     var connections: [Connection] = []
     var isAway = false
+    /// The request that is not passed on: its connection is cut in its place, once.
+    var lost: String?
   }
 
   private struct Connection {
@@ -85,6 +87,12 @@ package final class TapProxy: Sendable {
     }
     loop.execute { for cut in cuts { cut() } }
   }
+
+  /// Cuts the connection on which the next request with `text` comes, and does not pass that on.
+  package func lose(_ text: String) { state.withLock { $0.lost = text } }
+
+  /// Whether no request is waited for to be lost.
+  package var hasLost: Bool { state.withLock { $0.lost == nil } }
 
   /// Lets connections through again.
   package func comeBack() { state.withLock { $0.isAway = false } }
@@ -167,8 +175,18 @@ package final class TapProxy: Sendable {
         // Nobody learns that the other side is gone.
         try await loop.sleep(until: .after(.seconds(3600)))
       }
-      guard !bytes.isEmpty else { return }
+      guard !bytes.isEmpty, !loses(bytes) else { return }
       try await to.write(bytes, deadline: .after(.seconds(60)))
+    }
+  }
+
+  private func loses(_ bytes: [UInt8]) -> Bool {
+    state.withLock { state in
+      guard let lost = state.lost, String(decoding: bytes, as: UTF8.self).contains(lost) else {
+        return false
+      }
+      state.lost = nil
+      return true
     }
   }
 }

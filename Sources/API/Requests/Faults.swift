@@ -30,7 +30,8 @@ final class Faults {
   func check() throws(ServiceError) {
     guard !isEmpty else { return }
     let all = shape + value
-    let message = all.map { "\($0.pointer): \($0.detail)" }.prefix(3).joined(separator: " ")
+    let message = all.map { $0.pointer.isEmpty ? $0.detail : "\($0.pointer): \($0.detail)" }
+      .prefix(3).joined(separator: " ")
     let onlyUnknownParameters = all.allSatisfy {
       $0.code == FaultCode.unknown.rawValue && $0.pointer.hasPrefix("?")
     }

@@ -33,24 +33,37 @@ struct RuleDecoding {
     _ rule: Rule,
     _ body: JSONValue,
     at pointer: String = "",
-    _ known: AccountRules
+    _ known: AccountRules,
+    isStored: Bool = false
   ) {
     var changed = rule
     if body["actions"] == nil { changed.actions = [] }
     if body["when"] == nil, body["q"] == nil { changed.condition = nil }
-    Self.check(changed, at: pointer, known, faults)
+    Self.check(changed, at: pointer, known, isStored: isStored, faults)
   }
 
-  /// Notes mailboxes and lists that are not there.
-  static func check(_ rule: Rule, at pointer: String, _ known: AccountRules, _ faults: Faults) {
+  /// Notes mailboxes that are not there and cannot be made, lists that are not there, and of a rule that is to be stored what
+  /// nobody can send.
+  static func check(
+    _ rule: Rule,
+    at pointer: String,
+    _ known: AccountRules,
+    isStored: Bool,
+    _ faults: Faults
+  ) {
     let mailboxes = known.namedMailboxes
     for (index, action) in rule.actions.enumerated() {
-      guard let name = action.mailbox, case .unknown = name.find(in: mailboxes) else { continue }
-      faults.addValue(
-        "\(pointer)/actions/\(index)/mailbox",
-        .notFound,
-        "The account has no such mailbox."
-      )
+      let place = "\(pointer)/actions/\(index)"
+      if isStored, action.sends, !known.account.canSend {
+        faults.addValue(place, .unsupported, "The account has no outgoing server.")
+      }
+      switch action.mailbox?.find(in: mailboxes) {
+      case .unknown:
+        faults.addValue("\(place)/mailbox", .notFound, "The account has no such mailbox.")
+      case .impossible:
+        faults.addValue("\(place)/mailbox", .format, "No mailbox can have this name.")
+      case .existing, .missing, nil: break
+      }
     }
     for leaf in rule.condition?.leaves ?? [] {
       guard case .test(let test) = leaf.content, test.comparison == .inList else { continue }
@@ -63,4 +76,9 @@ struct RuleDecoding {
       )
     }
   }
+}
+
+extension Account {
+  /// Whether anybody sends what its rules want sent: the service, or the server that runs scripts.
+  var canSend: Bool { outgoing != nil || sieve != nil }
 }

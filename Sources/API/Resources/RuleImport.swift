@@ -51,11 +51,18 @@ extension Endpoints {
 }
 
 extension ImportedFilter {
-  /// Leaves out a rule that names what the account cannot have.
+  /// Leaves out a rule that names what the account cannot have, and what nobody can send.
   fileprivate mutating func check(_ known: AccountRules) {
+    if let rule, !known.account.canSend {
+      self.rule?.actions.removeAll(where: \.sends)
+      for (index, action) in rule.actions.enumerated() where action.sends {
+        notes.append(Note("/actions/\(index)", "The account has no outgoing server."))
+      }
+      if self.rule?.actions.isEmpty == true, !rule.actions.isEmpty, !rule.stops { self.rule = nil }
+    }
     guard let rule else { return }
     let faults = Faults()
-    RuleDecoding.check(rule, at: "", known, faults)
+    RuleDecoding.check(rule, at: "", known, isStored: true, faults)
     notes += faults.value.map { Note($0.pointer, $0.detail) }
     if !faults.isEmpty { self.rule = nil }
   }
@@ -65,7 +72,10 @@ extension ServiceError {
   /// A file of filters that cannot be read, with the places where that is so.
   fileprivate init(wrongFile error: FilterFileError) {
     self.init(wrongScript: error.faults)
-    message = ([error.reason] + error.faults.prefix(20).map(\.description)).joined(separator: "\n")
+    let places = error.faults.prefix(20).map(\.description)
+    // What is wrong with the file as a whole is said where that is known.
+    let isSaid = error.faults.contains { $0.message == error.reason }
+    message = ((isSaid ? [] : [error.reason]) + places).joined(separator: "\n")
   }
 }
 

@@ -55,7 +55,7 @@ extension Endpoints {
     }
     let known: [Rule]
     if let rules { known = rules } else { known = try await engine.accountRules(account).rules }
-    return simulation(try await engine.simulate(known, on: messages, of: account), known)
+    return simulation(try await engine.simulate(rules, on: messages, of: account), known)
   }
 
   /// The mailbox that the member `mailbox` names by id or role.
@@ -95,7 +95,7 @@ extension Endpoints {
 
   private func simulation(_ results: [SimulatedMessage], _ rules: [Rule]) -> HTTPResponse {
     var summary = RuleSummary()
-    for result in results { summary.count(result.run) }
+    for result in results { summary.count(result.run, sends: result.message == nil) }
     return .json { json in
       json.object { json in
         json.member("items") { json in
@@ -188,6 +188,7 @@ enum SimulationJSON {
       json.member("mailboxes") { $0.strings(disposition.mailboxes.map(\.text)) }
       json.member("addedKeywords") { $0.strings(disposition.addedKeywords) }
       json.member("removedKeywords") { $0.strings(disposition.removedKeywords) }
+      json.member("edited") { $0.bool(disposition.isEdited) }
       json.member("redirects") { $0.strings(disposition.redirects) }
       json.member("notifies") { $0.strings(disposition.notifications.map(\.address)) }
       json.member("replies") { $0.bool(disposition.reply != nil) }
@@ -202,6 +203,7 @@ enum SimulationJSON {
       json.member("copied") { $0.int(summary.copied) }
       json.member("discarded") { $0.int(summary.discarded) }
       json.member("marked") { $0.int(summary.marked) }
+      json.member("edited") { $0.int(summary.edited) }
       json.member("sent") { $0.int(summary.sent) }
     }
   }

@@ -31,7 +31,7 @@ extension Endpoints {
     let account = try call.accountID()
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
-    let rule = try await rule(body, call, account)
+    let rule = try await rule(body, call, account, isStored: true)
     let record = try await store.insertRule(
       rule.record,
       at: body["position"]?.intValue.map { Int($0) },
@@ -64,7 +64,13 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let (account, record) = try await rule(call)
     try call.preconditions().requireMatch(ETag(version: record.version))
-    let changed = try await rule(body, call, account, patching: try Rule(record))
+    let changed = try await rule(
+      body,
+      call,
+      account,
+      patching: try Rule(record),
+      isStored: true
+    )
     let updated = try await store.updateRule(
       record.id,
       of: account,
@@ -113,7 +119,8 @@ extension Endpoints {
     _ body: JSONValue,
     _ call: Call,
     _ account: ID<Account>,
-    patching base: Rule? = nil
+    patching base: Rule? = nil,
+    isStored: Bool = false
   ) async throws(ServiceError) -> Rule {
     let faults = Faults()
     let storable = StorableJSON(body)
@@ -125,7 +132,7 @@ extension Endpoints {
     let rule = decoding.rule(storable.value, patching: base)
     if let rule {
       let known = try await engine.accountRules(account)
-      decoding.check(rule, storable.value, known)
+      decoding.check(rule, storable.value, known, isStored: isStored)
     }
     try faults.check()
     guard let rule else { throw ServiceError(.invalidRequest, "The rule cannot be read.") }
@@ -184,6 +191,10 @@ extension Endpoints {
     let account = try call.accountID()
     try call.requireNoQuery()
     let source = try await sieve(call)
+    // A script of no rules says so in a comment; nothing at all is a mistake.
+    guard source.contains(where: { $0 > 0x20 }) else {
+      throw ServiceError(.unprocessable, "The script is empty; delete the rules to have none.")
+    }
     let rules: [Rule]
     switch ScriptReader.read(source) {
     case .ours(let read), .simple(let read): rules = read
@@ -199,13 +210,10 @@ extension Endpoints {
     let faults = Faults()
     let known = try await engine.accountRules(account)
     for (index, rule) in rules.enumerated() {
-      RuleDecoding.check(rule, at: "/rules/\(index)", known, faults)
+      RuleDecoding.check(rule, at: "/rules/\(index)", known, isStored: true, faults)
     }
     try faults.check()
     try await store.replaceRules(rules.map(\.record), of: account)
-    if try await store.activeScript(of: account) != nil {
-      try await engine.activateScript(nil, of: account)
-    }
     return .noContent
   }
 

@@ -26,7 +26,7 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
-    let name = object.string("name", .required, length: 1...512)
+    let name = object.string("name", .required)
     let content = object.string("content", .required, length: 0...ScriptJSON.longest)
     let activates = object.bool("isActive") ?? false
     object.finish()
@@ -66,8 +66,7 @@ extension Endpoints {
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
     let faults = Faults()
     var object = ObjectDecoder(body, faults: faults)
-    let name =
-      object.has("name") ? object.string("name", .required, length: 1...512) : nil
+    let name = object.has("name") ? object.string("name", .required) : nil
     let content =
       object.has("content")
       ? object.string("content", .required, length: 0...ScriptJSON.longest) : nil

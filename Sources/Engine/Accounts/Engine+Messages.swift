@@ -122,7 +122,7 @@ extension Engine {
       patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
       patch.removeMailboxes = [operation.mailbox]
     case "copy": patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
-    case "append":
+    case "append", "replace":
       throw ServiceError(.conflict, "This operation cannot be tried again; ask for it anew.")
     default: break
     }

@@ -32,11 +32,7 @@ struct MailboxTree {
     _ parent: ID<Mailbox>?,
     top: String
   ) throws(ServiceError) -> String {
-    let isLegal =
-      !name.isEmpty && name.utf8.count <= 200
-      && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
-      && !(delimiter.map { name.contains($0) } ?? false)
-    guard isLegal else {
+    guard Mailbox.isName(name, delimiter: delimiter) else {
       throw Self.invalid(
         "This is no name for a mailbox.",
         "/name",

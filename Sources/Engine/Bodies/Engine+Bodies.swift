@@ -32,7 +32,8 @@ extension Engine {
       filename: "\(id).eml",
       disposition: "attachment",
       length: length.map { Int($0) },
-      etag: "\"\(id)-raw\"",
+      // A rule may put other bytes in the place of those that are kept.
+      etag: place.blob.map { "\"\(id)-\($0)-raw\"" } ?? "\"\(id)-raw\"",
       produce: produce
     )
   }
@@ -69,7 +70,7 @@ extension Engine {
       disposition: part.disposition,
       // The sizes of what is kept here are ours, and count decoded bytes.
       length: part.encoding.isIdentity || place.blob != nil ? part.size : nil,
-      etag: "\"\(id)-\(partID)\"",
+      etag: place.blob.map { "\"\(id)-\($0)-\(partID)\"" } ?? "\"\(id)-\(partID)\"",
       produce: place.blob.map { keptPart(part, index, of: $0, account) }
         ?? producer(place, account, .part(path), decoding: part.encoding)
     )

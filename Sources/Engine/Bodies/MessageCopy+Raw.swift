@@ -18,7 +18,7 @@ extension MessageCopy {
       bodyStructure: Self.json { StructureJSON.write(tree: structure, to: &$0) },
       textBody: Self.ids(of: views.textBody),
       htmlBody: Self.ids(of: views.htmlBody),
-      preview: parsed.preview().withoutNUL
+      preview: parsed.preview(of: views).withoutNUL
     )
   }
 

@@ -1,4 +1,5 @@
 package import Bytes
+import Crypto
 import MIME
 package import Model
 import Net
@@ -58,6 +59,11 @@ extension Engine {
   }
 }
 
+extension EventLoopGroup {
+  /// Another loop than the current one, where there are several: what is busy reading would keep PostgreSQL waiting.
+  var another: EventLoop { loops.first { !$0.isCurrent } ?? next() }
+}
+
 extension EngineServices {
   /// A raw message, parsed and deflated, to be kept in `mailbox`.
   func delivery(
@@ -95,8 +101,28 @@ extension Delivery {
     _ receivedAt: Timestamp,
     into mailbox: ID<Mailbox>
   ) throws(ServiceError) {
-    let raw = LineEnds.canonical(raw)
-    let message = NewMessage(raw: raw, keywords: keywords, receivedAt: receivedAt)
-    self.init(message, try RawBlob(raw, leaves: message.leafRanges), into: mailbox)
+    try self.init(canonical: LineEnds.canonical(raw), keywords, receivedAt, into: mailbox)
+  }
+
+  /// The same of one whose lines end by CRLF already.
+  ///
+  /// With `readsTrace` it came when its topmost Received field says, unless that lies after `receivedAt`.
+  init(
+    canonical raw: [UInt8],
+    _ keywords: [String],
+    _ receivedAt: Timestamp,
+    readsTrace: Bool = false,
+    into mailbox: ID<Mailbox>
+  ) throws(ServiceError) {
+    let digest = Digest.sha256(raw)
+    let message = NewMessage(
+      raw: raw,
+      digest: digest,
+      keywords: keywords,
+      receivedAt: receivedAt,
+      readsTrace: readsTrace
+    )
+    let blob = try RawBlob(raw, digest: digest, leaves: message.leafRanges)
+    self.init(message, blob, into: mailbox)
   }
 }

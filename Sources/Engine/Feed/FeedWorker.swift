@@ -112,6 +112,7 @@ struct FeedWorker: Sendable {
           while try await services.store.trimFeed(olderThan: age, limit: limits.trimRows) {}
         }
         try await services.store.forgetDeadThreads()
+        try await services.store.expireRuleUndo()
       } catch {
         services.logger.debug("feed not trimmed", metadata: ["reason": "\(error.cause ?? "")"])
       }

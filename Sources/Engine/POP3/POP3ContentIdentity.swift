@@ -18,11 +18,13 @@ struct POP3ContentIdentity: Hashable, Sendable {
   private static let ownFields = ["received", "message-id"].map { Array($0.utf8) }
 
   /// The identity of a message whose lines end by CRLF, or of a header alone.
-  init(_ message: [UInt8]) {
+  ///
+  /// Whoever has the SHA-256 digest of all of it gives that.
+  init(_ message: [UInt8], digest whole: [UInt8]? = nil) {
     var header = Header()
     header.scan(message.span)
     if header.kept.isEmpty {
-      digest = Self.digest(message.span)
+      digest = whole.map { Array($0.prefix(Self.length)) } ?? Self.digest(message.span)
       headerDigest = header.isOwn ? Self.digest(message.span.extracting(0..<header.end)) : nil
       return
     }

@@ -1,3 +1,4 @@
+import Bytes
 import Logging
 import MailProtocols
 import MailTransport
@@ -13,10 +14,12 @@ import Store
 struct POP3Fetch {
   private let pass: POP3Pass
   private let queue: [POP3ListedMessage]
+  private let storingLoop: EventLoop
 
   init(_ pass: POP3Pass, _ queue: [POP3ListedMessage]) {
     self.pass = pass
     self.queue = queue
+    storingLoop = pass.services.group.another
   }
 
   /// A message as it came.
@@ -123,18 +126,33 @@ struct POP3Fetch {
   }
 
   private func rows(of batch: [Raw]) async throws -> [Prepared] {
-    let (now, inbox) = (services.now(), pass.inbox)
-    return try await services.group.blocking.run {
-      try batch.map { message in
-        let bytes = LineEnds.canonical(message.bytes)
-        let row = NewMessage(raw: bytes, keywords: [], receivedAt: now, readsTrace: true)
-        return Prepared(
-          listed: message.listed,
-          hasEnd: message.hasEnd,
-          identity: POP3ContentIdentity(bytes),
-          delivery: Delivery(row, try RawBlob(bytes, leaves: row.leafRanges), into: inbox)
-        )
-      }
+    let (now, inbox, blocking) = (services.now(), pass.inbox, services.group.blocking)
+    let middle = batch.count / 2
+    async let first = blocking.run { try Self.rows(of: batch[..<middle], now, inbox) }
+    async let second = blocking.run { try Self.rows(of: batch[middle...], now, inbox) }
+    return try await first + second
+  }
+
+  private static func rows(
+    of batch: ArraySlice<Raw>,
+    _ now: Timestamp,
+    _ inbox: ID<Mailbox>
+  ) throws -> [Prepared] {
+    try batch.map { message in
+      let bytes = LineEnds.canonical(message.bytes)
+      let delivery = try Delivery(
+        canonical: bytes,
+        [],
+        now,
+        readsTrace: true,
+        into: inbox
+      )
+      return Prepared(
+        listed: message.listed,
+        hasEnd: message.hasEnd,
+        identity: POP3ContentIdentity(bytes, digest: delivery.blob.digest),
+        delivery: delivery
+      )
     }
   }
 
@@ -164,7 +182,11 @@ struct POP3Fetch {
       new.append(message)
     }
     guard !new.isEmpty else { return }
-    let outcomes = await services.deliveries.deliver(new.map(\.delivery), to: pass.account)
+    let (deliveries, line, account) = (new.map(\.delivery), services.deliveries, pass.account)
+    // On another loop than the server's: that one is busy for as long as the server sends, and PostgreSQL would wait for it.
+    let outcomes = await withTaskExecutorPreference(storingLoop) {
+      await line.deliver(deliveries, to: account)
+    }
     for (message, outcome) in zip(new, outcomes) {
       switch outcome {
       case .success:

@@ -30,6 +30,8 @@ final class POP3Pass: @unchecked Sendable {  // Confined to the loop of its clie
   var ledger = POP3Ledger([], [])
   /// Whether headers are asked for; no more once the connection broke over it.
   var usesTop = true
+  /// Whether the list tells sizes.
+  private var hasSizes = false
   /// Whether the session brought nothing new before it broke off, or the server refused the rest.
   private(set) var isStuck = false
   /// The messages that are longer than any may be, by `name(of:)`.
@@ -67,13 +69,22 @@ final class POP3Pass: @unchecked Sendable {  // Confined to the loop of its clie
 
   /// Fetches what is new; does nothing where the list is the one that `last` left settled.
   func run(after last: Outcome?) async throws -> Outcome {
-    let list = try await client.messages().messages
+    let first = last == nil ? try await services.store.serverMessages(of: account) : nil
+    // Of a mailbox that nothing is known of, all will be fetched: their sizes are asked for at once.
+    hasSizes = first?.isEmpty ?? false
+    let list = try await client.messages(withSizes: hasSizes).messages
     let fingerprint = Self.fingerprint(list)
     if let last, let settled = last.settled, settled == fingerprint {
       _ = await client.quit()
       return last
     }
-    ledger = POP3Ledger(try await services.store.serverMessages(of: account), list)
+    let known: [ServerMessage]
+    if let first {
+      known = first
+    } else {
+      known = try await services.store.serverMessages(of: account)
+    }
+    ledger = POP3Ledger(known, list)
     do {
       try await fetch()
       isStuck = (refused > 0 || hasLeft) && stored == 0
@@ -98,24 +109,30 @@ final class POP3Pass: @unchecked Sendable {  // Confined to the loop of its clie
   private func fetch() async throws {
     let left = try await identified(ledger.candidates)
     guard !left.isEmpty else { return }
-    // Only now, since servers may have to read every message to know its size.
-    let sized = try await client.messages(withSizes: true).messages
-    let octets = Dictionary(
-      sized.lazy.map { ($0.number, $0.octets) },
-      uniquingKeysWith: { first, _ in first }
-    )
-    let queue = left.map { candidate in
-      POP3ListedMessage(
-        number: candidate.number,
-        uniqueID: candidate.uniqueID,
-        ordinal: candidate.ordinal,
-        octets: octets[candidate.number] ?? nil
-      )
-    }.filter { !isTooLong($0) }
+    let queue = try await sized(left).filter { !isTooLong($0) }
     let first = queue.isEmpty ? 0 : start % queue.count
     // The search index, which reads every message that is stored, leaves a download the machine.
     try await services.store.firstSyncs.during {
       try await POP3Fetch(self, Array(queue[first...] + queue[..<first])).run()
+    }
+  }
+
+  /// The same messages with their sizes.
+  private func sized(_ messages: [POP3ListedMessage]) async throws -> [POP3ListedMessage] {
+    guard !hasSizes else { return messages }
+    // Only now, since servers may have to read every message to know its size.
+    let listed = try await client.messages(withSizes: true).messages
+    let octets = Dictionary(
+      listed.lazy.map { ($0.number, $0.octets) },
+      uniquingKeysWith: { first, _ in first }
+    )
+    return messages.map { message in
+      POP3ListedMessage(
+        number: message.number,
+        uniqueID: message.uniqueID,
+        ordinal: message.ordinal,
+        octets: octets[message.number] ?? nil
+      )
     }
   }
 

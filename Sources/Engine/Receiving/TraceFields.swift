@@ -47,8 +47,8 @@ enum TraceFields {
 
   /// Whether a message has been through too many hosts.
   static func isLooping(_ message: [UInt8]) -> Bool {
-    let header = MessageParser.parse(Array(message.prefix(headerBytes))).header
-    return header.fields.count { header.name(of: $0).lowercased() == "received" } > hopLimit
+    let header = HeaderFields(parsing: Array(message.prefix(headerBytes)))
+    return header.all("received").count > hopLimit
   }
 
   /// As much of a message as is looked at for its hops.

@@ -14,7 +14,7 @@ extension Engine {
   ) async throws(ServiceError) -> JobRecord {
     let known = try await services.accountRules(account)
     let rules = known.rules.filter { rule in
-      guard let only else { return rule.isEnabled }
+      guard let only else { return rule.isEnabled && rule.trigger.appliesToStoredMail }
       return rule.id.map { only.contains($0) } ?? false
     }.map { rule in
       // What is named runs, also where it is switched off for new mail.

@@ -16,7 +16,7 @@ package struct AccountRules: Sendable {
   package var state: FeedState
 
   /// Extensions whose actions the service does not carry out: it has taken a message when its rules run.
-  private static let withoutHands = ["reject", "ereject", "editheader"]
+  private static let withoutHands = ["reject", "ereject"]
 
   /// What scripts can do at the account's server, as it advertises.
   package var target: ScriptTarget {
@@ -27,7 +27,9 @@ package struct AccountRules: Sendable {
       mailboxes: namedMailboxes,
       ownAddresses: account.ownAddresses,
       lists: lists,
-      canSend: account.outgoing != nil
+      canSend: account.outgoing != nil,
+      serverSends: account.sieve != nil,
+      canEditHeaders: account.canReplaceMessages
     )
   }
 
@@ -62,6 +64,13 @@ package struct AccountRules: Sendable {
 }
 
 extension Account {
+  /// Whether a message can be another and stay the same: not where a server keeps to itself where it puts what it is given.
+  ///
+  /// What a server can do is not known before it was asked.
+  var canReplaceMessages: Bool {
+    incoming.kind.hasLocalMailboxes || capabilities.isEmpty || capabilities.contains("UIDPLUS")
+  }
+
   /// The addresses that are the account's own, its first, each once.
   package var ownAddresses: [String] {
     var addresses: [String] = []

@@ -44,9 +44,13 @@ struct RuleBatches {
     _ hands: RuleHands,
     _ reader: RuleMessageReader
   ) -> RulePlan {
-    RulePlan(rules.rules, account: account, now: services.now(), reader: reader) {
-      try await hands.makeMailbox($0, of: $1)
-    }
+    RulePlan(
+      rules.rules,
+      account: account,
+      now: services.now(),
+      reader: reader,
+      hands: hands
+    )
   }
 
   /// Messages as far as the rules look at them; those that are gone are left out.
@@ -63,10 +67,11 @@ struct RuleBatches {
     var effects: [(message: ID<Message>, effect: RuleEffect)] = []
     for stored in messages {
       let run = RuleRun(rules, on: stored.message, now: now, explains: false)
-      summary.count(run)
+      summary.count(run, sends: false)
       guard !run.matched.isEmpty else { continue }
       let effect = try await plan.effect(of: run, on: stored, in: stored.mailboxes, sends: false)
-      effects.append((stored.id, effect))
+      // What looks at the same mail again and again tells of what it did, not of what it found done.
+      if effect.changes(stored) { effects.append((stored.id, effect)) }
     }
     return effects
   }
@@ -79,5 +84,14 @@ struct RuleBatches {
     account.mailboxes = try await services.store.mailboxes(of: account.account.id).mailboxes
     reader = Self.reader(account, services, hands)
     plan = Self.plan(rules, account, services, hands, reader)
+  }
+}
+
+extension RuleEffect {
+  /// Whether a message is another after it, or elsewhere.
+  fileprivate func changes(_ stored: StoredRuleMessage) -> Bool {
+    destroys || rewrite != nil || !patch.addKeywords.isEmpty || !patch.removeKeywords.isEmpty
+      || !Set(patch.addMailboxes).isSubset(of: stored.mailboxes)
+      || !Set(patch.removeMailboxes).isDisjoint(with: stored.mailboxes)
   }
 }

@@ -15,12 +15,12 @@ struct RuleHands: Sendable {
     return engine
   }
 
-  /// Reads a message, or its header alone.
+  /// Reads a message, or its header alone, as far as it may be long; and whether it is longer.
   func read(
     _ message: ID<Message>,
     _ section: RuleMessageReader.RuleSection,
     of account: ID<Account>
-  ) async throws -> [UInt8] {
+  ) async throws -> (bytes: [UInt8], isTruncated: Bool) {
     let engine = try present()
     let limit =
       section == .header ? MIMELimits().headerBytes : engine.services.configuration.messageBytes
@@ -28,7 +28,22 @@ struct RuleHands: Sendable {
       section == .header
       ? try await engine.openHeader(message, of: account)
       : try await engine.openRaw(message, of: account)
-    return try await source.collect(upTo: limit).bytes
+    return try await source.collect(upTo: limit)
+  }
+
+  /// A raw message, parsed and deflated, to be kept in `mailbox`.
+  func delivery(
+    of raw: [UInt8],
+    into mailbox: ID<Mailbox>,
+    keywords: [String] = []
+  ) async throws -> Delivery {
+    let services = try present().services
+    return try await services.delivery(
+      of: raw,
+      into: mailbox,
+      keywords: keywords,
+      receivedAt: services.now()
+    )
   }
 
   /// The mailbox of a path, made where it is missing, with those above it.

@@ -172,7 +172,8 @@ extension RuleSummary {
   private static var names: [(name: String, path: WritableKeyPath<RuleSummary, Int>)] {
     [
       ("messages", \.messages), ("matched", \.matched), ("moved", \.moved),
-      ("copied", \.copied), ("discarded", \.discarded), ("marked", \.marked), ("sent", \.sent),
+      ("copied", \.copied), ("discarded", \.discarded), ("marked", \.marked), ("edited", \.edited),
+      ("sent", \.sent),
     ]
   }
 

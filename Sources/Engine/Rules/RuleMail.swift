@@ -21,8 +21,11 @@ struct RuleMail {
   let now: Timestamp
 
   /// A message as it goes on to another address (RFC 5228 §4.2), unless it has been through here, or would stay here.
+  ///
+  /// With `edited` it goes on as that: changed by a rule or a script.
   func redirected(
     _ raw: [UInt8],
+    as edited: [UInt8]? = nil,
     to address: String,
     envelope: ScriptEnvelope
   ) -> Outgoing<NewSubmission> {
@@ -33,7 +36,10 @@ struct RuleMail {
     redirect.message = nil
     return .mail(
       submission(
-        redirect.outgoing(raw, for: ScriptEnvelope(from: envelope.from, to: account.email)),
+        redirect.outgoing(
+          edited ?? raw,
+          for: ScriptEnvelope(from: envelope.from, to: account.email)
+        ),
         // What has no return path must not get one: its bounce would be answered.
         from: envelope.from.isEmpty ? "" : account.email,
         to: address,

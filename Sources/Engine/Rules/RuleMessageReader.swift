@@ -10,14 +10,14 @@ struct RuleMessageReader {
   let account: AccountRules
   let store: Store
   /// Reads a section of a message, wherever it is.
-  let read: @Sendable (ID<Message>, RuleSection, ID<Account>) async throws -> [UInt8]
+  let read: Read
   /// What conditions may call each mailbox, in lower case.
   private let mailboxNames: [ID<Mailbox>: [String]]
 
   init(
     account: AccountRules,
     store: Store,
-    read: @escaping @Sendable (ID<Message>, RuleSection, ID<Account>) async throws -> [UInt8]
+    read: @escaping Read
   ) {
     self.account = account
     self.store = store
@@ -29,6 +29,12 @@ struct RuleMessageReader {
       }
     ) { first, _ in first }
   }
+
+  /// The bytes of a section, and whether there are more than are read.
+  typealias Read =
+    @Sendable (ID<Message>, RuleSection, ID<Account>) async throws -> (
+      bytes: [UInt8], isTruncated: Bool
+    )
 
   /// How much of a message has to be read.
   enum RuleSection: Sendable {
@@ -65,9 +71,11 @@ struct RuleMessageReader {
     _ envelope: DeliveryEnvelope?
   ) async throws -> StoredRuleMessage {
     var message: RuleMessage
+    var isTruncated = false
     let unknown = ScriptEnvelope(from: "", to: "")
     if needs.body {
-      let raw = try await read(row.id, .message, account.account.id)
+      let raw: [UInt8]
+      (raw, isTruncated) = try await read(row.id, .message, account.account.id)
       message = RuleMessage(
         MessageParser.parse(raw),
         envelope: unknown,
@@ -76,7 +84,7 @@ struct RuleMessageReader {
     } else {
       let header: HeaderFields
       if needs.wholeHeader || !needs.fields.isSubset(of: KeptHeader.fields(of: row)) {
-        header = HeaderFields(parsing: try await read(row.id, .header, account.account.id))
+        header = HeaderFields(parsing: try await read(row.id, .header, account.account.id).bytes)
       } else {
         header = KeptHeader.header(of: row, needs.fields)
       }
@@ -96,7 +104,13 @@ struct RuleMessageReader {
       message.mailboxNames.formUnion(mailboxNames[mailbox] ?? [])
     }
     if needs.envelope { message.envelope = self.envelope(of: message.header, envelope) }
-    return StoredRuleMessage(id: row.id, message: message, mailboxes: row.mailboxes)
+    return StoredRuleMessage(
+      id: row.id,
+      message: message,
+      mailboxes: row.mailboxes,
+      isHereAlone: row.isHereAlone,
+      isTruncated: isTruncated
+    )
   }
 
   /// The envelope that a message came in, or what its header tells of it.
@@ -116,11 +130,22 @@ struct RuleMessageReader {
   }
 }
 
+extension AccountRules {
+  /// Whether a message can go into a mailbox: not where a server has the one and no more the other.
+  func takes(_ stored: StoredRuleMessage, into mailbox: ID<Mailbox>) -> Bool {
+    stored.isHereAlone || !mailboxes.contains { $0.id == mailbox && $0.isLocal }
+  }
+}
+
 /// A stored message as rules see it, and where it is.
 struct StoredRuleMessage {
   var id: ID<Message>
   var message: RuleMessage
   var mailboxes: [ID<Mailbox>]
+  /// Whether no server has it.
+  var isHereAlone: Bool
+  /// Whether the message is longer than what was read of it.
+  var isTruncated = false
 }
 
 /// The header of a message as far as it is kept with every message, wherever that is.

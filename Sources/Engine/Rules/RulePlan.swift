@@ -13,8 +13,7 @@ struct RulePlan {
   let reader: RuleMessageReader
   /// The envelope that the message came in; nil where only its header can tell.
   var envelope: DeliveryEnvelope?
-  /// Makes a mailbox of this path, with those above it.
-  let makeMailbox: @Sendable (String, ID<Account>) async throws -> ID<Mailbox>
+  let hands: RuleHands
   /// The mailboxes of the names that were looked up; nil for a name that none has.
   private var found: [RuleAction.MailboxName: ID<Mailbox>?] = [:]
   /// Whether a mailbox was made.
@@ -27,13 +26,13 @@ struct RulePlan {
     account: AccountRules,
     now: Timestamp,
     reader: RuleMessageReader,
-    makeMailbox: @escaping @Sendable (String, ID<Account>) async throws -> ID<Mailbox>
+    hands: RuleHands
   ) {
     self.rules = rules
     self.account = account
     self.now = now
     self.reader = reader
-    self.makeMailbox = makeMailbox
+    self.hands = hands
     actions = rules.map { .array($0.actions.map(\.json)) }
   }
 
@@ -53,6 +52,10 @@ struct RulePlan {
     for name in disposition.mailboxes {
       guard let target = try await mailbox(name) else {
         refused += places(of: name, run).map { RefusedAction($0, .noMailbox) }
+        continue
+      }
+      guard account.takes(stored, into: target) else {
+        refused += places(of: name, run).map { RefusedAction($0, .detachedMailbox) }
         continue
       }
       if !targets.contains(target) { targets.append(target) }
@@ -82,8 +85,34 @@ struct RulePlan {
       effect.patch.addMailboxes = targets
       effect.patch.removeMailboxes = sources.filter { !targets.contains($0) }
     }
+    if disposition.isEdited, !effect.destroys {
+      effect.rewrite = try await rewrite(run, stored, &refused)
+    }
     addMatches(run, refused, to: &effect)
     return effect
+  }
+
+  /// The message with the header that it has in the end; nil where it cannot be read whole.
+  private func rewrite(
+    _ run: RuleRun,
+    _ stored: StoredRuleMessage,
+    _ refused: inout [RefusedAction]
+  ) async throws -> MessageRewrite? {
+    let raw = try await reader.read(stored.id, .message, account.account.id)
+    guard !raw.isTruncated, let edited = Self.edited(raw.bytes, by: run.edits),
+      let mailbox = stored.mailboxes.first
+    else {
+      refused += run.editPlaces.map { RefusedAction($0, .tooLong) }
+      return nil
+    }
+    return MessageRewrite(try await hands.delivery(of: edited, into: mailbox))
+  }
+
+  /// A message with its header changed; nil where that is longer than was read.
+  private static func edited(_ raw: [UInt8], by edits: some Sequence<HeaderEdit>) -> [UInt8]? {
+    let message = MessageParser.parse(raw)
+    let header = edits.reduce(message.header) { $1.applied(to: $0) ?? $0 }
+    return message.message(with: header)
   }
 
   /// The actions of rules that matched which put the message into a mailbox.
@@ -105,6 +134,11 @@ struct RulePlan {
     for index in run.matched {
       guard let id = rules[index].id else { continue }
       if index == run.replyPlace?.rule { effect.reply?.match = effect.matches.count }
+      if let edited = run.editPlaces.first(where: { $0.rule == index }) {
+        effect.rewrite?.refusals.append(
+          (effect.matches.count, RefusedAction(edited, .severalMailboxes).json)
+        )
+      }
       effect.matches.append(
         RuleEffect.Match(
           rule: id,
@@ -127,12 +161,18 @@ struct RulePlan {
     let mail = RuleMail(account: account.account, now: now)
     let section: RuleMessageReader.RuleSection =
       disposition.redirects.isEmpty ? .header : .message
-    let raw = try await reader.read(id, section, account.account.id)
+    let (raw, isTruncated) = try await reader.read(id, section, account.account.id)
     let header = HeaderFields(parsing: raw)
     // The header that the rules saw may not have been whole.
     let envelope = reader.envelope(of: header, envelope)
-    for (address, place) in zip(disposition.redirects, run.redirectPlaces) {
-      switch mail.redirected(raw, to: address, envelope: envelope) {
+    for (index, address) in disposition.redirects.enumerated() {
+      let place = run.redirectPlaces[index]
+      let edits = run.edits.prefix(run.editsOfRedirects[index])
+      guard !isTruncated, let sent = edits.isEmpty ? raw : Self.edited(raw, by: edits) else {
+        refused.append(RefusedAction(place, .tooLong))
+        continue
+      }
+      switch mail.redirected(raw, as: sent, to: address, envelope: envelope) {
       case .mail(let submission): effect.submissions.append(submission)
       case .refused(let reason): refused.append(RefusedAction(place, reason))
       }
@@ -158,11 +198,11 @@ struct RulePlan {
     if let known = found[name] { return known }
     let mailbox: ID<Mailbox>?
     switch name.find(in: account.namedMailboxes) {
-    case .unknown: mailbox = nil
+    case .unknown, .impossible: mailbox = nil
     case .existing(let found): mailbox = ID<Mailbox>(text: found.id)
     case .missing(let path):
       do {
-        mailbox = try await makeMailbox(path, account.account.id)
+        mailbox = try await hands.makeMailbox(path, of: account.account.id)
         hasMadeMailboxes = true
       } catch let error as ServiceError where error.code == .invalidRequest {
         mailbox = nil  // No mailbox can have the name.

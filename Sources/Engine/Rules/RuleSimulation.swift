@@ -23,13 +23,15 @@ package struct RuleSummary: Sendable, Equatable {
   package var discarded = 0
   /// How many gain or lose keywords.
   package var marked = 0
-  /// How many are sent on or answered, where the rules run on new mail.
+  /// How many have another header in the end.
+  package var edited = 0
+  /// How many are sent on or answered; of stored mail none is.
   package var sent = 0
 
   package init() {}
 
-  /// Counts one message.
-  package mutating func count(_ run: RuleRun) {
+  /// Counts one message, of which nothing is sent on unless `sends`.
+  package mutating func count(_ run: RuleRun, sends: Bool) {
     let disposition = run.disposition
     messages += 1
     if !run.matched.isEmpty { matched += 1 }
@@ -41,19 +43,38 @@ package struct RuleSummary: Sendable, Equatable {
       copied += 1
     }
     if !disposition.addedKeywords.isEmpty || !disposition.removedKeywords.isEmpty { marked += 1 }
-    if disposition.sends { sent += 1 }
+    if disposition.isEdited { edited += 1 }
+    if sends, disposition.sends { sent += 1 }
+  }
+}
+
+extension Rule.Trigger {
+  /// Whether such a rule runs on stored mail where nothing else is said: those for what is sent, and for a time, do not.
+  var appliesToStoredMail: Bool { self == .delivery || self == .stored }
+}
+
+extension [Rule] {
+  /// The same, of which only those are enabled whose trigger is among these.
+  package func enabled(for isMeant: (Rule.Trigger) -> Bool) -> [Rule] {
+    map { rule in
+      var rule = rule
+      rule.isEnabled = rule.isEnabled && isMeant(rule.trigger)
+      return rule
+    }
   }
 }
 
 extension Engine {
   /// What the account's rules, or others in their place, would do with stored messages; nothing is done.
+  ///
+  /// Of the account's rules those run that `runRules` runs.
   package func simulate(
     _ rules: [Rule]?,
     on messages: [ID<Message>],
     of account: ID<Account>
   ) async throws(ServiceError) -> [SimulatedMessage] {
     var known = try await services.accountRules(account)
-    if let rules { known.rules = rules }
+    known.rules = rules ?? known.rules.enabled(for: \.appliesToStoredMail)
     let hands = RuleHands(self)
     let reader = RuleMessageReader(account: known, store: store) {
       try await hands.read($0, $1, of: $2)
@@ -82,7 +103,7 @@ extension Engine {
   ) async throws(ServiceError) -> SimulatedMessage {
     let known = try await services.accountRules(account)
     let now = services.now()
-    let reader = RuleMessageReader(account: known, store: store) { _, _, _ in [] }
+    let reader = RuleMessageReader(account: known, store: store) { _, _, _ in ([], false) }
     let parsed = MessageParser.parse(LineEnds.canonical(raw))
     var message = RuleMessage(
       parsed,
@@ -94,7 +115,8 @@ extension Engine {
         mailbox.id.description, "inbox", mailbox.name.lowercased(), mailbox.path.lowercased(),
       ]
     }
-    let run = RuleRun(rules ?? known.rules, on: message, context: known.context(at: now))
+    let meant = rules ?? known.rules.enabled { $0 == .delivery }
+    let run = RuleRun(meant, on: message, context: known.context(at: now))
     return SimulatedMessage(message: nil, run: run)
   }
 }

@@ -16,6 +16,8 @@ final class RuleWorker: Sendable {
   static let runKind = "runRules"
   static let undoKind = "undoRules"
   static let kinds = [runKind, undoKind]
+  /// How long mail may gather between what wakes the rules and their look at it.
+  private static let gap: Duration = .milliseconds(10)
 
   private let loop: EventLoop
   private let services: EngineServices
@@ -54,7 +56,17 @@ final class RuleWorker: Sendable {
           deadline = .now + .seconds(1)
         }
         _ = await signal.wait(until: deadline, on: loop)
+        await gather()
       }
+    }
+  }
+
+  /// Lets mail that comes in by the hundred gather: each look asks the database three times.
+  private func gather() async {
+    do throws(NetError) {
+      try await loop.sleep(until: .after(Self.gap))
+    } catch {
+      return  // Cancelled; the caller's loop ends.
     }
   }
 
@@ -184,9 +196,7 @@ final class RuleWorker: Sendable {
     }
     if let script, arrival.trigger == .delivery {
       guard script.record.activatedAt <= arrival.at else { return RuleEffect() }
-      return try await script.effect(of: arrival, reader) {
-        try await hands.makeMailbox($0, of: $1)
-      }
+      return try await script.effect(of: arrival, reader, hands)
     }
     let rules = known.rules(for: arrival)
     guard !rules.rules.isEmpty else { return RuleEffect() }
@@ -200,9 +210,7 @@ final class RuleWorker: Sendable {
     else { return RuleEffect() }
     let run = RuleRun(rules, on: message.message, now: now, explains: false)
     guard !run.matched.isEmpty else { return RuleEffect() }
-    var plan = RulePlan(rules.rules, account: account, now: now, reader: reader) {
-      try await hands.makeMailbox($0, of: $1)
-    }
+    var plan = RulePlan(rules.rules, account: account, now: now, reader: reader, hands: hands)
     plan.envelope = arrival.envelope
     let role = arrival.trigger == .outbound ? "sent" : "inbox"
     let sources = account.mailboxes.filter { $0.role == role }.map(\.id)

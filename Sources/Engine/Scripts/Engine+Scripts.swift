@@ -75,7 +75,7 @@ extension Engine {
     let account = try await requireAccount(id)
     guard account.sieve == nil else {
       return try await atServer(account) {
-        try await $0.create(name, content, activates: activates)
+        try await $0.create(name, content, activates: activates, claim: claim)
       }
     }
     try await check(content, of: id)

@@ -45,7 +45,8 @@ struct ScriptPublisher {
         {
           return
         }
-        try await publish(known, by: client, replaces: false)
+        // Where the answer to the last attempt was lost, what it was told still holds.
+        try await publish(known, by: client, replaces: record.replaces)
       }
     }
   }
@@ -76,6 +77,7 @@ struct ScriptPublisher {
   func publish(_ account: ID<Account>, replaces: Bool) async throws {
     try await services.publishing[account].withLock {
       var known = try await services.accountRules(account)
+      try await store.setReplacing(replaces, of: account)
       try await connected(&known) { client, known in
         try await publish(known, by: client, replaces: replaces)
       }

@@ -49,7 +49,7 @@ struct ScriptRunner {
   func effect(
     of arrival: RuleArrival,
     _ reader: RuleMessageReader,
-    _ makeMailbox: @escaping @Sendable (String, ID<Account>) async throws -> ID<Mailbox>
+    _ hands: RuleHands
   ) async throws -> RuleEffect {
     var needs = RuleNeeds()
     needs.wholeHeader = true
@@ -70,8 +70,8 @@ struct ScriptRunner {
       account: account,
       now: now,
       envelope: stored.message.envelope,
-      raw: stored.message.parsed?.bytes,
-      makeMailbox: makeMailbox
+      raw: stored.message.parsed,
+      hands: hands
     )
     var (effect, refused) = try await plan.effect(of: outcome, on: stored)
     effect.script = plan.log(of: outcome).map {
@@ -79,7 +79,7 @@ struct ScriptRunner {
         script: record.id,
         name: record.name,
         actions: $0,
-        refused: .array(refused.map(\.json))
+        refused: refused.map(\.json)
       )
     }
     if let error = outcome.error {

@@ -29,13 +29,15 @@ struct ServerScripts {
   func create(
     _ name: String,
     _ content: [UInt8],
-    activates: Bool
+    activates: Bool,
+    claim: IdempotencyClaim?
   ) async throws -> ScriptRecord {
     // PUTSCRIPT would overwrite it.
     guard try await !client.listScripts().contains(where: { $0.name == name }) else {
       throw ServiceError(.conflict, "There is a script of this name.")
     }
     if activates { try await requireNoRules() }
+    try await store.settle(claim)
     try await put(name, content)
     if activates { try await client.setActive(name) }
     return try await show(name, content)

@@ -7,10 +7,11 @@ enum ServiceScript {
   /// What the script is called that was put in the place of rules.
   static let nameInPlaceOfRules = "rules"
 
-  /// Extensions that cannot be carried out once a message is stored, or only in part.
-  static let withoutHands: Set = [
-    "ereject", "editheader", "replace", "enclose", "fcc", "redirect-dsn",
-  ]
+  /// Extensions that the service does not carry out.
+  ///
+  /// It has taken a message when its script runs, and `ereject` must not be there where nothing is refused in SMTP (RFC 5429
+  /// §2.1). What is sent goes by servers that need not have DSN, and is queued without its parameters.
+  static let withoutHands: Set = ["ereject", "redirect-dsn"]
 
   /// The commands that send anything.
   private static let senders: Set = ["redirect", "vacation", "notify", "reject"]

@@ -103,7 +103,14 @@ extension NewMessage {
   /// The row for a raw message that is kept here and on its way to the server.
   ///
   /// With `readsTrace` it came when its topmost Received field says, unless that lies after `receivedAt`.
-  init(raw: [UInt8], keywords: [String], receivedAt: Timestamp, readsTrace: Bool = false) {
+  /// `digest` is SHA-256 of the message.
+  init(
+    raw: [UInt8],
+    digest: [UInt8],
+    keywords: [String],
+    receivedAt: Timestamp,
+    readsTrace: Bool = false
+  ) {
     let message = MessageParser.parse(raw)
     let header = message.header
     let receivedAt = readsTrace ? min(header.traceTime ?? receivedAt, receivedAt) : receivedAt
@@ -112,7 +119,7 @@ extension NewMessage {
     let messageIDs = header.messageIDs("Message-ID") ?? []
     let structure = message.bodyStructure
     let views = BodyViews(of: structure)
-    let identity = Array(Digest.sha256(raw).prefix(16))
+    let subject = header.text("Subject")
     self.init(
       uid: nil,
       keywords: keywords.sorted(),
@@ -120,7 +127,7 @@ extension NewMessage {
       // INTERNALDATE counts seconds: once it is appended the message must not change its place in a list.
       receivedAt: Timestamp(seconds: receivedAt.seconds),
       size: Int64(raw.count),
-      identity: identity,
+      identity: Array(digest.prefix(16)),
       sentAt: header.date("Date").map { Timestamp(seconds: $0.seconds) },
       hasAttachment: views.hasAttachment
     )
@@ -128,9 +135,9 @@ extension NewMessage {
       messageID: messageIDs.first,
       inReplyTo: inReplyTo,
       references: references,
-      subject: { [UInt8]((header.text("Subject") ?? "").utf8) }
+      subject: { [UInt8]((subject ?? "").utf8) }
     )
-    columns.text(.subject, header.text("Subject")?.withoutNUL)
+    columns.text(.subject, subject?.withoutNUL)
     columns.write(
       addresses: MessageAddresses(header),
       messageIDs: messageIDs,
@@ -139,7 +146,7 @@ extension NewMessage {
     )
     columns.write(structure, views)
     leafRanges = structure.leaves.compactMap(\.range)
-    columns.text(.preview, message.preview().withoutNUL)
+    columns.text(.preview, message.preview(of: views).withoutNUL)
   }
 }
 

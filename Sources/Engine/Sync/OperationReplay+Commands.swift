@@ -8,7 +8,7 @@ import Store
 
 extension OperationReplay {
   /// An intent and the UID that its message has on the server.
-  private struct Target {
+  struct Target {
     var operation: OperationRecord
     var uid: UID
   }
@@ -75,7 +75,7 @@ extension OperationReplay {
   ///
   /// - Returns: Whether they are gone.
   @discardableResult
-  private func removeSources(_ uids: UIDSet) async throws -> Bool {
+  func removeSources(_ uids: UIDSet) async throws -> Bool {
     if try await client.removeCopied(uids) { return true }
     return try await client.expungeUnlessOthersDeleted(uids)
   }
@@ -220,7 +220,7 @@ extension OperationReplay {
   /// Opens `mailbox` and finds there what an APPEND or a COPY of `operation` made.
   ///
   /// A message that was known before the intent was made is not it, however equal it is.
-  private func findCopy(of operation: OperationRecord, in mailbox: Mailbox) async throws -> UID? {
+  func findCopy(of operation: OperationRecord, in mailbox: Mailbox) async throws -> UID? {
     try await client.select(mailbox.imapName)
     let equal = try await search.matches(operation)
     guard !equal.isEmpty, client.uidValidity == mailbox.uidValidity else { return equal.first }
@@ -246,7 +246,7 @@ extension OperationReplay {
   ///
   /// An intent whose message is gone is refused with `goneReason`, or done where there is none: a
   /// move's message was moved by somebody else and is found where it is now by the next sync.
-  private func targets(
+  func targets(
     of group: [OperationRecord],
     in mailbox: Mailbox,
     goneReason: String?
@@ -291,5 +291,5 @@ extension OperationReplay {
 
 extension OperationRecord {
   /// Whether it was under way before, so that the server may have done it.
-  fileprivate var wasTried: Bool { attempts > 0 || state == "running" }
+  var wasTried: Bool { attempts > 0 || state == "running" }
 }

@@ -137,6 +137,7 @@ struct OperationReplay {
       try await transfer(group, from: mailbox, to: target)
     case "delete": try await delete(group, mailbox)
     case "release": try await release(group, mailbox)
+    case "replace": try await replace(first, mailbox)
     default: try await append(first, mailbox)
     }
   }
@@ -204,7 +205,7 @@ struct OperationReplay {
 extension OperationRecord {
   /// Whether one command can carry out both.
   fileprivate func goesWith(_ other: OperationRecord) -> Bool {
-    kind == other.kind && kind != "append" && mailbox == other.mailbox
+    kind == other.kind && !["append", "replace"].contains(kind) && mailbox == other.mailbox
       && targetMailbox == other.targetMailbox && addKeywords == other.addKeywords
       && removeKeywords == other.removeKeywords
   }

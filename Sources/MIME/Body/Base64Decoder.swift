@@ -17,6 +17,29 @@ package struct Base64Decoder: Sendable {
   /// A decoder that has read nothing.
   package init() {}
 
+  /// How many bytes `text` decodes to, counted without decoding them.
+  package static func decodedSize(of text: Span<UInt8>) -> Int {
+    let values = Self.values
+    var size = 0
+    // Of the groups since the last padding.
+    var digits = 0
+    for index in text.indices {
+      let byte = text[index]
+      if values[Int(byte)] < 64 {
+        digits += 1
+      } else if byte == 0x3D {
+        size += decodedSize(digits: digits)
+        digits = 0
+      }
+    }
+    return size + decodedSize(digits: digits)
+  }
+
+  /// A group that is cut short holds a byte less than it has digits.
+  private static func decodedSize(digits: Int) -> Int {
+    digits / 4 * 3 + max(digits % 4 - 1, 0)
+  }
+
   /// Decodes a chunk, appending to `output`.
   package mutating func receive(_ chunk: Span<UInt8>, into output: inout [UInt8]) {
     output.reserveCapacity(output.count + chunk.count / 4 * 3 + 3)

@@ -2,20 +2,6 @@
 ///
 /// It comes from a parsed message or from a server's BODYSTRUCTURE. Embedded messages are leaves.
 package struct BodyPart: Hashable, Sendable {
-  /// A field of the part's header, its value raw.
-  package struct Field: Hashable, Sendable {
-    /// The name as the message spells it.
-    package var name: String
-    /// The value in RFC 8621's raw form.
-    package var value: String
-
-    /// A field of a name and a raw value.
-    package init(name: String, value: String) {
-      self.name = name
-      self.value = value
-    }
-  }
-
   /// The IMAP section number, such as `1.2`; nil exactly where the part is a multipart.
   package var partID: String?
   /// Bytes of content: decoded where `isSizeDecoded`, else as transferred.
@@ -42,8 +28,6 @@ package struct BodyPart: Hashable, Sendable {
   package var subParts: [BodyPart]?
   /// Where the encoded content stands in the message's bytes; nil where they are not here.
   package var range: Range<Int>?
-  /// The header fields, where they are known.
-  package var header: [Field]
 
   /// A part; all that is optional may be left out.
   package init(
@@ -58,8 +42,7 @@ package struct BodyPart: Hashable, Sendable {
     contentID: String? = nil,
     language: [String]? = nil,
     location: String? = nil,
-    subParts: [BodyPart]? = nil,
-    header: [Field] = []
+    subParts: [BodyPart]? = nil
   ) {
     self.partID = partID
     self.size = size
@@ -73,7 +56,6 @@ package struct BodyPart: Hashable, Sendable {
     self.language = language
     self.location = location
     self.subParts = subParts
-    self.header = header
   }
 
   /// The parts that have no parts of their own, in their order.

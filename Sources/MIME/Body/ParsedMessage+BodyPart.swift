@@ -15,10 +15,7 @@ extension ParsedMessage {
       disposition: part.disposition?.type,
       contentID: part.contentID,
       language: part.header.contentLanguage,
-      location: part.header.contentLocation,
-      header: part.header.fields.map {
-        BodyPart.Field(name: part.header.name(of: $0), value: part.header.raw($0))
-      }
+      location: part.header.contentLocation
     )
     if case .multipart(let children) = part.content {
       body.partID = nil
@@ -37,7 +34,11 @@ extension ParsedMessage {
 
   /// A preview of the first part of the body that has text; empty where none has.
   package func preview(limit: Int = 256) -> String {
-    let views = BodyViews(of: bodyStructure)
+    preview(of: BodyViews(of: bodyStructure), limit: limit)
+  }
+
+  /// The same, for who has the views of the body structure already.
+  package func preview(of views: BodyViews, limit: Int = 256) -> String {
     for body in views.textBody + views.htmlBody where body.type.hasPrefix("text/") {
       guard let part = body.partID.flatMap({ part(at: $0) }) ?? parts.first else { continue }
       let preview = Preview.text(

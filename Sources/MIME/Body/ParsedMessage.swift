@@ -51,6 +51,9 @@ extension MessagePart {
   /// How many bytes the content has when decoded, counted in chunks without holding it.
   package func decodedSize() -> Int {
     guard !contentEncoding.isIdentity else { return bodyRange.count }
+    if contentEncoding == .base64 {
+      return Base64Decoder.decodedSize(of: source.span.extracting(bodyRange))
+    }
     let chunk = 64 << 10
     var decoder = TransferDecoder(contentEncoding)
     var buffer: [UInt8] = []

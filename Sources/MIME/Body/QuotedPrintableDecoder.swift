@@ -19,14 +19,54 @@ package struct QuotedPrintableDecoder: Sendable {
   /// Decodes a chunk, appending to `output`.
   package mutating func receive(_ chunk: Span<UInt8>, into output: inout [UInt8]) {
     output.reserveCapacity(output.count + chunk.count)
-    for index in chunk.indices {
+    var index = 0
+    while index < chunk.count {
+      if pending.isEmpty {
+        index = decodeSettled(chunk, from: index, into: &output)
+        guard index < chunk.count else { return }
+      }
+      resolve(chunk[index], to: &output)
+      index += 1
+    }
+  }
+
+  /// Decodes as long as the bytes that follow in the chunk settle what each means; where that ends.
+  ///
+  /// Nearly all text does, and goes over in runs.
+  private func decodeSettled(
+    _ chunk: Span<UInt8>,
+    from start: Int,
+    into output: inout [UInt8]
+  ) -> Int {
+    var (run, index) = (start, start)
+    scan: while index < chunk.count {
       let byte = chunk[index]
-      if pending.isEmpty, byte != 0x3D, !byte.isBlank, byte != .cr {
-        output.append(byte)
-      } else {
-        resolve(byte, to: &output)
+      guard byte == 0x3D || byte.isBlank || byte == .cr else {
+        index += 1
+        continue
+      }
+      guard index + 1 < chunk.count else { break }
+      let next = chunk[index + 1]
+      switch byte {
+      case .cr where next == .lf: index += 2
+      case .cr: break scan
+      case 0x3D:
+        guard index + 2 < chunk.count else { break scan }
+        let last = chunk[index + 2]
+        let isBreak = next == .cr && last == .lf
+        let escaped = next.hexValue.flatMap { high in last.hexValue.map { high << 4 | $0 } }
+        guard isBreak || escaped != nil else { break scan }
+        output.append(chunk.extracting(run..<index))
+        if let escaped { output.append(escaped) }
+        index += 3
+        run = index
+      default:
+        guard !next.isBlank, next != .cr, next != .lf else { break scan }
+        index += 1
       }
     }
+    output.append(chunk.extracting(run..<index))
+    return index
   }
 
   /// Ends the text: blanks at its end are dropped, a cut escape is kept as a defect.

@@ -44,26 +44,37 @@ package enum Preview {
 
   /// The text with each run of white space as one space, cut at `limit` scalars.
   private static func collapsed(_ text: String, limit: Int) -> String {
-    var output = String.UnicodeScalarView()
+    var output: [UInt8] = []
+    output.reserveCapacity(limit * 2)
     var count = 0
     var isSpaceDue = false
     for scalar in text.unicodeScalars {
-      let isBlank =
-        scalar.value < 0x80
-        ? scalar.value <= 0x20 || scalar.value == 0x7F : scalar.properties.isWhitespace
-      if isBlank {
+      if isBlank(scalar) {
         isSpaceDue = count > 0
         continue
       }
       guard !isFiller(scalar), !(isJoiner(scalar) && isSpaceDue) else { continue }
       let needed = isSpaceDue ? 2 : 1
       guard count + needed <= limit else { break }
-      if isSpaceDue { output.append(" ") }
-      output.append(scalar)
+      if isSpaceDue { output.append(.space) }
+      if scalar.isASCII {
+        output.append(UInt8(truncatingIfNeeded: scalar.value))
+      } else {
+        output.append(contentsOf: String(scalar).utf8)
+      }
       count += needed
       isSpaceDue = false
     }
-    return String(output)
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  /// Whether a scalar is white space (Unicode's White_Space) or a control of ASCII.
+  private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case ...0x20, 0x7F, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000:
+      true
+    default: false
+    }
   }
 
   /// Whether a scalar only pads: newsletters fill their preview text with them.

@@ -9,11 +9,19 @@ struct ActionScript {
     if case .redirect(let address, _) = action, target.isOwn(address) {
       return .unsupported(RefusedAction.Reason.ownAddress.detail)
     }
+    guard target.canSend || target.serverSends || !action.sends else {
+      return .unsupported("The account has no outgoing server.")
+    }
     let piece = unchecked(action)
     guard !serviceCan(action) else { return target.checked(piece) }
     if case .text = target.checked(piece) { return piece }
     guard target.canSend || !action.sends else {
       return .unsupported("The account has no outgoing server.")
+    }
+    guard !action.edits else {
+      return .unsupported(
+        "The account's server does not tell where it puts a message (UIDPLUS, RFC 4315), and has no Sieve that changes headers."
+      )
     }
     return .unsupported(
       "The service has taken the message when its rules run, and the account's server has no Sieve that does it."
@@ -24,10 +32,14 @@ struct ActionScript {
   private func serviceCan(_ action: RuleAction) -> Bool {
     switch action {
     case .move(let name), .copy(let name):
-      if case .unknown = name.find(in: target.mailboxes) { false } else { true }
+      switch name.find(in: target.mailboxes) {
+      case .unknown, .impossible: false
+      case .existing, .missing: true
+      }
     case .keep, .junk, .discard, .addKeywords, .removeKeywords: true
     case .redirect, .reply, .notify: target.canSend
-    case .reject, .addHeader, .deleteHeader: false
+    case .addHeader, .deleteHeader: target.canEditHeaders
+    case .reject: false
     }
   }
 
@@ -53,8 +65,10 @@ struct ActionScript {
       let message = text.map { ":message \(ScriptText.block($0)) " } ?? ""
       return .text("notify \(message)\"mailto:\(address)\";", needs: ["enotify"])
     case .addHeader(let name, let value):
+      let field =
+        "\(ScriptText.quoted(name)) \(ScriptText.quoted(HeaderEdit.trimmed(value)))"
       return .text(
-        "addheader \(ScriptText.quoted(name)) \(ScriptText.quoted(value));",
+        "if not header :comparator \"i;octet\" \(field) {\naddheader \(field);\n}",
         needs: ["editheader"]
       )
     case .deleteHeader(let name):
@@ -75,6 +89,7 @@ struct ActionScript {
     var needs = copies ? ["fileinto", "copy"] : ["fileinto"]
     switch name.find(in: target.mailboxes) {
     case .unknown: return .unsupported("The account has no such mailbox.")
+    case .impossible: return .unsupported("No mailbox can have this name.")
     case .missing(let path):
       needs.append("mailbox")
       return .text("fileinto \(copy):create \(ScriptText.quoted(path));", needs: needs)

@@ -60,8 +60,8 @@ package struct RuleScript: Sendable {
 
   /// Why a script that runs the rules before it cannot do the same as the service; nil where it can.
   private static func conflict(_ action: RuleAction, _ rule: Rule, _ earlier: Earlier) -> String? {
-    if action.marks, earlier.hasFiled {
-      return "A script cannot mark what an earlier rule has filed; let that rule stop."
+    if action.marks || action.edits, earlier.hasFiled {
+      return "A script cannot change what an earlier rule has filed; let that rule stop."
     }
     if case .reply = action, earlier.hasReplied {
       return "A script replies only once; let an earlier rule that replies stop."
@@ -165,7 +165,7 @@ package struct RuleScript: Sendable {
     switch name.find(in: target.mailboxes) {
     case .existing(let mailbox): mailbox.path
     case .missing(let path): path
-    case .unknown: name.text
+    case .unknown, .impossible: name.text
     }
   }
 

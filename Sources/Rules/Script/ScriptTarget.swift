@@ -27,19 +27,27 @@ package struct ScriptTarget: Sendable {
   package var lists: [ID<AddressListing>: [String]]
   /// Whether the account has a server that sends.
   package var canSend: Bool
+  /// Whether its Sieve sends by itself, as that of another server does; the service's own sends where `canSend`.
+  package var serverSends: Bool
+  /// Whether the service can put another message in the place of one that the account has.
+  package var canEditHeaders: Bool
 
   package init(
     capabilities: Set<String>?,
     mailboxes: [Mailbox],
     ownAddresses: [String],
     lists: [ID<AddressListing>: [String]] = [:],
-    canSend: Bool
+    canSend: Bool,
+    serverSends: Bool = true,
+    canEditHeaders: Bool = true
   ) {
     self.capabilities = capabilities
     self.mailboxes = mailboxes
     self.ownAddresses = ownAddresses
     self.lists = lists
     self.canSend = canSend
+    self.serverSends = serverSends
+    self.canEditHeaders = canEditHeaders
   }
 
   func has(_ capability: String) -> Bool { capabilities?.contains(capability) ?? false }
@@ -56,6 +64,8 @@ package enum NamedMailbox: Sendable {
   case missing(path: String)
   /// An id that names none.
   case unknown
+  /// There is none of this path, and none can be made.
+  case impossible
 }
 
 extension RuleAction.MailboxName {
@@ -76,7 +86,10 @@ extension RuleAction.MailboxName {
     let delimiter = mailboxes.lazy.compactMap(\.delimiter).first ?? "/"
     let path = text.replacing("/", with: delimiter)
     let known = mailboxes.first { $0.path == text } ?? mailboxes.first { $0.path == path }
-    return known.map { .existing($0) } ?? .missing(path: path)
+    if let known { return .existing(known) }
+    let names = path.split(separator: delimiter, omittingEmptySubsequences: false)
+    let canBe = names.allSatisfy { Model.Mailbox.isName(String($0), delimiter: delimiter) }
+    return canBe ? .missing(path: path) : .impossible
   }
 }
 

@@ -76,7 +76,7 @@ private final class DeleteHeaderCommand: Statement {
   func execute(_ run: Run) throws(RunStop) -> Flow {
     let name = try name.bytes(run).lowercased
     // RFC 5293 §6: an attempt that is not permitted is passed over in silence.
-    guard !Self.isProtected(name) else { return .next }
+    guard !HeaderFields.mustStay(name.text) else { return .next }
     let header = run.message.header
     var fields = MessageState.fields(name, in: header)
     if let index {
@@ -94,32 +94,17 @@ private final class DeleteHeaderCommand: Statement {
     if !doomed.isEmpty { try run.deleteFields(doomed) }
     return .next
   }
-
-  private static func isProtected(_ name: [UInt8]) -> Bool {
-    ["received", "auto-submitted", "original-subject", "original-from"].contains(name.text)
-  }
 }
 
 extension Run {
   fileprivate func addField(_ name: [UInt8], _ value: [UInt8], isLast: Bool) throws(RunStop) {
     try countEdit()
-    var header = message.headerBytes
-    let hasCR = header.contains(.cr) || header.isEmpty
-    var line = formatField(name.text, text: value.trimmed.text)
-    if !hasCR { line.removeAll { $0 == .cr } }
-    if let last = header.last, last != .lf { header += hasCR ? [.cr, .lf] : [.lf] }
-    message.replaceHeader(isLast ? header + line : line + header)
+    let header = message.header.adding(name.text, value.trimmed.text, isLast: isLast)
+    message.replaceHeader(header)
   }
 
   fileprivate func deleteFields(_ doomed: [HeaderField]) throws(RunStop) {
     try countEdit()
-    let bytes = message.header.bytes
-    let starts = Set(doomed.map(\.name.lowerBound))
-    var header: [UInt8] = []
-    for field in message.header.fields where !starts.contains(field.name.lowerBound) {
-      let end = MessageState.lineEnd(behind: field.body.upperBound, in: bytes.span)
-      header += bytes[field.name.lowerBound..<end]
-    }
-    message.replaceHeader(header)
+    message.replaceHeader(message.header.removing(doomed))
   }
 }

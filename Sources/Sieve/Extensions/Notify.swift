@@ -108,12 +108,16 @@ private final class NotifyCommand: Statement {
 
   func execute(_ run: Run) throws(RunStop) -> Flow {
     let uri = method.bytes(run)
-    guard MailtoURI(uri) != nil else {
+    guard let recipients = MailtoURI(uri)?.to else {
       throw RunStop(at: offset, "\"\(uri.text)\" is no method to notify by")
     }
+    // RFC 5436 §2.7: nobody is told twice by one run.
+    let told = recipients.filter { run.notified.contains(ComparedAddress.key(of: $0)) }
+    guard told.count < recipients.count else { return .next }
     let level = importance.map { Self.level($0.bytes(run)) }
     if let level, level == nil { throw RunStop(at: offset, "importance is 1, 2 or 3") }
     var notification = ScriptNotification(method: uri.text)
+    notification.toldBefore = told
     notification.importance = (level ?? nil) ?? 2
     // RFC 5435 §3.3: an author that is none is left out.
     notification.from = from.flatMap { MailAddress.specification(of: $0.bytes(run)) }
@@ -121,6 +125,7 @@ private final class NotifyCommand: Statement {
     notification.message = message.map { $0.bytes(run).text }
     notification.fcc = try ActionOptions(modifiers, run).filedCopy()
     try run.actions.add(.notify(notification), at: offset, run.limits)
+    run.notified.formUnion(recipients.map { ComparedAddress.key(of: $0) })
     return .next
   }
 }

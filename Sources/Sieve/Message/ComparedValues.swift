@@ -88,6 +88,12 @@ package struct ComparedAddress: Sendable {
     user = localPart.map { local in plus.map { [UInt8](local[..<$0]) } ?? local }
     detail = localPart.flatMap { local in plus.map { [UInt8](local[($0 + 1)...]) } }
   }
+
+  /// The same for addresses of one mailbox: of an address its domain knows no case (RFC 5321 §2.4).
+  package static func key(of specification: String) -> String {
+    guard let at = specification.lastIndex(of: "@") else { return specification }
+    return specification[..<at] + specification[at...].lowercased()
+  }
 }
 
 /// A pattern that values are held against, letters of ASCII in either case.

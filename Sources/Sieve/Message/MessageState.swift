@@ -91,8 +91,8 @@ final class MessageState {
   // MARK: Changes
 
   /// Puts another header in the place of the message's own.
-  func replaceHeader(_ bytes: [UInt8]) {
-    header = HeaderFields(parsing: bytes)
+  func replaceHeader(_ other: HeaderFields) {
+    header = other
     forget()
   }
 
@@ -143,16 +143,9 @@ final class MessageState {
   /// The message as `redirect` sends it: not enclosed; nil where the script did not change it.
   var redirected: [UInt8]? { isEnclosed ? unenclosed : edited }
 
-  /// The header as it is now, its empty line left out.
-  var headerBytes: [UInt8] {
-    guard let last = header.fields.last, let first = header.fields.first else { return [] }
-    let end = Self.lineEnd(behind: last.body.upperBound, in: header.bytes.span)
-    return [UInt8](header.bytes[first.name.lowerBound..<end])
-  }
-
   /// The message as it is now.
   var whole: [UInt8] {
-    var bytes = headerBytes
+    var bytes = header.fieldBytes
     let lineBreak: [UInt8] = bytes.contains(.cr) || bytes.isEmpty ? [.cr, .lf] : [.lf]
     if let last = bytes.last, last != .lf { bytes += lineBreak }
     bytes += lineBreak

@@ -13,10 +13,12 @@ extension ScriptNotification {
     messageID: String
   ) -> (message: [UInt8], recipients: [String])? {
     guard let uri = MailtoURI(Array(method.utf8)) else { return nil }
+    var told = Set(toldBefore.map { ComparedAddress.key(of: $0) })
+    let recipients = uri.to.filter { told.insert(ComparedAddress.key(of: $0)).inserted }
     var output = formatField("Date", text: date.formatted)
     output.append(text: "Auto-Submitted: auto-notified; owner-email=\"\(quoted(envelope.to))\"\r\n")
     output += formatField("From", text: "<\(from ?? envelope.to)>")
-    output += formatField("To", text: uri.to.map { "<\($0)>" }.joined(separator: ", "))
+    output += formatField("To", text: recipients.map { "<\($0)>" }.joined(separator: ", "))
     let fallback = uri.fields.first { $0.name == "subject" }?.value
     let subject = message ?? fallback ?? header.text("Subject") ?? "Notification"
     output += formatField("Subject", text: subject)
@@ -29,7 +31,7 @@ extension ScriptNotification {
     }
     let part = WrittenPart.text(Array((uri.body ?? "").utf8))
     output.append("MIME-Version: 1.0\r\n")
-    return (output + part.fields + [.cr, .lf] + part.body, uri.to)
+    return (output + part.fields + [.cr, .lf] + part.body, recipients)
   }
 
   private static let ownFields: Set = [

@@ -46,6 +46,8 @@ package struct ScriptNotification: Hashable, Sendable {
   package var message: String?
   /// Where a copy is filed.
   package var fcc: ScriptFiledCopy?
+  /// Those of its recipients whom the run has notified already, and who are not told again.
+  package var toldBefore: [String] = []
 }
 
 extension ScriptNotification {

@@ -15,7 +15,7 @@ struct RuleEndToEndTests {
         201,
         "POST",
         "/v1/accounts",
-        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"}}"#
+        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"},"outgoing":{"protocol":"smtp","host":"127.0.0.1","port":9,"tls":"none","auth":{"type":"none"}}}"#
       )
       try await body(service, api, "/v1/accounts/\(made.id)")
     }
@@ -340,6 +340,9 @@ struct RuleEndToEndTests {
       for rule in [
         #"{"name":"A","when":{"from":"bob"},"actions":[{"type":"move","mailbox":"Bob"},{"type":"redirect","to":"e@e.example","keep":true}],"stop":true}"#,
         #"{"name":"B","when":{"subject":"s1"},"actions":[{"type":"addKeywords","keywords":["k"]},{"type":"copy","mailbox":"archive"}]}"#,
+        // Not for stored mail, unless they are named.
+        #"{"name":"C","trigger":"outbound","actions":[{"type":"trash"}]}"#,
+        #"{"name":"D","trigger":"schedule","schedule":{"hours":24},"actions":[{"type":"trash"}]}"#,
       ] {
         try await api.expect(201, "POST", "\(path)/rules", rule)
       }
@@ -351,6 +354,8 @@ struct RuleEndToEndTests {
       )
       let summary = try #require(foretold.json["summary"])
       #expect(summary["moved"]?.intValue == 4 && summary["copied"]?.intValue == 3)
+      #expect(summary["sent"]?.intValue == 0)
+      #expect(foretold.items.allSatisfy { $0["rules"]?.arrayValue?.count == 2 })
       let run = try await api.expect(202, "POST", "\(path)/rules:run", #"{"mailbox":"inbox"}"#)
       try await eventually("the run is done") {
         try await api.expect(200, "GET", "/v1/jobs/\(run.id)").json["state"] == .string("done")

@@ -25,6 +25,8 @@ struct RuleFaultEndToEndTests {
       #"{"name":"A","actions":[],"when":{"property":"from.address","op":"inList","value":"friends"}}"#,
       "/when/value"
     ),
+    (#"{"name":"A","actions":[{"type":"move","mailbox":"a//b"}]}"#, "/actions/0/mailbox"),
+    (#"{"name":"A","actions":[{"type":"copy","mailbox":"a/"}]}"#, "/actions/0/mailbox"),
     (#"{"name":"a\u0000","actions":[]}"#, "/name"),
     (#"{"name":"A","q":"from:\u0000","actions":[]}"#, "/q"),
     (#"{"name":"A","when":{"from":"\u0000"},"actions":[]}"#, "/when/from"),
@@ -57,6 +59,57 @@ struct RuleFaultEndToEndTests {
         )
         #expect(answer.pointers == [prefix + pointer])
       }
+    }
+  }
+
+  @Test func `what nobody can send is refused with its place, by rules as by scripts`() async throws
+  {
+    try await Office.with { _, api in
+      let made = try await api.expect(
+        201,
+        "POST",
+        "/v1/accounts",
+        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"}}"#
+      )
+      let path = "/v1/accounts/\(made.id)"
+      let on =
+        #"{"name":"On","actions":[{"type":"keep"},{"type":"redirect","to":"b@example.net"}]}"#
+      let refused = try await api.expect(422, "POST", "\(path)/rules", on)
+      #expect(refused.pointers == ["/actions/1"])
+      let told = try await api.expect(200, "POST", "\(path)/rules:validate", on)
+      #expect(told.json["placement"]?.stringValue == "unsupported")
+      let kept = try await api.expect(201, "POST", "\(path)/rules", #"{"name":"A","actions":[]}"#)
+      let patch = #"{"actions":[{"type":"reply","text":"x"}]}"#
+      let changed = try await api.expect(422, "PATCH", "\(path)/rules/\(kept.id)", patch)
+      #expect(changed.pointers == ["/actions/0"])
+      let source = #"redirect \"b@example.net\";"#
+      let script = try await api.expect(
+        422,
+        "POST",
+        "\(path)/scripts",
+        #"{"name":"x","content":"\#(source)"}"#
+      )
+      #expect(script.pointers == ["/content"])
+      let put = try await api.expect(
+        422,
+        "PUT",
+        "\(path)/rules/script",
+        raw: Array(#"redirect "b@example.net";"#.utf8),
+        type: "application/sieve"
+      )
+      #expect(put.pointers == ["/rules/0/actions/0"])
+      let file = Array(
+        "<feed xmlns:apps='a'><entry><apps:property name='from' value='bob'/><apps:property name='forwardTo' value='b@example.net'/><apps:property name='shouldStar' value='true'/></entry></feed>"
+          .utf8
+      )
+      let imported = try await api.expect(
+        201,
+        "POST",
+        "\(path)/rules:import?format=gmail",
+        raw: file,
+        type: "application/xml"
+      )
+      #expect(imported.items.map { $0["outcome"]?.stringValue } == ["partly"])
     }
   }
 
@@ -145,6 +198,8 @@ struct RuleFaultEndToEndTests {
       let wrong = try await send(422, "\(path)/rules:import?format=thunderbird", "name=\"a\"\nx")
       #expect(wrong.json["errors"]?.arrayValue?.first?["line"]?.intValue == 2)
       _ = try await send(422, target, "<!DOCTYPE a><feed/>")
+      let broken = try await send(422, target, "<feed>\n<entry></feed>")
+      #expect(broken.json["detail"]?.stringValue == "2:1: It is not XML.")
       for query in ["", "?format=x", "?format=gmail&dryRun=1"] {
         _ = try await send(400, "\(path)/rules:import\(query)", file)
       }

@@ -35,6 +35,14 @@ struct ScriptEndToEndTests {
         "\(path)/scripts",
         #"{"name":"bad","content":"fileinto;"}"#
       )
+      for name in ["", String(repeating: "a", count: 129), "a\\u0007b"] {
+        let body = "{\"name\":\"\(name)\",\"content\":\"keep;\"}"
+        let misnamed = try await api.expect(422, "POST", "\(path)/scripts", body)
+        #expect(misnamed.pointers == ["/name"])
+        #expect(try await api.expect(422, "PATCH", one, body).pointers == ["/name"])
+      }
+      let shapeless = try await api.expect(400, "PATCH", one, "[]")
+      #expect(shapeless.json["detail"]?.stringValue == "An object is wanted.")
       let found = try await api.expect(
         200,
         "POST",
@@ -84,6 +92,16 @@ struct ScriptEndToEndTests {
       #expect(scripts.map { $0["isActive"]?.boolValue } == [true])
       let shown = try await api.expect(200, "GET", "\(path)/rules/script")
       #expect(shown.http.text == source)
+      // An empty body is a mistake, and not the wish to have no rules.
+      for empty in ["", " \r\n"] {
+        try await api.expect(
+          422,
+          "PUT",
+          "\(path)/rules/script",
+          raw: Array(empty.utf8),
+          type: type
+        )
+      }
       // One that rules can say takes its place.
       try await api.expect(
         204,

@@ -116,8 +116,8 @@ struct OfflineTests {
       )
       _ = try await service.query(
         """
-        update blob_chunk set data = (select data from blob_chunk o where o.blob_id <> blob_chunk.blob_id limit 1)
-        where blob_id = (select blob_id from message where id = \(b.rawValue))
+        update blob set data = (select data from blob o where o.id <> blob.id limit 1)
+        where id = (select blob_id from message where id = \(b.rawValue))
         """
       )
       try await service.engine.syncNow(account)

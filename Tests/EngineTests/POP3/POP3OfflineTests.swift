@@ -196,7 +196,7 @@ struct POP3OfflineTests {
       _ = try await service.query("update uidl set retrieved_at = now() - interval '2 days'")
       _ = try await service.query(
         """
-        delete from blob_chunk where blob_id =
+        update blob set data = null where id =
           (select m.blob_id from message m join uidl u on u.message_id = m.id where u.uidl = 'c')
         """
       )

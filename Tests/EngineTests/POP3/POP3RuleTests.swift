@@ -35,7 +35,7 @@ struct POP3RuleTests {
       )
       for rule in [
         #"{"name":"On","actions":[{"type":"redirect","to":"eve@example.net","keep":true}]}"#,
-        #"{"name":"File","when":{"subject":"new"},"actions":[{"type":"move","mailbox":"Filed"},{"type":"addKeywords","keywords":["$seen"]}]}"#,
+        #"{"name":"File","when":{"subject":"new"},"actions":[{"type":"move","mailbox":"Filed"},{"type":"addKeywords","keywords":["$seen"]},{"type":"addHeader","name":"X-Case","value":"1"}]}"#,
       ] {
         try await RuleTests.add(rule, to: account, service)
       }
@@ -54,6 +54,11 @@ struct POP3RuleTests {
       try await service.restart()
       try await service.look(server, account)
       #expect(try await service.number("select count(*) from rule_arrival") == 0)
+      #expect(try await service.messages(in: "Filed", of: account).map(\.id) == filed.map(\.id))
+      for message in filed {
+        let raw = try await HeaderEditTests.raw(message.id, of: account, service)
+        #expect(raw.hasPrefix("X-Case: 1\r\nReceived: "))
+      }
       #expect(try await RuleTests.submissions(account, service).count == 3)
       #expect(try await service.health(of: account) == [])
     }

@@ -73,6 +73,9 @@ struct TransferDecoderTests {
     let bytes = [UInt8](fixture.text.utf8)
     let (content, defect) = TransferDecoder.decode(bytes.span, from: fixture.encoding)
     #expect(String(decoding: content, as: UTF8.self) == fixture.content)
+    if fixture.encoding == .base64 {
+      #expect(Base64Decoder.decodedSize(of: bytes.span) == content.count)
+    }
     #expect(defect == fixture.defect)
   }
 

@@ -324,7 +324,12 @@ struct IMAPDovecotTests {
     try await fixture.run { [fixture, dovecot, user] in
       let client = try await fixture.login(dovecot, user)
       try await dovecot.kick(user)
-      let error = await imapError { () throws(IMAPError) in try await client.noop() }
+      // doveadm does not wait for the session's end.
+      var error: IMAPError?
+      try await eventually("the session ends") {
+        error = await imapError { () throws(IMAPError) in try await client.noop() }
+        return error != nil
+      }
       #expect(error?.hasBrokenConnection == true)
       #expect(!client.isUsable)
       let again = await imapError { () throws(IMAPError) in try await client.noop() }

@@ -75,6 +75,26 @@ struct PigeonholeDifferences {
       ours: ["store before"]
     ),
     Difference(
+      name: "what is no flag is ignored, also where a variable holds it already",
+      section: "RFC 5232 §2",
+      script: """
+        set "v" "a*c"; addflag "v" "$x";
+        if string :comparator "i;ascii-casemap" "${v}" "$x" { fileinto "flag"; } else { discard; }
+        """,
+      message: "X: a\r\n\r\n",
+      ours: ["store flag"]
+    ),
+    Difference(
+      name: "a header that was changed leaves the body as it is",
+      section: "RFC 5173 §5.1",
+      script: """
+        deleteheader "x";
+        if body :raw :contains "World" { fileinto "there"; } else { fileinto "gone"; }
+        """,
+      message: "From: a@b.example\r\nX: a\r\n\r\nhello\r\nWorld\r\n",
+      ours: ["store there"]
+    ),
+    Difference(
       name: "an index leaves one field to count",
       section: "RFC 5260 §6, RFC 5231 §4.2",
       script: """

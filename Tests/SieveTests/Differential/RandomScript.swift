@@ -3,6 +3,10 @@ import TestSupport
 /// Scripts at random.
 struct RandomScript {
   var random: SeededRandom
+  /// Whether a command so far changes the header.
+  private var hasEdited = false
+
+  init(random: SeededRandom) { self.random = random }
 
   static var requirement: String {
     "require [\(RandomRule.capabilities.map { "\"\($0)\"" }.joined(separator: ", "))];\n"
@@ -33,7 +37,7 @@ struct RandomScript {
   private mutating func test() -> String {
     if random.chance(25) { return flagTest() }
     if random.chance(15) { return stringTest() }
-    var rule = RandomRule(random: random)
+    var rule = RandomRule(random: random, seesRawBody: !hasEdited)
     defer { random = rule.random }
     return rule.test(depth: 1)
   }
@@ -48,7 +52,7 @@ struct RandomScript {
 
   private mutating func stringTest() -> String {
     // Without one Pigeonhole takes another comparator than RFC 5228 §2.7.3 says.
-    "string :comparator \"i;ascii-casemap\" \(random.pick([":is", ":contains", ":matches"])) \"${v}\" \"\(random.pick(["", "a", "*b*", "hello", "A-"]))\""
+    "string :comparator \"i;ascii-casemap\" \(random.pick([":is", ":contains", ":matches"])) \"${\(random.pick(["v", "v", "f"]))}\" \"\(random.pick(["", "a", "*b*", "hello", "A-"]))\""
   }
 
   private mutating func flags() -> String {
@@ -63,7 +67,7 @@ struct RandomScript {
   }
 
   private mutating func command(depth: Int) -> String {
-    switch random.number(0...(depth > 0 ? 22 : 15)) {
+    switch random.number(0...(depth > 0 ? 26 : 18)) {
     case 0...2:
       let flags = random.chance(30) ? ":flags \(flags()) " : ""
       // A copy has a target of its own: see PigeonholeDifferences.
@@ -79,12 +83,53 @@ struct RandomScript {
     case 10: return random.chance(25) ? "reject \"no\";\n" : "keep;\n"
     case 11: return random.chance(40) ? "vacation \"gone\";\n" : "fileinto \"C\";\n"
     case 12...14: return set()
-    case 15: return "addflag \"v\" \(flags());\n"
+    // A variable of its own: see PigeonholeDifferences.
+    case 15: return "addflag \"f\" \(flags());\n"
+    case 16: return addHeader()
+    case 17: return deleteHeader()
+    case 18:
+      guard random.chance(40) else { return addHeader() }
+      return "notify :message \"m\" \"mailto:\(random.pick(["a", "b"]))@example.org\";\n"
+    case 19, 20:
+      guard depth > 1 else { return "keep;\n" }
+      return "foreverypart { if \(partTest()) \(block(depth: depth)) }\n"
     default:
       var text = "if \(test()) \(block(depth: depth))"
       while random.chance(30) { text += "elsif \(test()) \(block(depth: depth))" }
       if random.chance(50) { text += "else \(block(depth: depth))" }
       return text
+    }
+  }
+
+  private mutating func addHeader() -> String {
+    hasEdited = true
+    let name = random.pick(["X-Twice", "x-number", "X-None", "Subject", "From"])
+    let value = random.pick(["hello", "42", "two words", "${v}", " x ", "<ann@example.com>"])
+    return "addheader \(random.chance(30) ? ":last " : "")\"\(name)\" \"\(value)\";\n"
+  }
+
+  private mutating func deleteHeader() -> String {
+    hasEdited = true
+    let name = random.pick([
+      "x-twice", "X-Number", "Subject", "X-Empty", "Received", "To", "x-none",
+    ])
+    let index =
+      random.chance(40)
+      ? ":index \(random.number(1...2)) \(random.chance(40) ? ":last " : "")" : ""
+    guard random.chance(40) else { return "deleteheader \(index)\"\(name)\";\n" }
+    let match = random.pick([":is", ":contains", ":matches"])
+    let key = random.pick(["hello", "42", "*", "*o*", ""])
+    return "deleteheader \(index)\(match) \"\(name)\" \"\(key)\";\n"
+  }
+
+  /// A test of the part that a loop is at.
+  private mutating func partTest() -> String {
+    switch random.number(0...3) {
+    case 0: return "header :mime :type \"content-type\" \"\(random.pick(["text", "application"]))\""
+    case 1:
+      return "header :mime :subtype \"content-type\" \"\(random.pick(["plain", "pdf", "mixed"]))\""
+    case 2: return "exists :mime \"\(random.pick(["content-disposition", "content-type"]))\""
+    default: return "header :mime :param \"filename\" :contains \"content-disposition\" \"pdf\""
     }
   }
 

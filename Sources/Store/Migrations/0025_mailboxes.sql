@@ -14,7 +14,7 @@ alter table operation drop constraint operation_kind_check,
   add constraint operation_kind_check check (
     (message_id is null) = (kind in ('createMailbox', 'renameMailbox', 'deleteMailbox',
       'subscribeMailbox', 'unsubscribeMailbox'))
-    and kind in ('keywords', 'move', 'copy', 'delete', 'append', 'release', 'createMailbox',
+    and kind in ('keywords', 'move', 'copy', 'delete', 'append', 'release', 'replace', 'createMailbox',
       'renameMailbox', 'deleteMailbox', 'subscribeMailbox', 'unsubscribeMailbox'));
 create index operation_mailbox on operation (account_id, mailbox_id) where message_id is null;
 -- Whether the message was deleted here, and the server did not have it any more where that was to be done.
