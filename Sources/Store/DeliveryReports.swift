@@ -28,15 +28,16 @@ extension Store {
           """
         )
         guard claimed.affected == 1, let report else { return }
-        for outcome in try await deliver(
+        let found = try await connection.pipeline(lookUps(for: [report], to: account))
+        let outcomes = try await deliver(
           [report],
           fresh,
+          found,
           to: account,
           quota: nil,
           on: connection
-        ) {
-          _ = try outcome.get()
-        }
+        )
+        for outcome in outcomes { _ = try outcome.get() }
       }
     }
   }

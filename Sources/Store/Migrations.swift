@@ -136,9 +136,9 @@ package enum Migrations {
         sql: String(decoding: PackageResources._026_blobs_sql, as: UTF8.self)
       ),
       Migration(
-        number: 24,
+        number: 27,
         name: "reports",
-        sql: String(decoding: PackageResources._024_reports_sql, as: UTF8.self)
+        sql: String(decoding: PackageResources._027_reports_sql, as: UTF8.self)
       ),
     ]
   }
