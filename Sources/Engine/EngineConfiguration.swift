@@ -61,6 +61,8 @@ package struct EngineConfiguration: Sendable {
   package var bodyWaiters = 64
   /// How long a reader waits for one.
   package var bodyWait: Duration = .seconds(20)
+  /// Of bodies that were read from servers, to be read again.
+  package var bodyCache = BodyCacheLimits()
   /// How many messages, and how many bytes of them, are copied from an IMAP server in one transaction.
   package var copyBatch = 200
   package var copyBatchBytes: Int64 = 8 << 20

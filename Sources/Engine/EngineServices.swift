@@ -23,6 +23,8 @@ package struct EngineServices: Sendable {
   let publishing = AccountLocks()
   /// What servers found for searches whose pages somebody goes through.
   let searches = RecentSearches()
+  /// What was read from servers a moment ago.
+  let bodies: BodyCache
   /// Messages on their way into the database.
   let deliveries: DeliveryLine
   /// The first passes of accounts that have connected.
@@ -42,6 +44,7 @@ package struct EngineServices: Sendable {
     self.configuration = configuration
     self.now = now
     self.logger = logger
+    bodies = BodyCache(configuration.bodyCache)
     deliveries = DeliveryLine(store: store, configuration: configuration)
     firstPasses = FirstPasses(
       atOneServer: configuration.firstPasses,

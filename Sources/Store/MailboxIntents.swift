@@ -56,50 +56,32 @@ extension Store {
     _ account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> ID<Mailbox> {
-    var queued = PlannedMailboxOperation(id: operation, kind: .create, mailbox: id)
+    let queued = PlannedMailboxOperation(intent, id: operation, mailbox: id)
     var entries: [FeedEntry]
-    var isLocal = false
     switch intent {
-    case .create(let name, let parent, let path, let delimiter, let known):
-      queued.mailbox = known?.rawValue ?? id
-      (queued.name, queued.parent) = (name, parent?.rawValue)
+    case .create(let name, let parent, let path, let delimiter, _):
       _ = try await connection.query(
         """
         insert into mailbox (account_id, id, parent_id, name, path, encoded_name, delimiter)
-        values (\(account.rawValue), \(queued.mailbox), \(queued.parent), \(name), \(path),
+        values (\(account.rawValue), \(queued.mailbox), \(parent?.rawValue), \(name), \(path),
           chr(1) || \(queued.mailbox), \(delimiter))
         """
       )
       entries = [FeedEntry(.mailbox, .created, [queued.mailbox])]
     case .rename(let mailbox, let name, let parent, let path):
-      (queued.kind, queued.mailbox, isLocal) = (.rename, mailbox.id.rawValue, mailbox.isLocal)
-      (queued.name, queued.parent) = (name, parent?.rawValue)
-      (queued.previousName, queued.previousParent) = (mailbox.name, mailbox.parentID?.rawValue)
-      let below = try await setName(
-        name,
-        parent,
-        path: path,
-        of: mailbox,
-        on: connection
-      )
+      let below = try await setName(name, parent, path: path, of: mailbox, on: connection)
       entries = [FeedEntry(.mailbox, .updated, [queued.mailbox] + below)]
     case .subscribe(let mailbox, let isSubscribed):
-      queued.kind = isSubscribed ? .subscribe : .unsubscribe
-      (queued.mailbox, isLocal) = (mailbox.id.rawValue, mailbox.isLocal)
       entries = try await setSubscribed(isSubscribed, mailbox.id, account, on: connection)
-    case .delete(let mailbox, let isPermanent):
-      (queued.kind, queued.mailbox, isLocal) = (.delete, mailbox.id.rawValue, mailbox.isLocal)
-      (queued.previousName, queued.previousParent) = (mailbox.name, mailbox.parentID?.rawValue)
-      queued.encodedName = mailbox.isAwaited ? nil : mailbox.encodedName
-      (queued.uidNext, queued.isPermanent) = (mailbox.uidNext, isPermanent)
+    case .delete(let mailbox, _):
       entries = try await removeMailbox(
         mailbox.id,
         of: account,
-        buries: !isLocal,
+        buries: !mailbox.isLocal,
         on: connection
       )
     }
-    if !isLocal {
+    if !queued.isLocal {
       _ = try await connection.query(queued.insert(account))
       entries.append(FeedEntry(.operation, .created, [operation]))
     }
@@ -149,9 +131,29 @@ private struct PlannedMailboxOperation {
   var encodedName: String?
   var uidNext: Int64?
   var isPermanent = false
+  /// Whether no server has to be told.
+  var isLocal = false
 
-  init(id: Int64, kind: MailboxOperation.Kind, mailbox: Int64) {
-    (self.id, self.kind, self.mailbox) = (id, kind, mailbox)
+  /// The intent of this id; a mailbox that is made gets the id `mailbox`, unless it has one.
+  init(_ intent: MailboxIntent, id: Int64, mailbox new: Int64) {
+    self.id = id
+    switch intent {
+    case .create(let name, let parent, _, _, let known):
+      (kind, mailbox) = (.create, known?.rawValue ?? new)
+      (self.name, self.parent) = (name, parent?.rawValue)
+    case .rename(let changed, let name, let parent, _):
+      (kind, mailbox, isLocal) = (.rename, changed.id.rawValue, changed.isLocal)
+      (self.name, self.parent) = (name, parent?.rawValue)
+      (previousName, previousParent) = (changed.name, changed.parentID?.rawValue)
+    case .subscribe(let changed, let isSubscribed):
+      kind = isSubscribed ? .subscribe : .unsubscribe
+      (mailbox, isLocal) = (changed.id.rawValue, changed.isLocal)
+    case .delete(let gone, let isPermanent):
+      (kind, mailbox, isLocal) = (.delete, gone.id.rawValue, gone.isLocal)
+      (previousName, previousParent) = (gone.name, gone.parentID?.rawValue)
+      encodedName = gone.isAwaited ? nil : gone.encodedName
+      (uidNext, self.isPermanent) = (gone.uidNext, isPermanent)
+    }
   }
 
   func insert(_ account: ID<Account>) -> SQL {

@@ -73,6 +73,23 @@ extension Store {
     return (Set(underWay.map(\.message.rawValue)), others, ids)
   }
 
+  /// Whether messages in a mailbox are kept here alone, or are to be where their server has them no more.
+  private func keepsAlone(
+    _ mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws -> Bool {
+    try await connection.query(
+      """
+      select exists (select 1 from placement p where p.account_id = \(mailbox.accountID.rawValue)
+        and p.mailbox_id = \(mailbox.id.rawValue)
+        and (p.origin = \(PlacementOrigin.local.rawValue)
+          or (select mode = 'offline' from account where id = p.account_id)
+            and exists (select 1 from message m where m.account_id = p.account_id
+              and m.id = p.message_id and m.blob_id is not null)))
+      """
+    ).bool(0, 0)
+  }
+
   /// Makes a mailbox that its server no longer has a local one, where messages in it are kept here alone; nil where none is.
   ///
   /// What the server had is held: it may be in another mailbox.
@@ -81,18 +98,7 @@ extension Store {
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry]? {
-    guard !mailbox.isLocal else { return nil }
-    let kept = try await connection.query(
-      """
-      select exists (select 1 from placement p where p.account_id = \(account.rawValue)
-        and p.mailbox_id = \(mailbox.id.rawValue)
-        and (p.origin = \(PlacementOrigin.local.rawValue)
-          or (select mode = 'offline' from account where id = p.account_id)
-            and exists (select 1 from message m where m.account_id = p.account_id
-              and m.id = p.message_id and m.blob_id is not null)))
-      """
-    )
-    guard try kept.bool(0, 0) else { return nil }
+    guard !mailbox.isLocal, try await keepsAlone(mailbox, on: connection) else { return nil }
     let taken = try await takeBackIntents(on: mailbox.id, of: account, on: connection)
     _ = try await connection.pipeline([
       """

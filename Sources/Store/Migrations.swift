@@ -135,6 +135,11 @@ package enum Migrations {
         name: "blobs",
         sql: String(decoding: PackageResources._026_blobs_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 27,
+        name: "reports",
+        sql: String(decoding: PackageResources._027_reports_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -218,7 +218,6 @@ extension Store {
     on connection: PostgresConnection
   ) async throws -> [Int64] {
     let message = operation.message.rawValue
-    let previous = operation.previousKeywords
     if let place = operation.newPlace {
       _ = try await connection.query(
         """
@@ -230,34 +229,8 @@ extension Store {
     switch operation.kind {
     case "keywords":
       _ = try await connection.query(undoing(operation, account))
-    case "move", "delete":
-      // Without a UID it may never have come there: a pass over the mailbox finds it, or takes it away.
-      let origin = operation.uid == nil ? PlacementOrigin.unmatched : .server
-      _ = try await connection.query(
-        """
-        insert into placement (account_id, mailbox_id, message_id, uid, origin, keywords, is_seen,
-          received_at)
-        select m.account_id, \(operation.mailbox.rawValue), m.id, \(operation.uid),
-          \(origin.rawValue), \(previous), '$seen' = any (\(previous)::text[]), m.received_at
-        from message m where m.account_id = \(account.rawValue) and m.id = \(message)
-        on conflict do nothing
-        """
-      )
-    case "release":
-      // It may have been moved or deleted here since: the server has it there all the same, and it is no other one.
-      let origin = operation.uid == nil ? PlacementOrigin.unmatched : .server
-      _ = try await connection.query(
-        """
-        insert into placement as p (account_id, mailbox_id, message_id, uid, origin, keywords,
-          is_seen, received_at)
-        select m.account_id, \(operation.mailbox.rawValue), m.id, \(operation.uid),
-          \(origin.rawValue), \(previous), '$seen' = any (\(previous)::text[]), m.received_at
-        from message m where m.account_id = \(account.rawValue) and m.id = \(message)
-        on conflict (account_id, mailbox_id, message_id) do update
-          set uid = excluded.uid, origin = excluded.origin
-          where p.uid is null and p.origin = \(PlacementOrigin.local.rawValue)
-        """
-      )
+    case "move", "delete", "release":
+      _ = try await connection.query(puttingBack(operation, account))
     default: break
     }
     // What other clients did to its flags meanwhile was told while the message was not here, or under the
@@ -269,6 +242,27 @@ extension Store {
       """
     )
     return [operation.mailbox.rawValue] + (operation.newPlace.map { [$0.rawValue] } ?? [])
+  }
+
+  /// Has a message in its mailbox again, where the server still has it.
+  ///
+  /// Without a UID it may never have come there: a pass over the mailbox finds it, or takes it away. A message that was to stay here
+  /// alone may have been moved or deleted since: the server has it there all the same, and it is no other one.
+  private func puttingBack(_ operation: OperationRecord, _ account: ID<Account>) -> SQL {
+    let origin = operation.uid == nil ? PlacementOrigin.unmatched : .server
+    let keywords = operation.previousKeywords
+    let isRelease = operation.kind == "release"
+    return """
+      insert into placement as p (account_id, mailbox_id, message_id, uid, origin, keywords,
+        is_seen, received_at)
+      select m.account_id, \(operation.mailbox.rawValue), m.id, \(operation.uid),
+        \(origin.rawValue), \(keywords), '$seen' = any (\(keywords)::text[]), m.received_at
+      from message m
+      where m.account_id = \(account.rawValue) and m.id = \(operation.message.rawValue)
+      on conflict (account_id, mailbox_id, message_id) do update
+        set uid = excluded.uid, origin = excluded.origin
+        where \(isRelease) and p.uid is null and p.origin = \(PlacementOrigin.local.rawValue)
+      """
   }
 
   /// Takes back what one intent added and removed, but for what a later one of the message decides.

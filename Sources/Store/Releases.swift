@@ -93,26 +93,8 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       try await mailTransaction(account) { connection in
-        let rows = try await connection.query(
-          """
-          select p.message_id, p.mailbox_id, p.uid, p.keywords from placement p
-          join message m on m.account_id = p.account_id and m.id = p.message_id
-          join blob b on b.account_id = m.account_id and b.id = m.blob_id
-          where p.account_id = \(account.rawValue) and p.uid is not null
-            and m.id = any (\(messages.map(\.rawValue))) and \(Self.isReleasable)
-          order by p.mailbox_id, p.uid for update of p
-          """
-        )
-        guard !rows.isEmpty else { return }
-        let intents = try (0..<rows.count).map { row in
-          PlannedOperation(
-            kind: "release",
-            message: try rows.int64(row, 0),
-            mailbox: try rows.int64(row, 1),
-            uid: try rows.int64(row, 2),
-            previous: try rows.stringArray(row, 3)
-          )
-        }
+        let intents = try await releases(of: messages, account, on: connection)
+        guard !intents.isEmpty else { return }
         let fresh = try await ids.take(intents.count, on: connection)
         let released = Set(intents.map(\.message)).sorted()
         _ = try await connection.pipeline(
@@ -131,6 +113,33 @@ extension Store {
           on: connection
         )
       }
+    }
+  }
+
+  /// The intents that take `messages` from wherever the server has them.
+  private func releases(
+    of messages: [ID<Message>],
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [PlannedOperation] {
+    let rows = try await connection.query(
+      """
+      select p.message_id, p.mailbox_id, p.uid, p.keywords from placement p
+      join message m on m.account_id = p.account_id and m.id = p.message_id
+      join blob b on b.account_id = m.account_id and b.id = m.blob_id
+      where p.account_id = \(account.rawValue) and p.uid is not null
+        and m.id = any (\(messages.map(\.rawValue))) and \(Self.isReleasable)
+      order by p.mailbox_id, p.uid for update of p
+      """
+    )
+    return try (0..<rows.count).map { row in
+      PlannedOperation(
+        kind: "release",
+        message: try rows.int64(row, 0),
+        mailbox: try rows.int64(row, 1),
+        uid: try rows.int64(row, 2),
+        previous: try rows.stringArray(row, 3)
+      )
     }
   }
 

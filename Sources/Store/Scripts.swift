@@ -86,20 +86,11 @@ extension Store {
     try await attempt {
       let id = try await ids.take(from: pool)
       return try await scriptTransaction(account) { connection in
-        let known = try await connection.query(
-          "select id, name from script where account_id = \(account.rawValue)"
-        )
-        var old: Int64?
-        for row in 0..<known.count where try known.string(row, 1) == name {
-          old = try known.int64(row, 0)
-        }
+        let old = try await script(called: name, of: account, limit: limit, on: connection)
         guard old == nil || replaces else {
           throw ServiceError(.conflict, "There is a script of this name.")
         }
-        guard old != nil || known.count < limit else {
-          throw ServiceError(.conflict, "An account has at most \(limit) scripts.")
-        }
-        let chosen = ID<SieveScript>(old ?? id)
+        let chosen = old ?? ID<SieveScript>(id)
         try await settle(
           claim,
           location: "/v1/accounts/\(account)/scripts/\(chosen)",
@@ -116,6 +107,25 @@ extension Store {
         return try await requireScript(chosen, of: account, on: connection)
       }
     }
+  }
+
+  /// The script of this name; nil where there is none and room for one more.
+  private func script(
+    called name: String,
+    of account: ID<Account>,
+    limit: Int,
+    on connection: PostgresConnection
+  ) async throws -> ID<SieveScript>? {
+    let known = try await connection.query(
+      "select id, name from script where account_id = \(account.rawValue)"
+    )
+    for row in 0..<known.count where try known.string(row, 1) == name {
+      return ID(try known.int64(row, 0))
+    }
+    guard known.count < limit else {
+      throw ServiceError(.conflict, "An account has at most \(limit) scripts.")
+    }
+    return nil
   }
 
   /// Gives a script another name or other contents; what is nil stays.

@@ -56,6 +56,8 @@ package struct SubmissionRecord: Sendable {
   /// The draft that this sends.
   package var draft: ID<Message>?
   package var isCopyFiled: Bool
+  /// Whether its sender is still to be told by mail who did not get it.
+  package var owesReport: Bool
   package var attemptCount: Int
   package var version: Int64
   package var recipients: [RecipientRecord]
@@ -79,6 +81,8 @@ package struct NewSubmission: Sendable {
   package var draft: ID<Message>?
   /// Whether a copy goes to Sent; what programs send leaves none.
   package var filesCopy = true
+  /// Whether its sender is told by mail who did not get it.
+  package var owesReport = false
 
   package init(
     identityID: String?,
@@ -109,7 +113,7 @@ extension Store {
   private static let submissionColumns: SQL = """
     select id, account_id, identity_id, sender, state, send_at, undo_until, created_at,
       message_id, subject, size, last_error, blob_id, answers_message_id, is_copy_filed, attempts,
-      version, draft_message_id
+      version, draft_message_id, owes_report
     from submission
     """
 
@@ -157,12 +161,12 @@ extension Store {
       """
       insert into submission (account_id, id, identity_id, sender, blob_id, size, message_id,
         subject, state, send_at, undo_until, next_attempt_at, answers_message_id,
-        draft_message_id, is_copy_filed)
+        draft_message_id, is_copy_filed, owes_report)
       values (\(account.rawValue), \(fresh[0]), \(new.identityID), \(new.sender), \(fresh[1]),
         \(Int64(new.message.count)), \(new.messageID), \(new.subject),
         \(due == nil ? "queued" : "held"), \(new.sendAt), \(new.undoUntil),
         coalesce(\(due), now()), \(new.answers?.rawValue), \(new.draft?.rawValue),
-        \(!new.filesCopy))
+        \(!new.filesCopy), \(new.owesReport))
       """,
       """
       insert into submission_recipient (account_id, submission_id, position, address)
@@ -243,7 +247,8 @@ extension Store {
     }
   }
 
-  private func submissions(_ condition: SQL) async throws(ServiceError) -> [SubmissionRecord] {
+  /// The submissions that meet `condition`, which begins with `where`, with their recipients and attempts.
+  func submissions(_ condition: SQL) async throws(ServiceError) -> [SubmissionRecord] {
     try await attempt {
       let rows = try await pool.query(Self.submissionColumns + condition)
       var records = try (0..<rows.count).map { try submission(rows, $0) }
@@ -295,6 +300,7 @@ extension Store {
       answers: try rows.optionalInt64(row, 13).map { ID($0) },
       draft: try rows.optionalInt64(row, 17).map { ID($0) },
       isCopyFiled: try rows.bool(row, 14),
+      owesReport: try rows.bool(row, 18),
       attemptCount: Int(try rows.int32(row, 15)),
       version: try rows.int64(row, 16),
       recipients: [],

@@ -25,6 +25,57 @@ struct BodyTests {
     }
   }
 
+  @Test func `what was read a moment ago is read again without the server`() async throws {
+    let dovecot = try await MailServers.own()
+    let mail = [
+      SampleMail.message(1, kind: .quotedPrintable), SampleMail.withAttachment(ofSize: 300_000),
+    ]
+    try await dovecot.fill(user: "alice", with: mail)
+    var options = TestService.Options()
+    options.engine.bodyCache.sectionBytes = 100_000
+    try await TestService.with(options) { service in
+      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
+      let account = try await service.addAccount(TestService.imap(port: way.port))
+      try await service.waitUntilReady(account)
+      let (long, short) = (
+        try await service.messages(of: account)[0].id, try await service.messages(of: account)[1].id
+      )
+      func read(_ id: ID<Message>) async throws -> [String] {
+        let engine = try service.engine
+        let header = try await engine.header(id, of: account).map { "\($0.name):\($0.value)" }
+        return header
+          + (try await engine.bodyValues(id, of: account, limit: 1 << 20).map(\.value))
+      }
+      func fetches() -> Int {
+        way.requests.joined().count { $0.contains("BODY.PEEK[") && !$0.contains("HEADER.FIELDS") }
+      }
+      let first = try await read(short)
+      let raw = try await service.engine.openRaw(short, of: account).collect(upTo: 1 << 20).bytes
+      #expect(raw == mail[0])
+      // The longest text was cut: it is not kept as if it were whole.
+      let cut = try await service.engine.bodyValues(long, of: account, limit: 2)
+      #expect(cut.first?.isTruncated == true)
+      let whole = try await service.engine.bodyValues(long, of: account, limit: 1 << 20)
+      #expect(whole.first?.isTruncated == false)
+      let part = try await service.engine.openPart(long, of: account, partID: "2")
+      #expect(try await part.collect(upTo: 1 << 20).bytes.count == 300_000)
+      let asked = fetches()
+      #expect(asked > 0)
+      #expect(try await read(short) == first)
+      #expect(
+        try await service.engine.openRaw(short, of: account).collect(upTo: 1 << 20).bytes == raw
+      )
+      #expect(fetches() == asked)
+      // What is longer than the bound is asked for again; what is kept needs no server at all.
+      #expect(try await part.collect(upTo: 1 << 20).bytes.count == 300_000)
+      #expect(fetches() == asked + 1)
+      way.goAway()
+      #expect(try await read(short) == first)
+      await way.stop()
+    }
+    await dovecot.stop()
+  }
+
   @Test func `texts are decoded`() async throws {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()

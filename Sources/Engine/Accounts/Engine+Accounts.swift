@@ -124,6 +124,35 @@ extension Engine {
   ) async throws(ServiceError) -> Account {
     guard var account = try await store.account(id) else { throw .notFound("account") }
     let old = account
+    try await change(&account, patch)
+    try await changeSieve(&account, after: old, patch)
+    var updated = try await store.updateAccount(
+      account,
+      incomingSecret: patch.incomingSecret,
+      outgoingSecret: patch.outgoingSecret,
+      erasesIncomingSecret: !account.incoming.authType.hasSecret,
+      erasesOutgoingSecret: account.outgoing?.authType != .password,
+      sieveSecret: patch.sieveSecret,
+      ifVersion: ifVersion
+    )
+    // The mode says what is kept here, and what becomes of the mail on the server.
+    let hasOtherMode = account.incoming.kind != .local && account.mode != old.mode
+    if account.incoming != old.incoming || patch.incomingSecret != nil || hasOtherMode {
+      await stopWorker(id)
+      try await store.setState(.connecting, failure: nil, of: id)
+      (updated.state, updated.lastError) = (.connecting, nil)
+      startWorker(updated)
+    }
+    store.scriptServers.tell()
+    return updated
+  }
+
+  /// Makes the account what a patch asks for, as far as that is allowed.
+  private func change(
+    _ account: inout Account,
+    _ patch: AccountPatch
+  ) async throws(ServiceError) {
+    let old = account
     account.name = patch.name ?? account.name
     account.email = patch.email ?? account.email
     account.mode = patch.mode ?? account.mode
@@ -152,32 +181,13 @@ extension Engine {
         }
       }
     }
-    try await changeSieve(&account, after: old, patch)
-    var updated = try await store.updateAccount(
-      account,
-      incomingSecret: patch.incomingSecret,
-      outgoingSecret: patch.outgoingSecret,
-      erasesIncomingSecret: !account.incoming.authType.hasSecret,
-      erasesOutgoingSecret: account.outgoing?.authType != .password,
-      sieveSecret: patch.sieveSecret,
-      ifVersion: ifVersion
-    )
-    // The mode says what is kept here, and what becomes of the mail on the server.
-    let hasOtherMode = account.incoming.kind != .local && account.mode != old.mode
-    if account.incoming != old.incoming || patch.incomingSecret != nil || hasOtherMode {
-      await stopWorker(id)
-      try await store.setState(.connecting, failure: nil, of: id)
-      (updated.state, updated.lastError) = (.connecting, nil)
-      startWorker(updated)
-    }
-    store.scriptServers.tell()
-    return updated
   }
 
   /// Ends the account's connections and forgets all that is its own; its mail stays on its server.
   package func deleteAccount(_ id: ID<Account>) async throws(ServiceError) {
     await stopWorker(id)
     guard try await store.deleteAccount(id) else { throw .notFound("account") }
+    services.bodies.forget(id)
   }
 
   /// Makes the account's worker compare every mailbox now.

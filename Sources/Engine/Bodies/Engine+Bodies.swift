@@ -153,7 +153,7 @@ extension Engine {
 
   typealias Produce = @Sendable (_ sink: @escaping BodySink) async throws -> Void
 
-  /// Reads a section from the server, or the whole message kept here.
+  /// Reads a section from the server, unless it was read a moment ago, or the whole message kept here.
   private func producer(
     _ place: Whereabouts,
     _ account: ID<Account>,
@@ -169,17 +169,22 @@ extension Engine {
         }
       }
     }
+    let key = BodyCache.Key(message: place.message, section: section, encoding: encoding)
     return { [self] sink in
+      if let known = services.bodies.find(key, of: account) {
+        if !known.isEmpty { try await sink(known) }
+        return
+      }
+      let recording = services.bodies.recording()
       do {
-        try await backend(of: account).read(
-          place.message,
-          section,
-          decoding: encoding,
-          to: sink
-        )
+        try await backend(of: account).read(place.message, section, decoding: encoding) { piece in
+          recording.append(piece)
+          try await sink(piece)
+        }
       } catch let error as IMAPError {
         throw serviceError(error, account)  // What the sink throws stays as it is.
       }
+      if let whole = recording.whole { services.bodies.keep(whole, as: key, of: account) }
     }
   }
 }

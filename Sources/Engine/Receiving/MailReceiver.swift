@@ -256,6 +256,7 @@ package struct MailReceiver: SMTPServerHandler {
       .id
     draft.envelopeSender = transaction.sender.address
     draft.envelopeRecipients = addresses
+    draft.owesReport = true
     do throws(ServiceError) {
       let record = try await engine.submit(draft, of: sender.id)
       return SMTPServerReply(250, EnhancedStatusCode(2, 0, 0), "Queued as \(record.id)")

@@ -21,22 +21,20 @@ extension Engine {
     let undoUntil = draft.undoSeconds.map {
       Timestamp(microseconds: now.microseconds + Int64($0) * 1_000_000)
     }
-    let submission = try await store.insertSubmission(
-      NewSubmission(
-        identityID: ready.identityID,
-        sender: ready.sender,
-        recipients: ready.recipients,
-        message: ready.bytes,
-        messageID: ready.messageID,
-        subject: ready.subject?.withoutNUL,
-        sendAt: draft.sendAt.flatMap { $0 > now ? $0 : nil },
-        undoUntil: undoUntil,
-        answers: draft.inReplyToMessage,
-        draft: draft.draftID
-      ),
-      of: account,
-      claim: claim
+    var new = NewSubmission(
+      identityID: ready.identityID,
+      sender: ready.sender,
+      recipients: ready.recipients,
+      message: ready.bytes,
+      messageID: ready.messageID,
+      subject: ready.subject?.withoutNUL,
+      sendAt: draft.sendAt.flatMap { $0 > now ? $0 : nil },
+      undoUntil: undoUntil,
+      answers: draft.inReplyToMessage,
+      draft: draft.draftID
     )
+    new.owesReport = draft.owesReport
+    let submission = try await store.insertSubmission(new, of: account, claim: claim)
     wakeSubmissions()
     return submission
   }

@@ -62,6 +62,8 @@ package struct SubmissionDraft: Sendable {
   package var envelopeRecipients: [String]?
   package var sendAt: Timestamp?
   package var undoSeconds: Int?
+  /// Whether the sender is told by mail who did not get it: who brings a message by SMTP does not ask for its state.
+  package var owesReport = false
   /// The message that this one answers and that gets `\Answered`.
   package var inReplyToMessage: ID<Message>?
 

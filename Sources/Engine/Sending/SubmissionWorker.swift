@@ -47,7 +47,7 @@ final class SubmissionWorker: Sendable {
     await withDiscardingTaskGroup { group in
       while !Task.isCancelled, !state.withLock({ $0.isStopping }) {
         if nextFiling <= .now {
-          await fileForgottenCopies()
+          await fileForgotten()
           nextFiling = .now + services.configuration.sendLook
         }
         var deadline = nextFiling
@@ -108,6 +108,7 @@ final class SubmissionWorker: Sendable {
     do {
       let outcome = try await SubmissionAttempt(submission: submission, services: services).run()
       if outcome?.isSent == true { await file(submission) }
+      if submission.owesReport { await report(submission) }
     } catch {
       services.logger.warning(
         "submission attempt not recorded",
@@ -124,12 +125,40 @@ final class SubmissionWorker: Sendable {
     signal.notify(.operations)
   }
 
-  /// Files what was sent and not filed: a crash came in between, or the database was away.
-  private func fileForgottenCopies() async {
+  /// Files what was sent and not filed, or not reported: a crash came in between, or the database was away.
+  private func fileForgotten() async {
     do {
       for submission in try await services.store.submissionsToFile() { await file(submission) }
+      for submission in try await services.store.submissionsToReport() {
+        await fileReport(of: submission)
+      }
     } catch {
       services.logger.warning("copies in Sent not looked for", metadata: ["cause": "\(error)"])
+    }
+  }
+
+  /// Reports what became of a submission, if that is known for good by now.
+  private func report(_ submission: SubmissionRecord) async {
+    do {
+      let (id, account) = (submission.id, submission.accountID)
+      guard let ended = try await services.store.submission(id, of: account), ended.owesReport,
+        ["sent", "failed"].contains(ended.state)
+      else { return }
+      await fileReport(of: ended)
+    } catch {
+      services.logger.warning("submission not read", metadata: ["cause": "\(error)"])
+    }
+  }
+
+  /// Files the report of one; the next look tries again where that fails.
+  private func fileReport(of submission: SubmissionRecord) async {
+    do {
+      try await DeliveryReport(submission, services).file(wakeAccount)
+    } catch {
+      services.logger.warning(
+        "report not filed",
+        metadata: ["submission": "\(submission.id)", "cause": "\(error)"]
+      )
     }
   }
 
