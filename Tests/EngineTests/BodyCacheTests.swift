@@ -7,7 +7,7 @@ import Testing
 
 @Suite("The cache of bodies") struct BodyCacheTests {
   private func key(_ number: Int64) -> BodyCache.Key {
-    BodyCache.Key(message: ID(number), section: .message, encoding: .binary)
+    BodyCache.Key(message: ID(number), size: 1, section: .message, encoding: .binary)
   }
 
   private func cache() -> BodyCache {

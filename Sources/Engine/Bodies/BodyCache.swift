@@ -5,12 +5,14 @@ import Synchronization
 
 /// Bodies that were read from servers a moment ago, so that who reads a message again asks no server.
 ///
-/// They are in memory, within bounds, those not used for longest going first. What is behind a message's id never changes, so nothing
-/// here is ever out of date; and it is no copy that anything relies on: a restart forgets it.
+/// They are in memory, within bounds, those not used for longest going first. What is behind a message's id changes only where a
+/// rule changes its header, which is why a key has the size too; and it is no copy that anything relies on: a restart forgets it.
 final class BodyCache: Sendable {
   /// What was read.
   struct Key: Hashable {
     var message: ID<Message>
+    /// The size of the whole message.
+    var size: Int64
     var section: BodySection
     var encoding: TransferEncoding
   }
@@ -56,7 +58,7 @@ final class BodyCache: Sendable {
       return
     }
     state.withLock { state in
-      var shelf = state.shelves[account] ?? Shelf()
+      var shelf = state.shelves.removeValue(forKey: account) ?? Shelf()
       let before = shelf.bytes
       shelf.remove(key)
       shelf.bodies[key] = bytes
