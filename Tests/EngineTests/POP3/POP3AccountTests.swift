@@ -101,6 +101,8 @@ struct POP3AccountTests {
       let account = try await service.addAccount(server)
       #expect(try await service.count(account) == 300)
       #expect(server.commands.filter { $0.hasPrefix("RETR") }.count == 300)
+      // When the account was looked at last is written behind its being ready.
+      try await service.look(server, account)
       await service.stop()
       let before = try await service.rowVersions()
       let commands = server.commands.count
