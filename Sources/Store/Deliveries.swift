@@ -78,23 +78,12 @@ extension Store {
         )
         guard claimed.affected == 1 else { return }
         if let copy {
-          let found = try await connection.pipeline(lookUps(for: [copy], to: account))
-          let outcomes = try await deliver(
-            [copy],
-            fresh,
-            found,
-            to: account,
-            quota: nil,
-            on: connection
-          )
-          for outcome in outcomes {
+          for filed in try await file([copy], fresh, of: account, on: connection) {
             let envelope = DeliveryEnvelope(
               from: submission.sender,
               to: submission.recipients.first?.address ?? ""
             )
-            _ = try await connection.query(
-              arrivalStatement(try outcome.get(), envelope, sentBy: account)
-            )
+            _ = try await connection.query(arrivalStatement(filed, envelope, sentBy: account))
             tellOfArrivals(on: connection)
           }
           if let draft = submission.draft {
@@ -107,6 +96,18 @@ extension Store {
         try await intend([answered], of: account, on: connection) { try $0.apply(patch) }
       }
     }
+  }
+
+  /// Keeps what the service itself made, within the caller's transaction; throws where one is refused.
+  func file(
+    _ batch: [Delivery],
+    _ fresh: [Int64],
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [ID<Message>] {
+    let found = try await connection.pipeline(lookUps(for: batch, to: account))
+    return try await deliver(batch, fresh, found, to: account, quota: nil, on: connection)
+      .map { try $0.get() }
   }
 
   /// What has to be known of the account for a batch, under its lock.

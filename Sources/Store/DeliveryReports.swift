@@ -28,16 +28,7 @@ extension Store {
           """
         )
         guard claimed.affected == 1, let report else { return }
-        let found = try await connection.pipeline(lookUps(for: [report], to: account))
-        let outcomes = try await deliver(
-          [report],
-          fresh,
-          found,
-          to: account,
-          quota: nil,
-          on: connection
-        )
-        for outcome in outcomes { _ = try outcome.get() }
+        _ = try await file([report], fresh, of: account, on: connection)
       }
     }
   }

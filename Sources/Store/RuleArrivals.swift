@@ -355,16 +355,7 @@ extension Store {
     guard !deliveries.isEmpty else { return }
     for index in deliveries.indices { deliveries[index].isLimited = false }
     let ids = Array(prepared.deliveryIDs.prefix(deliveries.count * 3))
-    let found = try await connection.pipeline(lookUps(for: deliveries, to: account))
-    let outcomes = try await deliver(
-      deliveries,
-      ids,
-      found,
-      to: account,
-      quota: nil,
-      on: connection
-    )
-    for outcome in outcomes { _ = try outcome.get() }
+    _ = try await file(deliveries, ids, of: account, on: connection)
   }
 
   /// Puts what an effect makes of a message in its place, or notes that it cannot.
