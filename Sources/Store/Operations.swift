@@ -134,6 +134,24 @@ extension Store {
     }
   }
 
+  /// Says what an intent waits for: nothing was tried, however long it waits.
+  package func letWait(
+    _ operations: [ID<MailOperation>],
+    reason: String,
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    try await attempt {
+      _ = try await pool.query(
+        """
+        update operation
+        set state = 'pending', attempts = greatest(attempts - 1, 0), last_error = \(reason)
+        where account_id = \(account.rawValue) and id = any (\(operations.map(\.rawValue)))
+          and state in ('pending', 'running')
+        """
+      )
+    }
+  }
+
   /// Drops a refused intent; false where there is none, or where it is still on its way.
   package func forgetOperation(
     _ id: ID<MailOperation>,

@@ -2,6 +2,7 @@ import Bytes
 import MailProtocols
 import MailTransport
 import Model
+import Net
 import Store
 
 // What each kind of intent is on the wire.
@@ -52,7 +53,7 @@ extension OperationReplay {
       let missing = targets.filter { made.uids[$0.operation.message] == nil }.map(\.uid)
       copyUID =
         missing.isEmpty ? nil : try await client.copy(UIDSet(missing), to: target.imapName)
-      if !isCopy { try await removeSources(UIDSet(targets.map(\.uid))) }
+      if !isCopy { try await removeSources(targets.map(\.uid), in: mailbox) }
     }
     let places = Self.places(of: targets, copyUID, made)
     var done = targets.map(\.operation)
@@ -71,13 +72,18 @@ extension OperationReplay {
 
   /// Takes away what was copied, or is to be gone.
   ///
-  /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`.
+  /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`; those that wait to be released
+  /// are ours as well, and go along.
   ///
   /// - Returns: Whether they are gone.
   @discardableResult
-  func removeSources(_ uids: UIDSet) async throws -> Bool {
-    if try await client.removeCopied(uids) { return true }
-    return try await client.expungeUnlessOthersDeleted(uids)
+  func removeSources(_ uids: [UID], in mailbox: Mailbox) async throws -> Bool {
+    if try await client.removeCopied(UIDSet(uids)) { return true }
+    let waiting = try await store.releasing(from: mailbox.id, of: account)
+    let ours = UIDSet(uids + waiting.map { UID(UInt32(clamping: $0.uid)) })
+    guard try await client.expungeUnlessOthersDeleted(ours) else { return false }
+    postponed.remove(waiting.map(\.message))
+    return true
   }
 
   private static func places(of targets: [Target], _ copyUID: CopyUID?, _ made: Places) -> Places {
@@ -117,7 +123,7 @@ extension OperationReplay {
     }
     let targets = try await unchanged(targets(of: safe, in: mailbox, goneReason: nil))
     guard !targets.isEmpty else { return }
-    try await removeSources(UIDSet(targets.map(\.uid)))
+    try await removeSources(targets.map(\.uid), in: mailbox)
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
   }
 
@@ -128,14 +134,14 @@ extension OperationReplay {
     let targets = try await targets(of: group, in: mailbox, goneReason: nil)
     guard !targets.isEmpty else { return }
     let operations = targets.map(\.operation)
-    if try await removeSources(UIDSet(targets.map(\.uid))) {
+    if try await removeSources(targets.map(\.uid), in: mailbox) {
+      postponed.resetWait()
       return try await store.completeOperations(operations, uids: [:], of: account)
     }
     let reason = "Others' deleted messages are in the mailbox, and the server has no UIDPLUS."
-    try await store.putOff(operations.map(\.id), reason: reason, of: account)
-    for operation in operations {
-      postponed.add(operation.message, until: .now + configuration.longestBackoff)
-    }
+    try await store.letWait(operations.map(\.id), reason: reason, of: account)
+    let until = Deadline.now + postponed.nextWait()
+    for operation in operations { postponed.add(operation.message, until: until) }
   }
 
   /// Those of `targets` that are there as they were when the intent was made.

@@ -253,7 +253,7 @@ extension OperationReplay {
   }
 
   private func putOff(_ operation: MailboxOperation, _ reason: String) async throws {
-    try await store.putOff([operation.id], reason: reason, of: account)
+    try await store.letWait([operation.id], reason: reason, of: account)
     postpone(operation)
   }
 

@@ -44,7 +44,7 @@ extension OperationReplay {
       let reason = "The server did not tell where it put the changed message: the old one stays."
       return try await refuse([operation], reason)
     }
-    try await removeSources(UIDSet(old))
+    try await removeSources([old], in: mailbox)
     try await store.completeReplacement(
       operation,
       by: message,

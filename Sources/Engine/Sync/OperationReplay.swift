@@ -18,7 +18,7 @@ struct OperationReplay {
   /// Whether a message that changed since is not deleted.
   let sparesChanged: Bool
   private let services: EngineServices
-  let postponed = PostponedIntents()
+  let postponed: PostponedIntents
 
   init(
     client: IMAPClient,
@@ -32,6 +32,7 @@ struct OperationReplay {
     self.account = account
     self.sparesChanged = sparesChanged
     self.logger = logger
+    postponed = PostponedIntents(services.configuration)
   }
 
   var store: Store { services.store }
@@ -144,11 +145,8 @@ struct OperationReplay {
 
   /// Leaves intents alone until what they wait for was tried again.
   private func putOff(_ group: [OperationRecord]) async throws {
-    try await store.putOff(
-      group.map(\.id),
-      reason: "The mailbox is not on the server yet.",
-      of: account
-    )
+    let reason = "The mailbox is not on the server yet."
+    try await store.letWait(group.map(\.id), reason: reason, of: account)
     for operation in group {
       postponed.add(operation.message, until: .now + configuration.firstBackoff)
     }

@@ -7,6 +7,13 @@ final class PostponedIntents: Sendable {
   private let until = Mutex<[ID<Message>: Deadline]>([:])
   private let mailboxesUntil = Mutex<[ID<Mailbox>: Deadline]>([:])
   private let needsPass = Mutex(false)
+  private let wait: Mutex<Backoff>
+
+  init(_ configuration: EngineConfiguration) {
+    wait = Mutex(
+      Backoff(first: configuration.firstBackoff, longest: configuration.longestBackoff)
+    )
+  }
 
   /// The messages that still wait; those whose time has come are forgotten.
   func messages(at now: Deadline) -> [ID<Message>] {
@@ -34,6 +41,17 @@ final class PostponedIntents: Sendable {
   func add(_ message: ID<Message>, until deadline: Deadline) {
     until.withLock { $0[message] = deadline }
   }
+
+  /// Has the intents of `messages` wait no longer.
+  func remove(_ messages: [ID<Message>]) {
+    until.withLock { until in for message in messages { until[message] = nil } }
+  }
+
+  /// How long what waits for other clients waits this time: twice as long as the last.
+  func nextWait() -> Duration { wait.withLock { $0.next(spread: 0) } }
+
+  /// What waited for other clients is done.
+  func resetWait() { wait.withLock { $0.reset() } }
 
   /// Leaves what is to become of `mailbox` alone until `deadline`.
   func add(_ mailbox: ID<Mailbox>, until deadline: Deadline) {
