@@ -56,7 +56,7 @@ extension Store {
     _ account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> ID<Mailbox> {
-    let queued = PlannedMailboxOperation(intent, id: operation, mailbox: id)
+    var queued = PlannedMailboxOperation(intent, id: operation, mailbox: id)
     var entries: [FeedEntry]
     switch intent {
     case .create(let name, let parent, let path, let delimiter, _):
@@ -74,6 +74,7 @@ extension Store {
     case .subscribe(let mailbox, let isSubscribed):
       entries = try await setSubscribed(isSubscribed, mailbox.id, account, on: connection)
     case .delete(let mailbox, _):
+      queued.uidNext = try await nextUnknownUID(of: mailbox, on: connection)
       entries = try await removeMailbox(
         mailbox.id,
         of: account,
@@ -87,6 +88,24 @@ extension Store {
     }
     try await append(entries, to: account, on: connection)
     return ID(queued.mailbox)
+  }
+
+  /// From which UID on nothing is known of `mailbox`: what our own moves brought there right after what was fetched is known.
+  private func nextUnknownUID(
+    of mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws -> Int64? {
+    guard let fetched = mailbox.uidNext else { return nil }
+    let rows = try await connection.query(
+      """
+      select \(fetched) + count(*) from (
+        select uid, row_number() over (order by uid) as place from placement
+        where account_id = \(mailbox.accountID.rawValue)
+          and mailbox_id = \(mailbox.id.rawValue) and uid >= \(fetched)) as p
+      where uid = \(fetched) + place - 1
+      """
+    )
+    return try rows.int64(0, 0)
   }
 
   /// Shows a mailbox under another name, and those below it by their new paths: the ids of those.
@@ -130,6 +149,7 @@ private struct PlannedMailboxOperation {
   var previousParent: Int64?
   var encodedName: String?
   var uidNext: Int64?
+  var uidValidity: Int64?
   var isPermanent = false
   /// Whether no server has to be told.
   var isLocal = false
@@ -152,16 +172,19 @@ private struct PlannedMailboxOperation {
       (kind, mailbox, isLocal) = (.delete, gone.id.rawValue, gone.isLocal)
       (previousName, previousParent) = (gone.name, gone.parentID?.rawValue)
       encodedName = gone.isAwaited ? nil : gone.encodedName
-      (uidNext, self.isPermanent) = (gone.uidNext, isPermanent)
+      (uidNext, uidValidity) = (gone.uidNext, gone.uidValidity)
+      self.isPermanent = isPermanent
     }
   }
 
   func insert(_ account: ID<Account>) -> SQL {
     """
     insert into operation (account_id, id, kind, mailbox_id, mailbox_name, parent_id,
-      previous_name, previous_parent_id, encoded_name, uid_next, is_permanent)
+      previous_name, previous_parent_id, encoded_name, uid_next, uid_validity,
+      is_permanent)
     values (\(account.rawValue), \(id), \(kind.rawValue), \(mailbox), \(name), \(parent),
-      \(previousName), \(previousParent), \(encodedName), \(uidNext), \(isPermanent))
+      \(previousName), \(previousParent), \(encodedName), \(uidNext), \(uidValidity),
+      \(isPermanent))
     """
   }
 }

@@ -25,8 +25,9 @@ package struct MailboxOperation: Sendable {
   package var previousParent: ID<Mailbox>?
   /// Of a deletion: the name on the server; nil where it never came there.
   package var encodedName: String?
-  /// Of a deletion: from which UID on nothing was known.
+  /// Of a deletion: from which UID on nothing was known, and of which UIDVALIDITY that UID is.
   package var uidNext: Int64?
+  package var uidValidity: Int64?
   /// Of a deletion: whether its messages go with it.
   package var isPermanent: Bool
   package var attempts: Int
@@ -76,7 +77,7 @@ extension Store {
   private static let mailboxOperationColumns: SQL = """
     select id, kind, state, mailbox_id, mailbox_name, parent_id, previous_name,
       previous_parent_id, encoded_name, uid_next, is_permanent, attempts, last_error, created_at,
-      ordinal
+      ordinal, uid_validity
     from operation
     """
 
@@ -110,6 +111,7 @@ extension Store {
         previousParent: try rows.optionalInt64(row, 7).map { ID($0) },
         encodedName: try rows.optionalString(row, 8),
         uidNext: try rows.optionalInt64(row, 9),
+        uidValidity: try rows.optionalInt64(row, 15),
         isPermanent: try rows.bool(row, 10),
         attempts: Int(try rows.int32(row, 11)),
         lastError: try rows.optionalString(row, 12),
@@ -172,15 +174,22 @@ extension Store {
 
   /// What is replayed next: the intents of messages in their order, up to the first one of a mailbox; nil where there is none.
   ///
-  /// None of the messages and mailboxes in `postponed`.
+  /// None of the messages and mailboxes in `postponed`, and nothing that wants the name which one of those is to give up.
   package func dueOperations(
     of account: ID<Account>,
     except postponed: (messages: [ID<Message>], mailboxes: [ID<Mailbox>]) = ([], []),
     limit: Int
   ) async throws(ServiceError) -> (messages: [OperationRecord], mailbox: MailboxOperation?) {
+    let waiting = postponed.mailboxes.map(\.rawValue)
     let isDue: SQL = """
       state in ('pending', 'running')
-        and mailbox_id <> all (\(postponed.mailboxes.map(\.rawValue)))
+        and mailbox_id <> all (\(waiting))
+        and not exists (select 1 from operation earlier
+          where earlier.account_id = \(account.rawValue) and earlier.message_id is null
+            and earlier.state in ('pending', 'running') and earlier.mailbox_id = any (\(waiting))
+            and earlier.ordinal < operation.ordinal
+            and earlier.previous_name = operation.mailbox_name
+            and earlier.previous_parent_id is not distinct from operation.parent_id)
       """
     return try await attempt {
       let rows = try await pool.pipeline([

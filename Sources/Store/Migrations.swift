@@ -140,6 +140,11 @@ package enum Migrations {
         name: "reports",
         sql: String(decoding: PackageResources._027_reports_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 28,
+        name: "leftovers",
+        sql: String(decoding: PackageResources._028_leftovers_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -41,7 +41,9 @@ extension Store {
             FeedEntry(.operation, .updated, [operation.id.rawValue]),
           ]
         } else {
-          try await remember(operation, account, on: connection)
+          // One that is here all the same, or goes on elsewhere, was not to be gone for good.
+          let isGone = !wasElsewhere || destroyed.contains(message)
+          try await forget(operation, remembering: isGone, account, on: connection)
           entries.append(FeedEntry(.operation, .destroyed, [operation.id.rawValue]))
         }
         try await append(entries, to: account, on: connection)
@@ -79,24 +81,28 @@ extension Store {
     )
   }
 
-  /// Forgets the deletion but for a tombstone, by which the message is known if it appears elsewhere.
-  private func remember(
+  /// Forgets the deletion, but for a tombstone by which the message is known if it appears elsewhere.
+  private func forget(
     _ operation: OperationRecord,
+    remembering isGone: Bool,
     _ account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
-    _ = try await connection.pipeline([
+    _ = try await connection.query(
       """
       delete from operation
       where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
-      """,
+      """
+    )
+    guard isGone else { return }
+    _ = try await connection.query(
       """
       insert into tombstone (account_id, identity, message_id, received_at, is_deletion)
       values (\(account.rawValue), \(operation.identity), \(operation.message.rawValue),
         \(operation.receivedAt), true)
       on conflict (account_id, identity, message_id) do update set is_deletion = true
-      """,
-    ])
+      """
+    )
   }
 
   /// Makes conflicts of the deletions of messages that turned up in `mailbox`; what the feed says of it.

@@ -116,23 +116,6 @@ extension Store {
     }
   }
 
-  /// The messages that wait to leave the server from `mailbox`, with the UIDs that they have there.
-  package func releasing(
-    from mailbox: ID<Mailbox>,
-    of account: ID<Account>
-  ) async throws(ServiceError) -> [(message: ID<Message>, uid: Int64)] {
-    try await attempt {
-      let rows = try await pool.query(
-        """
-        select message_id, uid from operation
-        where account_id = \(account.rawValue) and mailbox_id = \(mailbox.rawValue)
-          and kind = 'release' and state in ('pending', 'running') and uid is not null
-        """
-      )
-      return try (0..<rows.count).map { (ID(try rows.int64($0, 0)), try rows.int64($0, 1)) }
-    }
-  }
-
   /// The intents that take `messages` from wherever the server has them.
   private func releases(
     of messages: [ID<Message>],

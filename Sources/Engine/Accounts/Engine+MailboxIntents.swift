@@ -25,6 +25,12 @@ extension Engine {
     try await queue(account) { tree in
       let path = try tree.path(name, parent, top: tree.inboxPrefix)
       try tree.requireFree(path)
+      guard !tree.all.contains(where: { $0.id == id }) else {
+        throw ServiceError(
+          .conflict,
+          "The mailbox is kept here alone since the server refused it. Make another one, and move its messages there."
+        )
+      }
       return [
         .create(name: name, parent: parent, path: path, delimiter: tree.delimiter, id: id)
       ]

@@ -53,7 +53,7 @@ extension OperationReplay {
       let missing = targets.filter { made.uids[$0.operation.message] == nil }.map(\.uid)
       copyUID =
         missing.isEmpty ? nil : try await client.copy(UIDSet(missing), to: target.imapName)
-      if !isCopy { try await removeSources(targets.map(\.uid), in: mailbox) }
+      if !isCopy { try await removeForGood(targets.map(\.uid), in: mailbox) }
     }
     let places = Self.places(of: targets, copyUID, made)
     var done = targets.map(\.operation)
@@ -72,18 +72,24 @@ extension OperationReplay {
 
   /// Takes away what was copied, or is to be gone.
   ///
-  /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`; those that wait to be released
-  /// are ours as well, and go along.
+  /// Without UIDPLUS ours stay `\Deleted` and hidden while any other message carries `\Deleted`. What earlier intents left is
+  /// ours as well, and goes along.
   ///
   /// - Returns: Whether they are gone.
-  @discardableResult
   func removeSources(_ uids: [UID], in mailbox: Mailbox) async throws -> Bool {
     if try await client.removeCopied(UIDSet(uids)) { return true }
-    let waiting = try await store.releasing(from: mailbox.id, of: account)
-    let ours = UIDSet(uids + waiting.map { UID(UInt32(clamping: $0.uid)) })
+    let left = try await store.leftovers(in: mailbox)
+    let ours = UIDSet(uids + left.uids.map { UID(UInt32(clamping: $0)) })
     guard try await client.expungeUnlessOthersDeleted(ours) else { return false }
-    postponed.remove(waiting.map(\.message))
+    try await store.forgetLeftovers(in: mailbox)
+    postponed.remove(left.waiting)
     return true
+  }
+
+  /// The same for intents that are over with it: what cannot go yet is remembered.
+  private func removeForGood(_ uids: [UID], in mailbox: Mailbox) async throws {
+    guard try await !removeSources(uids, in: mailbox) else { return }
+    try await store.noteLeftovers(uids.map { Int64($0.value) }, in: mailbox)
   }
 
   private static func places(of targets: [Target], _ copyUID: CopyUID?, _ made: Places) -> Places {
@@ -123,7 +129,7 @@ extension OperationReplay {
     }
     let targets = try await unchanged(targets(of: safe, in: mailbox, goneReason: nil))
     guard !targets.isEmpty else { return }
-    try await removeSources(targets.map(\.uid), in: mailbox)
+    try await removeForGood(targets.map(\.uid), in: mailbox)
     try await store.completeOperations(targets.map(\.operation), uids: [:], of: account)
   }
 

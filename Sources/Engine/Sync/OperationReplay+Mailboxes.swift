@@ -33,7 +33,7 @@ extension OperationReplay {
     switch (operation.kind, mailbox) {
     case (.delete, _): try await delete(operation)
     // It is to be deleted by now, or the server has it no more.
-    case (_, nil): try await store.completeMailboxOperation(operation, of: account)
+    case (_, nil): try await completeDeleted(operation, all)
     case (.create, let mailbox?): try await create(operation, mailbox, all)
     case (.rename, let mailbox?): try await rename(operation, mailbox, all)
     case (.subscribe, let mailbox?):
@@ -45,6 +45,18 @@ extension OperationReplay {
     }
   }
 
+  /// Ends what was wanted of a mailbox that is not here any more.
+  ///
+  /// Where it was tried, and the answer lost, the server may have done it: what deletes the mailbox there is told the name.
+  private func completeDeleted(_ operation: MailboxOperation, _ all: [Mailbox]) async throws {
+    let hasParent = operation.parent.map { parent in all.contains { $0.id == parent } } ?? true
+    guard operation.wasTried, hasParent, [.create, .rename].contains(operation.kind),
+      let wire = try await name(of: operation, all), try await listing(of: wire) != nil,
+      !all.contains(where: { $0.imapName == wire })
+    else { return try await store.completeMailboxOperation(operation, of: account) }
+    try await complete(operation, wire)
+  }
+
   private func create(
     _ operation: MailboxOperation,
     _ mailbox: Mailbox,
@@ -54,7 +66,7 @@ extension OperationReplay {
     do throws(IMAPError) {
       try await client.create(wire)
     } catch {
-      guard case .refused = error, try await lists(wire) else { throw error }
+      guard case .refused = error, try await listing(of: wire) != nil else { throw error }
       // Somebody has made one of this name, or we did and were cut off.
       guard !all.contains(where: { $0.imapName == wire && $0.id != mailbox.id }) else {
         return try await conflict(operation, "There is a mailbox of this name on the server.", wire)
@@ -96,7 +108,8 @@ extension OperationReplay {
     after refusal: IMAPError
   ) async throws {
     let old = mailbox.imapName
-    let (isOld, isNew) = (try await lists(old), try await lists(wire))
+    let isOld = try await listing(of: old) != nil
+    let isNew = try await listing(of: wire) != nil
     if isNew, !isOld, try await isSame(wire, mailbox) {
       try await complete(operation, wire)
     } else if !isOld {
@@ -114,10 +127,11 @@ extension OperationReplay {
       return try await store.completeMailboxOperation(operation, of: account)
     }
     let wire = MailboxName(encoded: Array(encodedName.utf8))
-    guard try await lists(wire) else {
+    guard let listing = try await listing(of: wire) else {
       return try await store.completeMailboxOperation(operation, of: account)
     }
-    if let left = try await reasonToKeep(wire, operation) {
+    // One that cannot be opened holds nothing.
+    if listing.isSelectable, let left = try await reasonToKeep(wire, operation) {
       return try await conflict(operation, left, wire)
     }
     try await client.delete(wire)
@@ -139,17 +153,12 @@ extension OperationReplay {
     _ wire: MailboxName,
     _ operation: MailboxOperation
   ) async throws(IMAPError) -> String? {
-    let status: MailboxStatus
-    do throws(IMAPError) {
-      status = try await client.status(wire, [.messages, .uidNext])
-    } catch .refused {
-      // One that cannot be opened holds nothing.
-      return nil
-    }
+    let status = try await client.status(wire, [.messages, .uidNext, .uidValidity])
     guard let count = status.messages, count > 0 else { return nil }
     guard operation.isPermanent else { return "The mailbox holds \(count) messages by now." }
+    let isSame = status.uidValidity.map { Int64($0.value) } == operation.uidValidity
     let isAsKnown = status.uidNext.map { Int64($0.value) } == operation.uidNext
-    return isAsKnown ? nil : "The mailbox has new messages on the server."
+    return isSame && isAsKnown ? nil : "The mailbox has new messages on the server."
   }
 
   // MARK: - Names
@@ -169,8 +178,8 @@ extension OperationReplay {
     return MailboxName(above.imapName.decoded + delimiter + name)
   }
 
-  private func lists(_ name: MailboxName) async throws(IMAPError) -> Bool {
-    try await client.list().contains { $0.name == name }
+  private func listing(of name: MailboxName) async throws(IMAPError) -> ListedMailbox? {
+    try await client.list().first { $0.name == name }
   }
 
   /// Whether the server has under `name` what is known of `mailbox`: where its UIDVALIDITY says so.

@@ -292,6 +292,112 @@ struct DisconnectedMailboxTests {
       #expect(left.isLocal && !left.isPending && left.totalMessages == 1)
       let raw = try await engine.openRaw(draft, of: account).collect(upTo: 1000)
       #expect(raw.bytes == letter("draft"))
+      _ = try await engine.updateMailbox(
+        inner.id,
+        of: account,
+        name: "Here",
+        parent: .some(nil),
+        isSubscribed: nil
+      )
+      await #expect { try await engine.retryOperation(refused[0].id, of: account) } throws: {
+        ($0 as? ServiceError)?.code == .conflict
+      }
+    }
+  }
+
+  @Test func `a mailbox of the same name that others made anew is not deleted`() async throws {
+    let dovecot = try await MailServers.own()
+    try await dovecot.deliver(letter("old"), to: "alice", mailbox: "Box")
+    try await withAccount(dovecot) { service, account, way in
+      let box = try await service.mailbox("Box", of: account)
+      try await leave(way, service, account)
+      try await service.engine.deleteMailbox(box.id, of: account, isPermanent: true)
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("Box"))
+      try await dovecot.deliver(letter("new"), to: "alice", mailbox: "Box")
+      try await comeBack(way, service, account)
+      #expect(try await service.mailboxOperations(of: account).map(\.state) == ["conflict"])
+      try await eventually("the new message is here") {
+        try await service.messages(in: "Box", of: account).compactMap(\.subjectText) == ["new"]
+      }
+      other.close()
+    }
+  }
+
+  @Test func `what was moved to a mailbox here is no new mail there`() async throws {
+    let dovecot = try await MailServers.own()
+    for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice") }
+    try await make(dovecot, "Box")
+    try await withAccount(dovecot) { service, account, _ in
+      let box = try await service.mailbox("Box", of: account)
+      for name in ["a", "b"] {
+        _ = try await service.engine.changeMessages(
+          [try await service.message(name, of: account)],
+          of: account,
+          moving(to: box)
+        )
+      }
+      try await service.waitUntilReplayed(account)
+      try await service.engine.deleteMailbox(box.id, of: account, isPermanent: true)
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.mailboxOperations(of: account).isEmpty)
+      let other = try await service.otherClient(dovecot, "alice")
+      #expect(try await !other.list().contains { $0.name.decoded == "Box" })
+      other.close()
+    }
+  }
+
+  @Test func `what was made with the answer lost, and is to be gone by then, is no new mailbox`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await make(dovecot, "Old")
+    try await withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let old = try await service.mailbox("Old", of: account)
+      try await leave(way, service, account)
+      let lost = try await engine.createMailbox(account, name: "Lost", parent: nil)
+      _ = try await engine.updateMailbox(
+        old.id,
+        of: account,
+        name: "New",
+        parent: nil,
+        isSubscribed: nil
+      )
+      // As if both had been sent, and the connection broken before the answers.
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.create(MailboxName("Lost"))
+      try await other.rename(MailboxName("Old"), to: MailboxName("New"))
+      _ = try await service.query("update operation set attempts = 1")
+      for id in [lost.id, old.id] {
+        try await engine.deleteMailbox(id, of: account, isPermanent: true)
+      }
+      try await comeBack(way, service, account)
+      #expect(try await paths(service, account) == [])
+      let listed = try await other.list().map(\.name.decoded)
+      #expect(Set(listed).isDisjoint(with: ["Lost", "Old", "New"]))
+      other.close()
+    }
+  }
+
+  @Test func `a name is not taken before the one who has it gave it up`() async throws {
+    let dovecot = try await MailServers.own()
+    try await make(dovecot, "Box")
+    try await withAccount(dovecot) { service, account, way in
+      let box = try await service.mailbox("Box", of: account)
+      try await leave(way, service, account)
+      try await service.engine.deleteMailbox(box.id, of: account, isPermanent: true)
+      let again = try await service.engine.createMailbox(account, name: "Box", parent: nil)
+      let free = try await service.engine.createMailbox(account, name: "Free", parent: nil)
+      func next(except waiting: [ID<Mailbox>]) async throws -> ID<Mailbox>? {
+        try await service.store.dueOperations(of: account, except: ([], waiting), limit: 9)
+          .mailbox?.mailbox
+      }
+      #expect(try await next(except: []) == box.id)
+      #expect(try await next(except: [box.id]) == free.id)
+      try await comeBack(way, service, account)
+      #expect(try await paths(service, account) == ["Box", "Free"])
+      #expect(try await service.mailbox("Box", of: account).id == again.id)
     }
   }
 
