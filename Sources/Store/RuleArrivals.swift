@@ -130,8 +130,8 @@ extension Store {
 
   /// Remembers messages that a server's inbox gained for the account's rules, where it has any.
   ///
-  /// None of an account whose first sync has not ended, none received over a day ago, and no copy of a message that
-  /// is here: somebody moved it.
+  /// None of an account whose first sync has not ended, none received over a day ago, none that is marked `\Deleted`, and no copy of
+  /// a message that is here: somebody moved it, or it is what an intent of ours put, or could not put, in the place of one.
   func arrivalStatement(_ ids: [Int64], _ account: ID<Account>) -> SQL {
     """
     insert into rule_arrival (account_id, message_id)
@@ -143,6 +143,11 @@ extension Store {
         where a.id = m.account_id and a.first_synced_at is not null)
       and not exists (select 1 from message_copy c where c.account_id = m.account_id
         and c.identity = m.identity and c.message_id = m.id)
+      and not exists (select 1 from operation o join message r
+          on r.account_id = o.account_id and r.id = o.message_id
+        where o.account_id = m.account_id and o.kind = 'replace' and r.message_id = m.message_id)
+      and not exists (select 1 from placement p
+        where p.account_id = m.account_id and p.message_id = m.id and p.is_deleted)
       and not \(isFilteredElsewhere)
     on conflict do nothing
     """

@@ -276,6 +276,45 @@ struct HeaderEditTests {
     await dovecot.stop()
   }
 
+  @Test func `where nothing may be deleted no second message is made`() async throws {
+    var options = DovecotServer.Options()
+    options.extraConfiguration = """
+      protocol imap {
+        mail_plugins = $mail_plugins acl
+      }
+      protocol doveadm {
+        mail_plugins = $mail_plugins acl
+      }
+      plugin {
+        acl = vfile
+      }
+      """
+    let dovecot = try await MailServers.own(options)
+    try await dovecot.fill(user: "alice", count: 1)
+    try await dovecot.doveadm(
+      ["acl", "set", "-u", dovecot.address(of: "alice"), "INBOX", "owner"]
+        + ["lookup", "read", "write", "write-seen", "insert"]
+    )
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      try await RuleTests.add(
+        #"{"name":"Stamp","trigger":"stored","actions":[\#(Self.stamp)]}"#,
+        to: account,
+        service
+      )
+      _ = try await run(account, service)
+      try await service.waitUntilReplayed(account)
+      let refused = try await service.store.operations(of: account, limit: 10).compactMap(\.message)
+      #expect(refused.map(\.state) == ["refused"])
+      #expect(refused.first?.lastError?.contains("deleted") == true)
+      #expect(try await dovecot.messageCount(user: "alice") == 1)
+      #expect(try await service.messages(of: account).count == 1)
+      #expect(try await strays(account, service) == [0, 0, 0])
+      #expect(try await service.health(of: account) == [])
+    }
+    await dovecot.stop()
+  }
+
   @Test func `a message in several mailboxes of its server stays as it is, and the log says why`()
     async throws
   {

@@ -1,5 +1,6 @@
-import Crypto
 import Bytes
+import Crypto
+import Logging
 import MailProtocols
 import MailTransport
 import Model
@@ -19,6 +20,10 @@ extension OperationReplay {
     guard
       let old = try await targets(of: [operation], in: mailbox, goneReason: goneReason).first?.uid
     else { return }
+    guard client.selected?.allowsDeletion == true else {
+      let reason = "The server lets nothing be deleted in this mailbox: the old message would stay."
+      return try await refuse([operation], reason)
+    }
     guard let blob = operation.blob, let raw = try await bytes(of: blob) else {
       return try await refuse([operation], "The changed message is no longer kept here.")
     }
@@ -44,7 +49,7 @@ extension OperationReplay {
       let reason = "The server did not tell where it put the changed message: the old one stays."
       return try await refuse([operation], reason)
     }
-    try await removeSources([old], in: mailbox)
+    try await removeReplaced(old)
     try await store.completeReplacement(
       operation,
       by: message,
@@ -52,6 +57,19 @@ extension OperationReplay {
       to: Int64(made.value),
       of: account
     )
+  }
+
+  /// Takes away what was replaced; what the server only marks `\Deleted` is hidden, as other clients hide it.
+  private func removeReplaced(_ old: UID) async throws(IMAPError) {
+    try await client.store(UIDSet(old), .add, [.deleted])
+    do throws(IMAPError) {
+      try await client.expunge(UIDSet(old))
+    } catch {
+      guard case .refused(_, let response, let code) = error, !Self.passes(code) else {
+        throw error
+      }
+      logger.info("replaced message not expunged", metadata: ["response": "\(response)"])
+    }
   }
 
   /// The UID that the server tells of what it took.

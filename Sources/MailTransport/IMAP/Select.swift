@@ -22,6 +22,11 @@ package struct SelectedMailbox: Hashable, Sendable {
   package var allowsNewKeywords = false
   package var isReadOnly: Bool
 
+  /// Whether messages can be marked `\Deleted` (RFC 4314 §4: without the right `t` PERMANENTFLAGS leaves it out).
+  ///
+  /// Where the server says nothing of flags, against RFC 3501 §6.3.1, it is tried.
+  package var allowsDeletion: Bool { flags.isEmpty || permanentFlags.contains(.deleted) }
+
   init(name: MailboxName, isReadOnly: Bool) {
     self.name = name
     self.isReadOnly = isReadOnly
