@@ -23,6 +23,73 @@ final class OwnMailUse {
   /// A message is destroyed here by somebody else than `step`.
   func note(destroyed subject: String) { destroyed.insert(subject) }
 
+  /// The mailboxes that callers made, by their ids: where they show.
+  func mailboxes() async throws -> [ID<Mailbox>: String] {
+    Dictionary(
+      uniqueKeysWithValues: try await service.store.mailboxes(of: account).mailboxes
+        .filter { $0.path.hasPrefix("own") }.map { ($0.id, $0.path) }
+    )
+  }
+
+  /// One change of a mailbox that callers made; what was done.
+  func mailboxStep() async throws -> String {
+    let (roll, pick, place) = (
+      Int.random(in: 0..<100, using: &random), random.next(), random.next()
+    )
+    // Few, so that a name is soon that of another mailbox.
+    let name = "own\(random.next() % 4)"
+    let all = try await mailboxes().keys.sorted { $0.rawValue < $1.rawValue }
+    let target = all.isEmpty ? nil : all[Int(pick % UInt64(all.count))]
+    let parent = all.isEmpty || place % 2 == 0 ? nil : all[Int(place / 2 % UInt64(all.count))]
+    let below = parent.map { "\($0.rawValue)" } ?? "the top"
+    var text = "own: create \(name) below \(below)"
+    do {
+      guard roll >= 35, let target else {
+        let made = try await service.engine.createMailbox(account, name: name, parent: parent)
+        return "\(text): \(made.id.rawValue)"
+      }
+      switch roll {
+      case ..<70:
+        text = "own: rename \(target.rawValue) to \(name) below \(below)"
+        _ = try await service.engine.updateMailbox(
+          target,
+          of: account,
+          name: name,
+          parent: .some(parent),
+          isSubscribed: nil
+        )
+      case ..<80:
+        text = "own: subscribe to \(target.rawValue)"
+        _ = try await service.engine.updateMailbox(
+          target,
+          of: account,
+          name: nil,
+          parent: nil,
+          isSubscribed: roll < 75
+        )
+      default:
+        text = "own: delete mailbox \(target.rawValue)"
+        try await noteDestroyed(in: target)
+        try await service.engine.deleteMailbox(target, of: account, isPermanent: true)
+      }
+    } catch let error as ServiceError {
+      return "\(text): \(error.code)"
+    }
+    return text
+  }
+
+  /// The messages of a mailbox are destroyed with it.
+  func noteDestroyed(in mailbox: ID<Mailbox>) async throws {
+    let rows = try await service.query(
+      """
+      select m.subject from placement p
+      join message m on m.account_id = p.account_id and m.id = p.message_id
+      where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.rawValue)
+      """
+    )
+    for row in 0..<rows.count { destroyed.insert(try rows.string(row, 0)) }
+  }
+
   /// One change of one message; what was done.
   ///
   /// What is gone by then is no failure.

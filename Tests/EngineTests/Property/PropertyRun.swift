@@ -90,9 +90,11 @@ struct PropertyRun {
     for _ in 0..<Int.random(in: 5...40, using: &use.random) {
       if !isStopped, Bool.random(using: &use.random) { try await use.step() }
       if Int.random(in: 0..<20, using: &use.random) == 0 { try await service.kill() }
-      use.note(try await own.step())
+      let isOfMailbox = Int.random(in: 0..<6, using: &use.random) == 0
+      use.note(try await isOfMailbox ? own.mailboxStep() : own.step())
       try await watch()
     }
+    let shown = try await own.mailboxes()
     if isStopped { try await dovecot.start() }
     // What the clients do when it is back comes before what was done here, or beside it.
     for _ in 0..<Int.random(in: 0...15, using: &use.random) { try await use.step() }
@@ -100,12 +102,39 @@ struct PropertyRun {
     way.comeBack()
     for _ in 0..<Int.random(in: 0...5, using: &use.random) { try await use.step() }
     try await check("\(place), after an outage")
+    try await compareMailboxes(with: shown, place)
     try await settleConflicts()
     try await checkCopies()
   }
 
+  /// The mailboxes that callers made are as they were `shown`, but for those that could not be.
+  private func compareMailboxes(with shown: [ID<Mailbox>: String], _ place: String) async throws {
+    let conflicts = try await service.mailboxOperations(of: account)
+    let unsettled = Set(conflicts.map(\.mailbox))
+    let now = try await own.mailboxes()
+    let wrong = Set(shown.keys).union(now.keys).subtracting(unsettled)
+      .filter { shown[$0] != now[$0] }
+    guard wrong.isEmpty else {
+      let story = try await Story(service: service, account: account)
+        .mailboxes(wrong.map(\.rawValue).sorted())
+      let list = wrong.map { "\($0.rawValue): \(shown[$0] ?? "-") became \(now[$0] ?? "-")" }
+      throw TestSupportError.failed("\(place): mailboxes \(list)\n\(story.joined(separator: "\n"))")
+    }
+  }
+
   /// Has the deletions of what changed meanwhile tried again, or discarded.
   private func settleConflicts() async throws {
+    for operation in try await service.mailboxOperations(of: account)
+    where operation.state == "conflict" {
+      let isRetried = operation.kind == .delete && Bool.random(using: &use.random)
+      use.note("\(isRetried ? "retry" : "discard") of mailbox \(operation.mailbox.rawValue)")
+      if isRetried {
+        try await own.noteDestroyed(in: operation.mailbox)
+        try await service.engine.retryOperation(operation.id, of: account)
+      } else {
+        try await service.engine.discardOperation(operation.id, of: account)
+      }
+    }
     for operation in try await service.operations(of: account) where operation.state == "conflict" {
       let isRetried = Bool.random(using: &use.random)
       use.note("\(isRetried ? "retry" : "discard") of \(operation.message.rawValue)")
@@ -216,10 +245,11 @@ struct PropertyRun {
     }
   }
 
-  /// Every message of every mailbox: path, UIDVALIDITY, UID, keywords, `D` for `\Deleted`.
+  /// Every mailbox, and every message: path, UIDVALIDITY, UID, keywords, `D` for `\Deleted`.
   private func serverState(_ client: IMAPClient) async throws -> [String] {
     var state: [String] = []
     for mailbox in try await client.list().filter(\.isSelectable) {
+      state.append("mailbox \(mailbox.name.decoded)")
       let selected = try await client.examine(mailbox.name)
       let validity = selected.uidValidity?.value ?? 0
       for (uid, flags) in try await client.fetchFlags(.all) {
@@ -247,6 +277,10 @@ struct PropertyRun {
       """
     )
     var state: [String: Int64] = [:]
+    for mailbox in try await service.store.mailboxes(of: account).mailboxes
+    where mailbox.isSelectable {
+      state["mailbox \(mailbox.path)"] = 0
+    }
     for row in 0..<rows.count {
       let text = line(
         try rows.string(row, 0),
