@@ -157,6 +157,27 @@ extension Store {
     }
   }
 
+  /// Has an intent be of the mailbox where its message is by now; false where that is none other, or not one alone.
+  package func followMessage(
+    of operation: OperationRecord,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> Bool {
+    try await attempt {
+      try await pool.query(
+        """
+        update operation o set mailbox_id = p.mailbox_id, uid = p.uid, state = 'pending'
+        from placement p
+        where o.account_id = \(account.rawValue) and o.id = \(operation.id.rawValue)
+          and o.state in ('pending', 'running') and p.account_id = o.account_id
+          and p.message_id = o.message_id and p.uid is not null
+          and p.mailbox_id <> o.mailbox_id
+          and not exists (select 1 from placement other where other.account_id = p.account_id
+            and other.message_id = p.message_id and other.mailbox_id <> p.mailbox_id)
+        """
+      ).affected == 1
+    }
+  }
+
   /// Gives a message the contents of another, whose bytes are in the blob `kept`, of which so many are not counted yet.
   ///
   /// It keeps its id, its thread and when it was received. One that is here alone keeps what it is known by, so that what

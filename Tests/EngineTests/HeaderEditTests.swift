@@ -1,6 +1,8 @@
 import Bytes
 import Engine
 import MIME
+import MailProtocols
+import MailTransport
 import Model
 import Net
 import Postgres
@@ -313,6 +315,45 @@ struct HeaderEditTests {
       #expect(try await service.health(of: account) == [])
     }
     await dovecot.stop()
+  }
+
+  @Test func `a message that another client moved meanwhile is changed where it is`() async throws {
+    let dovecot = try await MailServers.dovecot
+    let user = MailServers.user()
+    try await dovecot.fill(user: user, count: 3)
+    try await TestService.with { service in
+      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
+      let account = try await service.addCopiedAccount(TestService.imap(port: way.port, user))
+      let ids = Set(try await service.messages(of: account).map(\.id))
+      try await RuleTests.add(
+        #"{"name":"Stamp","trigger":"stored","actions":[\#(Self.stamp)]}"#,
+        to: account,
+        service
+      )
+      way.goAway()
+      _ = try await run(account, service)
+      let other = try await service.otherClient(dovecot, user)
+      try await other.select(.inbox)
+      _ = try await other.move(
+        UIDSet(Array(try await other.search(.all).uids).prefix(2)),
+        to: MailboxName("Archive")
+      )
+      other.close()
+      way.comeBack()
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.number("select count(*) from operation") == 0)
+      for (mailbox, count) in [("INBOX", 1), ("Archive", 2)] {
+        let there = try await dovecot.messages(user: user, mailbox: mailbox).joined()
+        #expect(there.ranges(of: "X-Case: 4711").count == count)
+        #expect(try await dovecot.messageCount(user: user, mailbox: mailbox) == count)
+      }
+      let known =
+        try await service.messages(of: account) + service.messages(in: "Archive", of: account)
+      #expect(Set(known.map(\.id)) == ids)
+      #expect(try await strays(account, service) == [0, 0, 0])
+      #expect(try await service.health(of: account) == [])
+      await way.stop()
+    }
   }
 
   @Test func `a message in several mailboxes of its server stays as it is, and the log says why`()

@@ -40,7 +40,7 @@ extension OperationReplay {
     if made == nil {
       let flags = try await client.fetchFlags(UIDSet(old)).first { $0.uid == old }?.flags
       guard let flags, !flags.contains(.deleted) else {
-        return try await refuse([operation], goneReason)
+        return try await follow(operation, goneReason)
       }
       made = try await append(raw, flags, operation, mailbox)
       if made == nil { made = try await findCopy(of: operation.appending(message), in: mailbox) }
@@ -57,6 +57,17 @@ extension OperationReplay {
       to: Int64(made.value),
       of: account
     )
+  }
+
+  /// Looks for a message that another client took elsewhere: a pass over all mailboxes tells where it is, if anywhere.
+  private func follow(_ operation: OperationRecord, _ goneReason: String) async throws {
+    if try await store.followMessage(of: operation, in: account) { return }
+    guard operation.attempts < configuration.sharedAttempts else {
+      return try await refuse([operation], goneReason)
+    }
+    try await store.putOff([operation.id], reason: goneReason, of: account)
+    postponed.add(operation.message, until: .now + configuration.firstBackoff)
+    postponed.needPass()
   }
 
   /// Takes away what was replaced; what the server only marks `\Deleted` is hidden, as other clients hide it.
