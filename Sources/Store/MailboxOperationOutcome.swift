@@ -70,6 +70,15 @@ extension Store {
           where account_id = \(account.rawValue) and starts_with(encoded_name, \(old))
           """
         )
+        // So are those that are to be deleted by now, of which there is nothing but the intent.
+        statements.append(
+          """
+          update operation set encoded_name = \(name + delimiter)
+            || substr(encoded_name, length(\(old)) + 1)
+          where account_id = \(account.rawValue) and kind = 'deleteMailbox'
+            and state in ('pending', 'running') and starts_with(encoded_name, \(old))
+          """
+        )
       }
     }
     _ = try await connection.pipeline(statements)
@@ -77,14 +86,19 @@ extension Store {
 
   /// The server refused, or was not asked since it has something else there: what was shown is taken back, and the intent stays with the reason.
   ///
-  /// `place` is how the server lists the mailbox: it is shown so again, unless a later intent decides.
+  /// `place` is how the server lists the mailbox: it is shown so again, unless a later intent decides. With `ifPending` one that is
+  /// on its way stays as it is.
+  ///
+  /// - Returns: Whether it is refused.
+  @discardableResult
   package func refuseMailboxOperation(
     _ operation: MailboxOperation,
     reason: String,
     isConflict: Bool,
     place: MailboxListing?,
+    ifPending: Bool = false,
     of account: ID<Account>
-  ) async throws(ServiceError) {
+  ) async throws(ServiceError) -> Bool {
     try await attempt {
       try await mailTransaction(account, reading: [mailboxesStatement(account)]) {
         connection,
@@ -94,9 +108,10 @@ extension Store {
           update operation set state = \(isConflict ? "conflict" : "refused"),
             last_error = \(reason)
           where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
+            and (not \(ifPending) or state = 'pending')
           """
         )
-        guard changed.affected == 1 else { return }
+        guard changed.affected == 1 else { return false }
         let entries = try await revert(
           operation,
           try mailboxes(rows[0]),
@@ -109,6 +124,7 @@ extension Store {
           to: account,
           on: connection
         )
+        return true
       }
     }
   }

@@ -159,12 +159,17 @@ extension Store {
   /// The server refused: what was shown is taken back, and the intent stays with the reason until it is discarded.
   ///
   /// With `conflict` it was not asked, since the message has other flags there than it had when the intent was made: those show.
+  /// With `ifPending` one that is on its way stays as it is.
+  ///
+  /// - Returns: Whether it is refused.
+  @discardableResult
   package func refuseOperation(
     _ operation: OperationRecord,
     reason: String,
     conflict: ServerFlags? = nil,
+    ifPending: Bool = false,
     of account: ID<Account>
-  ) async throws(ServiceError) {
+  ) async throws(ServiceError) -> Bool {
     try await attempt {
       try await mailTransaction(account) { connection in
         let rows = try await connection.query(
@@ -172,9 +177,10 @@ extension Store {
           update operation set state = \(conflict == nil ? "refused" : "conflict"),
             last_error = \(reason), server_keywords = \(conflict?.keywords)
           where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
+            and (not \(ifPending) or state = 'pending')
           """
         )
-        guard rows.affected == 1 else { return }
+        guard rows.affected == 1 else { return false }
         try await dropReplacements(of: [operation.id.rawValue], account, on: connection)
         let touched = try await revert(operation, account, on: connection)
         if let conflict {
@@ -207,6 +213,7 @@ extension Store {
           to: account,
           on: connection
         )
+        return true
       }
     }
   }

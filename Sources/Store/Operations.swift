@@ -102,18 +102,21 @@ extension Store {
     )
   }
 
-  /// Says that the intents are being replayed, so that a crash in between is seen.
+  /// Says that the intents are being replayed, so that a crash in between is seen; those that were not discarded meanwhile.
   package func markRunning(
     _ operations: [ID<MailOperation>],
     of account: ID<Account>
-  ) async throws(ServiceError) {
+  ) async throws(ServiceError) -> Set<ID<MailOperation>> {
     try await attempt {
-      _ = try await pool.query(
+      let rows = try await pool.query(
         """
         update operation set state = 'running', attempts = attempts + 1
         where account_id = \(account.rawValue) and id = any (\(operations.map(\.rawValue)))
+          and state in ('pending', 'running')
+        returning id
         """
       )
+      return Set(try (0..<rows.count).map { ID(try rows.int64($0, 0)) })
     }
   }
 

@@ -89,6 +89,10 @@ struct AccountPass {
       if left == nil { refused.insert(mailbox.id) }
       if name != stale, left?.isAsTold(by: statuses[name]) == true { settled.insert(mailbox.id) }
     }
+    for mailbox in mailboxes where mailbox.isName {
+      guard mailbox.totalMessages > 0 || hidden[mailbox.id] != nil else { continue }
+      try await store.holdVanished(store.knownUIDs(of: mailbox), from: mailbox)
+    }
     if isFirst { try await store.noteFirstCopies(of: account) }
     // Of a mailbox that could not be looked at nothing is destroyed.
     let all = try await store.heldPlacements(of: account).filter { !refused.contains($0.mailbox) }
@@ -164,4 +168,7 @@ struct AccountPass {
 extension Mailbox {
   /// Whether the server has it and opens it.
   fileprivate var isOpenable: Bool { isSelectable && !isLocal && !isAwaited }
+
+  /// Whether the server has but a name of it, with other mailboxes below (RFC 3501 §6.3.4): what it held is gone.
+  fileprivate var isName: Bool { !isSelectable && !isLocal && !isAwaited }
 }

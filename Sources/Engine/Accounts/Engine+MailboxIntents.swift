@@ -1,3 +1,4 @@
+import MailProtocols
 import Model
 import Store
 
@@ -80,6 +81,23 @@ extension Engine {
       return [.delete(mailbox, isPermanent: isPermanent)]
     }
     wake(account, .operations)
+  }
+
+  /// How the server listed a mailbox before the intent to delete it; nil where it never did, or where it is no such intent.
+  func formerPlace(of operation: MailboxOperation, _ all: [Mailbox]) -> MailboxListing? {
+    guard operation.kind == .delete, let encodedName = operation.encodedName,
+      let name = operation.previousName
+    else { return nil }
+    return MailboxListing(
+      encodedName: encodedName,
+      path: MailboxName(encoded: Array(encodedName.utf8)).decoded,
+      name: name,
+      parentEncodedName: nil,
+      delimiter: all.lazy.compactMap(\.delimiter).first,
+      role: nil,
+      isSubscribed: false,
+      isSelectable: true
+    )
   }
 
   /// Queues once more what was refused.

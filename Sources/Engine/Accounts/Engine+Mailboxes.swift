@@ -108,7 +108,7 @@ extension Engine {
     let path = try tree.path(name, parent, top: top)
     try tree.requireMovable(mailbox, to: path)
     let new = MailboxName(path)
-    if !mailbox.isLocal { try await backend.rename(mailbox, to: new) }
+    if !mailbox.isLocal { try await backend.rename(mailbox, to: new, among: all) }
     let listing = MailboxListing(
       encodedName: String(decoding: new.encoded, as: UTF8.self),
       path: path,

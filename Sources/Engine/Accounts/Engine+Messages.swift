@@ -139,14 +139,32 @@ extension Engine {
     return true
   }
 
-  /// Forgets a refused intent.
+  /// Forgets an intent that was refused, or takes back what waits to be told the server.
   package func discardOperation(
     _ id: ID<MailOperation>,
     of account: ID<Account>
   ) async throws(ServiceError) {
-    guard try await store.operation(id, of: account) != nil else { throw .notFound("operation") }
+    let reason = "Discarded."
+    switch try await store.operation(id, of: account) {
+    case nil: throw .notFound("operation")
+    case .message(let operation)? where operation.state == "pending":
+      try await store.refuseOperation(operation, reason: reason, ifPending: true, of: account)
+    case .mailbox(let operation)? where operation.state == "pending":
+      try await store.refuseMailboxOperation(
+        operation,
+        reason: reason,
+        isConflict: false,
+        place: formerPlace(of: operation, store.mailboxes(of: account).mailboxes),
+        ifPending: true,
+        of: account
+      )
+    default: break
+    }
     guard try await store.forgetOperation(id, of: account) else {
-      throw ServiceError(.conflict, "The operation is on its way and can no longer be discarded.")
+      throw ServiceError(
+        .conflict,
+        "The server is being told of the operation at this moment. Look again when it is over."
+      )
     }
   }
 

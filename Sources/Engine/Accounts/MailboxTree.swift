@@ -101,3 +101,23 @@ struct MailboxTree {
     )
   }
 }
+
+extension [Mailbox] {
+  /// The subscriptions to move where `mailbox` is called `name` from now on: its own, and those of the mailboxes below it.
+  ///
+  /// RENAME leaves them as they are (RFC 3501 §6.3.5): a name that is subscribed to need not exist.
+  func subscriptions(
+    renaming mailbox: Mailbox,
+    to name: MailboxName
+  ) -> [(old: MailboxName, new: MailboxName)] {
+    let old = mailbox.imapName.encoded
+    let delimiter = [UInt8]((mailbox.delimiter ?? "").utf8)
+    return compactMap { known in
+      let encoded = known.imapName.encoded
+      let isBelow = !delimiter.isEmpty && encoded.starts(with: old + delimiter)
+      guard known.isSubscribed, known.id == mailbox.id || isBelow else { return nil }
+      let new = name.encoded + encoded.dropFirst(old.count)
+      return (known.imapName, MailboxName(encoded: [UInt8](new)))
+    }
+  }
+}

@@ -35,12 +35,12 @@ extension IMAPBackend {
     }
   }
 
-  func rename(_ mailbox: Mailbox, to name: MailboxName) async throws {
+  func rename(_ mailbox: Mailbox, to name: MailboxName, among known: [Mailbox]) async throws {
     try await withClient { client in
       try await client.rename(mailbox.imapName, to: name)
-      if mailbox.isSubscribed {
-        try await client.subscribe(name)
-        try await client.unsubscribe(mailbox.imapName)
+      for (old, new) in known.subscriptions(renaming: mailbox, to: name) {
+        try await client.subscribe(new)
+        try await client.unsubscribe(old)
       }
     }
   }

@@ -32,8 +32,8 @@ protocol MailBackend: Sendable {
   func topLevelPrefix(_ known: [Mailbox]) async throws -> String
   /// Makes a mailbox; how it is listed then.
   func create(_ mailbox: MailboxListing) async throws -> MailboxListing
-  /// Renames a mailbox of the server, and those below it.
-  func rename(_ mailbox: Mailbox, to name: MailboxName) async throws
+  /// Renames a mailbox of the server, and those below it, which are among the `known`.
+  func rename(_ mailbox: Mailbox, to name: MailboxName, among known: [Mailbox]) async throws
   /// Subscribes to a mailbox of the server, or no more.
   func setSubscribed(_ isSubscribed: Bool, _ mailbox: Mailbox) async throws
   /// Deletes a mailbox of the server; with `ifEmpty` one that holds messages is a conflict.
@@ -68,7 +68,7 @@ extension MailBackend {
     return mailbox
   }
 
-  func rename(_ mailbox: Mailbox, to name: MailboxName) async throws {}
+  func rename(_ mailbox: Mailbox, to name: MailboxName, among known: [Mailbox]) async throws {}
 
   func setSubscribed(_ isSubscribed: Bool, _ mailbox: Mailbox) async throws {}
 

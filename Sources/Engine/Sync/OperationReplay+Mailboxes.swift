@@ -13,7 +13,7 @@ import Store
 extension OperationReplay {
   /// Replays one intent of a mailbox; a pass over all of them learns what came of it.
   func replay(_ operation: MailboxOperation) async throws {
-    try await store.markRunning([operation.id], of: account)
+    guard try await !store.markRunning([operation.id], of: account).isEmpty else { return }
     do {
       try await perform(operation)
       postponed.needPass()
@@ -92,9 +92,9 @@ extension OperationReplay {
         guard case .refused = error else { throw error }
         return try await settle(operation, mailbox, wire, after: error)
       }
-      if mailbox.isSubscribed {
-        try await ifAllowed { () throws(IMAPError) in try await client.subscribe(wire) }
-        try await ifAllowed { () throws(IMAPError) in try await client.unsubscribe(old) }
+      for (from, to) in all.subscriptions(renaming: mailbox, to: wire) {
+        try await ifAllowed { () throws(IMAPError) in try await client.subscribe(to) }
+        try await ifAllowed { () throws(IMAPError) in try await client.unsubscribe(from) }
       }
     }
     try await complete(operation, wire)

@@ -101,7 +101,8 @@ struct OperationReplay {
     _ group: [OperationRecord],
     _ mailboxes: [ID<Mailbox>: Mailbox]
   ) async throws -> Bool {
-    try await store.markRunning(group.map(\.id), of: account)
+    let running = try await store.markRunning(group.map(\.id), of: account)
+    let group = group.filter { running.contains($0.id) }
     do {
       try await perform(group, mailboxes)
       return true

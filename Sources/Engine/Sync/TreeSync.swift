@@ -36,10 +36,13 @@ struct TreeSync {
     var missing: Set<ID<Mailbox>> = []
     for number in 1...Self.mostLists {
       tree.stale = try await leaveSelected()
-      let list = try await client.list(returning: ListOptions(status: items))
+      var list = try await client.list(returning: ListOptions(status: items))
       tree.statuses = [:]
       for mailbox in list { tree.statuses[mailbox.name] = mailbox.status }
-      try await askUntold(list, items, &tree.statuses)
+      let names = try await askUntold(list, items, &tree.statuses)
+      for place in list.indices where names.contains(list[place].name) {
+        list[place].attributes.insert(.noSelect)
+      }
       listed.note(tree.statuses)
       let known = try await store.mailboxes(of: account).mailboxes
       try await identify(list, known, &tree.statuses)
@@ -74,15 +77,26 @@ struct TreeSync {
   ///
   /// Where it has, an answer was one that no grammar takes, for which MAILBOXID is known
   /// (`garbledMailboxID`): that is asked for alone.
+  ///
+  /// - Returns: Those that are but names, with others below them (RFC 3501 §6.3.4). Leniency `lostNoselect`: Dovecot leaves
+  ///   `\Noselect` out of what it lists with counters; that a mailbox does not exist, which it says then, is as clear.
   private func askUntold(
     _ listed: [ListedMailbox],
     _ items: [StatusItem],
     _ statuses: inout [MailboxName: MailboxStatus]
-  ) async throws(IMAPError) {
+  ) async throws(IMAPError) -> Set<MailboxName> {
     let untold = listed.filter { $0.isSelectable && statuses[$0.name] == nil }.map(\.name)
-    guard !untold.isEmpty else { return }
+    guard !untold.isEmpty else { return [] }
     let counters = items.filter { $0 != .mailboxID }
-    statuses.merge(try await client.statuses(untold, counters)) { $1 }
+    var missing: Set<MailboxName> = []
+    let told = try await client.statuses(untold, counters) { missing.insert($0) }
+    statuses.merge(told) { $1 }
+    return missing.filter { name in
+      listed.contains { other in
+        guard let delimiter = other.delimiter else { return false }
+        return other.name.encoded.starts(with: name.encoded + [delimiter])
+      }
+    }
   }
 
   /// Asks for the MAILBOXIDs that should have come with the counters, alone, which Cyrus answers well.

@@ -18,21 +18,25 @@ extension IMAPClient {
   }
 
   /// The counters of many mailboxes, asked for in one write; those refused are not in the answer.
+  ///
+  /// Of those which the server says do not exist it calls `whenMissing`.
   package func statuses(
     _ mailboxes: [MailboxName],
     _ items: [StatusItem],
-    deadline: Deadline? = nil
+    deadline: Deadline? = nil,
+    whenMissing: (MailboxName) -> Void = { _ in }
   ) async throws(IMAPError) -> [MailboxName: MailboxStatus] {
     var found: [MailboxName: MailboxStatus] = [:]
     let wanted = Set(mailboxes)
     let commands = mailboxes.map { IMAPCommand.status($0, items) }
-    _ = try await pipeline(commands, deadline: deadline) { response in
+    let ends = try await pipeline(commands, deadline: deadline) { response in
       guard case .status(let name, let status) = response, wanted.contains(name) else {
         return false
       }
       found[name] = status
       return true
     }
+    for (name, end) in zip(mailboxes, ends) where end.saysMissing { whenMissing(name) }
     return found
   }
 
@@ -48,5 +52,17 @@ extension IMAPClient {
       default: true
       }
     }
+  }
+}
+
+extension StatusResponse {
+  /// Whether a command was refused since its mailbox does not exist (RFC 5530 §3).
+  ///
+  /// Leniency `missingInWords`: Dovecot 2.3 says it without a code.
+  fileprivate var saysMissing: Bool {
+    guard condition == .no else { return false }
+    if case .other("NONEXISTENT", _)? = code { return true }
+    let words = text.lowercased()
+    return ["doesn't exist", "does not exist"].contains { words.contains($0) }
   }
 }

@@ -11,59 +11,6 @@ import Testing
 
 @Suite("Mailboxes of accounts disconnected", .serialized, .timeLimit(.minutes(5)))
 struct DisconnectedMailboxTests {
-  private func moving(to mailbox: Mailbox) -> MessagePatch {
-    var patch = MessagePatch()
-    patch.mailboxes = [mailbox.id]
-    return patch
-  }
-
-  /// Runs `body` with a disconnected account whose server can be made to be away; other clients reach it all the same.
-  private func withAccount(
-    _ dovecot: DovecotServer,
-    _ body: @escaping @Sendable (TestService, ID<Account>, TapProxy) async throws -> Void
-  ) async throws {
-    try await TestService.with { service in
-      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
-      let account = try await service.addCopiedAccount(TestService.imap(port: way.port))
-      try await body(service, account, way)
-      #expect(try await service.health(of: account) == [])
-      await way.stop()
-    }
-    await dovecot.stop()
-  }
-
-  private func leave(_ way: TapProxy, _ service: TestService, _ account: ID<Account>) async throws {
-    way.goAway()
-    try await service.waitUntil(.unreachable, account)
-  }
-
-  /// Lets the server be there again, and waits until it was told and looked at.
-  private func comeBack(
-    _ way: TapProxy,
-    _ service: TestService,
-    _ account: ID<Account>
-  ) async throws {
-    way.comeBack()
-    try await service.waitUntilReplayed(account)
-    try await service.waitUntil(.ready, account)
-    _ = try await service.query("update account set last_sync_at = null")
-    try await service.engine.syncNow(account)
-    try await eventually("a pass") {
-      try await service.store.account(account)?.lastSyncAt != nil
-    }
-  }
-
-  private func paths(_ service: TestService, _ account: ID<Account>) async throws -> [String] {
-    try await service.store.mailboxes(of: account).mailboxes.map(\.path)
-      .filter { !["INBOX", "Drafts", "Sent", "Archive", "Junk", "Trash"].contains($0) }
-  }
-
-  private func make(_ dovecot: DovecotServer, _ name: String) async throws {
-    try await dovecot.doveadm([
-      "mailbox", "create", "-s", "-u", dovecot.address(of: "alice"), name,
-    ])
-  }
-
   @Test func `what is made of mailboxes with the server away shows at once, and is there later`()
     async throws
   {
@@ -71,8 +18,8 @@ struct DisconnectedMailboxTests {
     for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice") }
     try await dovecot.deliver(letter("k"), to: "alice", mailbox: "Kept")
     try await dovecot.deliver(letter("d"), to: "alice", mailbox: "Doomed")
-    for name in ["Kept/Below", "Empty"] { try await make(dovecot, name) }
-    try await withAccount(dovecot) { service, account, way in
+    for name in ["Kept/Below", "Empty"] { try await AwayServer.make(dovecot, name) }
+    try await AwayServer.withAccount(dovecot) { service, account, way in
       let engine = try service.engine
       let kept = try await service.mailbox("Kept", of: account)
       let below = try await service.mailbox("Kept/Below", of: account)
@@ -82,11 +29,11 @@ struct DisconnectedMailboxTests {
         try await service.message("a", of: account), try await service.message("b", of: account),
         try await service.message("k", in: "Kept", of: account)
       )
-      try await leave(way, service, account)
+      try await AwayServer.leave(way, service, account)
       let new = try await engine.createMailbox(account, name: "Neu für Ada", parent: nil)
       let sub = try await engine.createMailbox(account, name: "Sub", parent: new.id)
       #expect(new.isPending && new.isAwaited && sub.path == "Neu für Ada/Sub")
-      _ = try await engine.changeMessages([a], of: account, moving(to: sub))
+      _ = try await engine.changeMessages([a], of: account, AwayServer.moving(to: sub))
       let renamed = try await engine.updateMailbox(
         kept.id,
         of: account,
@@ -103,7 +50,7 @@ struct DisconnectedMailboxTests {
         parent: .some(kept.id),
         isSubscribed: nil
       )
-      _ = try await engine.changeMessages([b], of: account, moving(to: new))
+      _ = try await engine.changeMessages([b], of: account, AwayServer.moving(to: new))
       try await engine.deleteMailbox(doomed.id, of: account, isPermanent: true)
       try await engine.deleteMailbox(empty.id, of: account, isPermanent: false)
       // A name that is free by now.
@@ -111,7 +58,7 @@ struct DisconnectedMailboxTests {
       let shown = [
         "Kept", "Kept well", "Kept well/Below", "Kept well/Newer", "Kept well/Newer/Sub",
       ]
-      #expect(try await paths(service, account) == shown)
+      #expect(try await AwayServer.paths(service, account) == shown)
       #expect(try await service.message("a", in: "Kept well/Newer/Sub", of: account) == a)
       #expect(try await service.readings(in: "Kept well", of: account).count == 1)
       #expect(
@@ -121,12 +68,13 @@ struct DisconnectedMailboxTests {
       )
       // What is queued outlives the service.
       try await service.restart()
-      #expect(try await paths(service, account) == shown)
-      try await comeBack(way, service, account)
+      #expect(try await AwayServer.paths(service, account) == shown)
+      try await AwayServer.comeBack(way, service, account)
       let other = try await service.otherClient(dovecot, "alice")
       let listed = try await other.list().map(\.name.decoded)
       #expect(Set(listed).isSuperset(of: shown))
       #expect(Set(listed).isDisjoint(with: ["Empty", "Doomed", "Neu für Ada"]))
+      #expect(try await service.mailbox("Kept well/Below", of: account).isSubscribed)
       #expect(try await uids(other, in: "Kept well/Newer/Sub").count == 1)
       #expect(try await uids(other, in: "Kept well/Newer").count == 1)
       #expect(try await uids(other, in: "Kept well").count == 1)
@@ -136,7 +84,7 @@ struct DisconnectedMailboxTests {
         let pending = try await service.number("select count(*) from operation")
         return unknown == 0 && pending == 0
       }
-      #expect(try await paths(service, account) == shown)
+      #expect(try await AwayServer.paths(service, account) == shown)
       for (path, id) in [
         ("Kept well", kept.id), ("Kept well/Below", below.id), ("Kept well/Newer", new.id),
         ("Kept well/Newer/Sub", sub.id), ("Kept", again.id),
@@ -153,9 +101,11 @@ struct DisconnectedMailboxTests {
   @Test func `what others did to mailboxes meanwhile is merged, or is a conflict`() async throws {
     let dovecot = try await MailServers.own()
     try await dovecot.deliver(letter("mine"), to: "alice")
-    for name in ["Theirs", "Same", "Gone", "One", "Free"] { try await make(dovecot, name) }
+    for name in ["Theirs", "Same", "Gone", "One", "Free"] {
+      try await AwayServer.make(dovecot, name)
+    }
     try await dovecot.deliver(letter("t"), to: "alice", mailbox: "Theirs")
-    try await withAccount(dovecot) { service, account, way in
+    try await AwayServer.withAccount(dovecot) { service, account, way in
       let engine = try service.engine
       func mailbox(_ path: String) async throws -> Mailbox {
         try await service.mailbox(path, of: account)
@@ -164,7 +114,7 @@ struct DisconnectedMailboxTests {
         try await mailbox("Theirs"), try await mailbox("Same"), try await mailbox("Gone"),
         try await mailbox("One"), try await mailbox("Free")
       )
-      try await leave(way, service, account)
+      try await AwayServer.leave(way, service, account)
       func rename(_ mailbox: Mailbox, _ name: String) async throws {
         _ = try await engine.updateMailbox(
           mailbox.id,
@@ -178,7 +128,7 @@ struct DisconnectedMailboxTests {
       _ = try await engine.changeMessages(
         [try await service.message("mine", of: account)],
         of: account,
-        moving(to: both)
+        AwayServer.moving(to: both)
       )
       try await rename(theirs, "Ours")
       try await rename(same, "Agreed")
@@ -191,13 +141,13 @@ struct DisconnectedMailboxTests {
       try await other.delete(MailboxName("Gone"))
       for name in ["Both", "Taken"] { try await other.create(MailboxName(name)) }
       other.close()
-      try await comeBack(way, service, account)
+      try await AwayServer.comeBack(way, service, account)
       let conflicts = try await service.mailboxOperations(of: account)
       #expect(conflicts.map(\.state) == ["conflict", "conflict"])
       #expect(conflicts.map(\.mailbox) == [theirs.id, one.id])
       #expect(conflicts.allSatisfy { $0.kind == .rename && $0.lastError?.isEmpty == false })
       #expect(
-        try await paths(service, account) == [
+        try await AwayServer.paths(service, account) == [
           "Agreed", "Both", "Elsewhere", "Freed", "One", "Taken",
         ]
       )
@@ -223,22 +173,22 @@ struct DisconnectedMailboxTests {
   {
     let dovecot = try await MailServers.own()
     for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice", mailbox: "Box") }
-    try await make(dovecot, "Hollow")
-    try await withAccount(dovecot) { service, account, way in
+    try await AwayServer.make(dovecot, "Hollow")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
       let engine = try service.engine
       let box = try await service.mailbox("Box", of: account)
       let hollow = try await service.mailbox("Hollow", of: account)
       let ids = try await service.messages(in: "Box", of: account).map(\.id)
-      try await leave(way, service, account)
+      try await AwayServer.leave(way, service, account)
       await #expect(throws: ServiceError.self) {
         try await engine.deleteMailbox(box.id, of: account, isPermanent: false)
       }
       try await engine.deleteMailbox(box.id, of: account, isPermanent: true)
       try await engine.deleteMailbox(hollow.id, of: account, isPermanent: false)
-      #expect(try await paths(service, account) == [])
+      #expect(try await AwayServer.paths(service, account) == [])
       try await dovecot.deliver(letter("c"), to: "alice", mailbox: "Box")
       try await dovecot.deliver(letter("d"), to: "alice", mailbox: "Hollow")
-      try await comeBack(way, service, account)
+      try await AwayServer.comeBack(way, service, account)
       let conflicts = try await service.mailboxOperations(of: account)
       #expect(conflicts.map(\.mailbox) == [box.id, hollow.id])
       #expect(conflicts.allSatisfy { $0.kind == .delete && $0.state == "conflict" })
@@ -255,7 +205,7 @@ struct DisconnectedMailboxTests {
       try await engine.discardOperation(conflicts[1].id, of: account)
       try await service.waitUntilReplayed(account)
       #expect(try await service.mailboxOperations(of: account).isEmpty)
-      #expect(try await paths(service, account) == ["Hollow"])
+      #expect(try await AwayServer.paths(service, account) == ["Hollow"])
       let other = try await service.otherClient(dovecot, "alice")
       #expect(try await !other.list().contains { $0.name.decoded == "Box" })
       other.close()
@@ -267,15 +217,15 @@ struct DisconnectedMailboxTests {
   {
     let dovecot = try await MailServers.own()
     try await dovecot.deliver(letter("moved"), to: "alice")
-    try await withAccount(dovecot) { service, account, way in
+    try await AwayServer.withAccount(dovecot) { service, account, way in
       let engine = try service.engine
       let moved = try await service.message("moved", of: account)
-      try await leave(way, service, account)
+      try await AwayServer.leave(way, service, account)
       // Each level may be as long as that, but no name of a file as long as two.
       let long = String(repeating: "x", count: 200)
       let outer = try await engine.createMailbox(account, name: long, parent: nil)
       let inner = try await engine.createMailbox(account, name: long, parent: outer.id)
-      _ = try await engine.changeMessages([moved], of: account, moving(to: inner))
+      _ = try await engine.changeMessages([moved], of: account, AwayServer.moving(to: inner))
       let draft = try await engine.importMessage(
         letter("draft"),
         into: inner.id,
@@ -283,7 +233,7 @@ struct DisconnectedMailboxTests {
         keywords: ["$draft"],
         receivedAt: nil
       )
-      try await comeBack(way, service, account)
+      try await AwayServer.comeBack(way, service, account)
       let refused = try await service.mailboxOperations(of: account)
       #expect(refused.map(\.mailbox) == [inner.id] && refused.first?.state == "refused")
       #expect(try await service.messages(of: account).map(\.id) == [moved])
@@ -305,102 +255,6 @@ struct DisconnectedMailboxTests {
     }
   }
 
-  @Test func `a mailbox of the same name that others made anew is not deleted`() async throws {
-    let dovecot = try await MailServers.own()
-    try await dovecot.deliver(letter("old"), to: "alice", mailbox: "Box")
-    try await withAccount(dovecot) { service, account, way in
-      let box = try await service.mailbox("Box", of: account)
-      try await leave(way, service, account)
-      try await service.engine.deleteMailbox(box.id, of: account, isPermanent: true)
-      let other = try await service.otherClient(dovecot, "alice")
-      try await other.delete(MailboxName("Box"))
-      try await dovecot.deliver(letter("new"), to: "alice", mailbox: "Box")
-      try await comeBack(way, service, account)
-      #expect(try await service.mailboxOperations(of: account).map(\.state) == ["conflict"])
-      try await eventually("the new message is here") {
-        try await service.messages(in: "Box", of: account).compactMap(\.subjectText) == ["new"]
-      }
-      other.close()
-    }
-  }
-
-  @Test func `what was moved to a mailbox here is no new mail there`() async throws {
-    let dovecot = try await MailServers.own()
-    for name in ["a", "b"] { try await dovecot.deliver(letter(name), to: "alice") }
-    try await make(dovecot, "Box")
-    try await withAccount(dovecot) { service, account, _ in
-      let box = try await service.mailbox("Box", of: account)
-      for name in ["a", "b"] {
-        _ = try await service.engine.changeMessages(
-          [try await service.message(name, of: account)],
-          of: account,
-          moving(to: box)
-        )
-      }
-      try await service.waitUntilReplayed(account)
-      try await service.engine.deleteMailbox(box.id, of: account, isPermanent: true)
-      try await service.waitUntilReplayed(account)
-      #expect(try await service.mailboxOperations(of: account).isEmpty)
-      let other = try await service.otherClient(dovecot, "alice")
-      #expect(try await !other.list().contains { $0.name.decoded == "Box" })
-      other.close()
-    }
-  }
-
-  @Test func `what was made with the answer lost, and is to be gone by then, is no new mailbox`()
-    async throws
-  {
-    let dovecot = try await MailServers.own()
-    try await make(dovecot, "Old")
-    try await withAccount(dovecot) { service, account, way in
-      let engine = try service.engine
-      let old = try await service.mailbox("Old", of: account)
-      try await leave(way, service, account)
-      let lost = try await engine.createMailbox(account, name: "Lost", parent: nil)
-      _ = try await engine.updateMailbox(
-        old.id,
-        of: account,
-        name: "New",
-        parent: nil,
-        isSubscribed: nil
-      )
-      // As if both had been sent, and the connection broken before the answers.
-      let other = try await service.otherClient(dovecot, "alice")
-      try await other.create(MailboxName("Lost"))
-      try await other.rename(MailboxName("Old"), to: MailboxName("New"))
-      _ = try await service.query("update operation set attempts = 1")
-      for id in [lost.id, old.id] {
-        try await engine.deleteMailbox(id, of: account, isPermanent: true)
-      }
-      try await comeBack(way, service, account)
-      #expect(try await paths(service, account) == [])
-      let listed = try await other.list().map(\.name.decoded)
-      #expect(Set(listed).isDisjoint(with: ["Lost", "Old", "New"]))
-      other.close()
-    }
-  }
-
-  @Test func `a name is not taken before the one who has it gave it up`() async throws {
-    let dovecot = try await MailServers.own()
-    try await make(dovecot, "Box")
-    try await withAccount(dovecot) { service, account, way in
-      let box = try await service.mailbox("Box", of: account)
-      try await leave(way, service, account)
-      try await service.engine.deleteMailbox(box.id, of: account, isPermanent: true)
-      let again = try await service.engine.createMailbox(account, name: "Box", parent: nil)
-      let free = try await service.engine.createMailbox(account, name: "Free", parent: nil)
-      func next(except waiting: [ID<Mailbox>]) async throws -> ID<Mailbox>? {
-        try await service.store.dueOperations(of: account, except: ([], waiting), limit: 9)
-          .mailbox?.mailbox
-      }
-      #expect(try await next(except: []) == box.id)
-      #expect(try await next(except: [box.id]) == free.id)
-      try await comeBack(way, service, account)
-      #expect(try await paths(service, account) == ["Box", "Free"])
-      #expect(try await service.mailbox("Box", of: account).id == again.id)
-    }
-  }
-
   @Test func `a message deleted here that another client moved keeps its id, as a conflict`()
     async throws
   {
@@ -408,15 +262,15 @@ struct DisconnectedMailboxTests {
     for name in ["moved", "gone", "again"] {
       try await dovecot.deliver(letter(name), to: "alice")
     }
-    try await make(dovecot, "Theirs")
-    try await withAccount(dovecot) { service, account, way in
+    try await AwayServer.make(dovecot, "Theirs")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
       let engine = try service.engine
       let (moved, gone, again) = (
         try await service.message("moved", of: account),
         try await service.message("gone", of: account),
         try await service.message("again", of: account)
       )
-      try await leave(way, service, account)
+      try await AwayServer.leave(way, service, account)
       _ = try await engine.deleteMessages([moved, gone, again], of: account, isPermanent: true)
       #expect(try await service.messages(of: account).isEmpty)
       let other = try await service.otherClient(dovecot, "alice")
@@ -427,7 +281,7 @@ struct DisconnectedMailboxTests {
       let place = try #require(await uid(other, "gone"))
       try await other.store(UIDSet([place]), .add, [.deleted])
       _ = try await other.expungeUnlessOthersDeleted(UIDSet([place]))
-      try await comeBack(way, service, account)
+      try await AwayServer.comeBack(way, service, account)
       try await eventually("what was moved is there") {
         try await service.messages(in: "Theirs", of: account).count == 2
       }
