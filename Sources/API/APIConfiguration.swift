@@ -5,6 +5,8 @@ package struct APIConfiguration: Sendable {
   /// What `/v1/capabilities` calls the service's version.
   package var version: String
   package var limits = APILimits()
+  /// How often a change of a rule without a condition begins anew since another one came between.
+  package var ruleConflicts = 50
 
   package init(cursorKey: [UInt8], version: String) {
     self.cursorKey = cursorKey

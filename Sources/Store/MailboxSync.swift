@@ -73,7 +73,7 @@ extension Store {
 
   /// Stores a batch of fetched messages: one transaction, one row of the feed.
   ///
-  /// A batch stored twice changes nothing.
+  /// A batch stored twice changes nothing, nor does one of a mailbox that was removed while it was fetched.
   ///
   /// A message that waits here for its UID (moved, copied or appended by us, or after UIDVALIDITY
   /// changed) is known by its identity and keeps its id. Its flags become those that were fetched,
@@ -91,10 +91,17 @@ extension Store {
       try await mailTransaction(
         account,
         reading: knownStatements(of: batch, in: mailbox)
-          + [ThreadPlan.lookUp(threadKeys, of: account)],
+          + [
+            ThreadPlan.lookUp(threadKeys, of: account),
+            """
+            select 1 from mailbox where account_id = \(account.rawValue)
+              and id = \(mailbox.id.rawValue)
+            """,
+          ],
         // Of a first sync the tables are empty yet, and plans for that would be kept.
         isSmall: batch.count <= Self.fewRows && progress.syncedDownTo == nil
       ) { connection, known in
+        guard !known[5].isEmpty else { return }
         var plan = try MergePlan(known: known)
         if matching == .all {
           let vanished = try await connection.query(

@@ -137,7 +137,7 @@ extension Store {
       """
       update script_server set runs_rules = \(toServer), checksum = null, published_at = null,
         uid_validity = \(boundary?.uidValidity), first_uid = \(boundary?.firstUID),
-        replaces = replaces and \(toServer),
+        replaces = replaces and \(toServer), last_error = null, attempts = 0,
         look_at = case when \(toServer) then now() else look_at end
       where account_id = \(account.rawValue)
       """

@@ -212,6 +212,21 @@ import Testing
     }
   }
 
+  @Test func `what was fetched of a mailbox that was removed meanwhile is not stored`() async throws
+  {
+    try await StoreFixture.with { fixture in
+      let (store, account, archive) = (fixture.store, fixture.account, fixture.archive)
+      _ = try await store.changeMailboxes(of: account) { _ in
+        [.delete(archive, isPermanent: true)]
+      }
+      try await fixture.merge([StoreFixture.mail(1)], into: archive)
+      let left = try await fixture.pool.query(
+        "select (select count(*) from placement) + (select count(*) from message)"
+      )
+      #expect(try left.int64(0, 0) == 0)
+    }
+  }
+
   @Test(arguments: [true, false])
   func `a message that vanished while an intent is under way goes when that is answered`(
     _ isDone: Bool

@@ -53,10 +53,22 @@ extension Call {
 
   /// The body as JSON, of whatever type it is.
   func json(upTo limit: Int) async throws(ServiceError) -> JSONValue {
+    try requireJSON()
+    return try Self.parse(try await body(upTo: limit))
+  }
+
+  /// The JSON body of a request that need not have one: an object without members then.
+  func optionalJSON(upTo limit: Int) async throws(ServiceError) -> JSONValue {
+    let text = try await body(upTo: limit)
+    guard !text.isEmpty else { return .object([]) }
+    try requireJSON()
+    return try Self.parse(text)
+  }
+
+  private func requireJSON() throws(ServiceError) {
     if let type = try MediaType.ofBody(request.fields), !type.isJSON {
       throw ServiceError(.unsupportedMediaType, "The body has to be application/json.")
     }
-    return try Self.parse(try await body(upTo: limit))
   }
 
   /// The JSON value that `text` holds.

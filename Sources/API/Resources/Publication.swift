@@ -35,7 +35,13 @@ extension Endpoints {
   func withdrawRules(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     let account = try call.accountID()
     try call.requireNoQuery()
-    return answer(try await engine.withdrawRules(of: account))
+    let body = try await call.optionalJSON(upTo: configuration.limits.jsonBytes)
+    let faults = Faults()
+    var object = ObjectDecoder(body, faults: faults)
+    let isForced = object.bool("force") ?? false
+    object.finish()
+    try faults.check()
+    return answer(try await engine.withdrawRules(of: account, isForced: isForced))
   }
 
   private func answer(_ publication: RulePublication) -> HTTPResponse {

@@ -62,6 +62,24 @@ extension Endpoints {
   func updateRule(_ call: Call) async throws(ServiceError) -> HTTPResponse {
     try call.requireNoQuery()
     let body = try await call.json(upTo: configuration.limits.jsonBytes)
+    var conflicts = 0
+    while true {
+      do {
+        return try await updateRule(call, by: body)
+      } catch {
+        // Whoever made no condition (RFC 9110 §13.1.1) wants the change made to what the rule is by now.
+        guard error.code == .preconditionFailed, try call.preconditions().ifMatch == nil,
+          conflicts < configuration.ruleConflicts
+        else { throw error }
+        conflicts += 1
+      }
+    }
+  }
+
+  private func updateRule(
+    _ call: Call,
+    by body: JSONValue
+  ) async throws(ServiceError) -> HTTPResponse {
     let (account, record) = try await rule(call)
     try call.preconditions().requireMatch(ETag(version: record.version))
     let changed = try await rule(

@@ -47,12 +47,13 @@ extension Engine {
     return try await publication(of: account)
   }
 
-  /// Has the service run the account's rules again.
+  /// Has the service run the account's rules again; with `isForced` also where the script server does not answer.
   package func withdrawRules(
-    of account: ID<Account>
+    of account: ID<Account>,
+    isForced: Bool = false
   ) async throws(ServiceError) -> RulePublication {
     let publisher = ScriptPublisher(services: services)
-    try await serviceErrors(account) { try await publisher.withdraw(account) }
+    try await serviceErrors(account) { try await publisher.withdraw(account, isForced: isForced) }
     return try await publication(of: account)
   }
 }

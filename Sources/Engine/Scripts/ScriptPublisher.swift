@@ -150,27 +150,42 @@ struct ScriptPublisher {
   // MARK: - Taking back
 
   /// Has the service run the account's rules again, from now on; another's script is left as it is.
-  func withdraw(_ account: ID<Account>) async throws {
+  ///
+  /// With `isForced` a server that cannot be asked is left with whatever it has: it may be gone for good.
+  func withdraw(_ account: ID<Account>, isForced: Bool) async throws {
     try await services.publishing[account].withLock {
       guard let record = try await store.scriptServer(of: account), record.runsRules else {
         throw ServiceError(.conflict, "The service runs the rules of the account already.")
       }
       var known = try await services.accountRules(account)
-      try await connected(&known) { client, known in
-        let name = Self.scriptName
-        let scripts = try await client.listScripts()
-        var isOurs = false
-        if scripts.contains(where: { $0.name == name }) {
-          isOurs = self.isOurs(try await client.script(name))
+      do {
+        try await withdraw(&known)
+      } catch let error as ServiceError {
+        guard isForced, try await store.scriptServer(of: account)?.runsRules == true else {
+          throw error
         }
-        if isOurs, scripts.contains(where: Self.isRunning) {
-          // Where this ends here, no rule runs until the server is looked at again, which puts it back.
-          try await store.forgetPublished(of: account)
-          try await client.setActive(nil)
-        }
-        try await store.switchRules(of: account, toServer: false, from: try await boundary(known))
-        if isOurs { try await client.deleteScript(name) }
+        let boundary = try await boundary(known)
+        try await store.switchRules(of: account, toServer: false, from: boundary)
       }
+    }
+  }
+
+  private func withdraw(_ known: inout AccountRules) async throws {
+    try await connected(&known) { client, known in
+      let name = Self.scriptName
+      let account = known.account.id
+      let scripts = try await client.listScripts()
+      var isOurs = false
+      if scripts.contains(where: { $0.name == name }) {
+        isOurs = self.isOurs(try await client.script(name))
+      }
+      if isOurs, scripts.contains(where: Self.isRunning) {
+        // Where this ends here, no rule runs until the server is looked at again, which puts it back.
+        try await store.forgetPublished(of: account)
+        try await client.setActive(nil)
+      }
+      try await store.switchRules(of: account, toServer: false, from: try await boundary(known))
+      if isOurs { try await client.deleteScript(name) }
     }
   }
 

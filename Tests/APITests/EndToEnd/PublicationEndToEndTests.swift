@@ -1,4 +1,5 @@
 import Bytes
+import Net
 import TestSupport
 import Testing
 
@@ -58,6 +59,40 @@ struct PublicationEndToEndTests {
       let cleared = try await api.expect(200, "PATCH", path, #"{"sieve":null}"#)
       #expect(cleared.json["sieve"] == .null)
       try await api.expect(409, code: "conflict", "POST", "\(path)/rules:publish", "{}")
+    }
+  }
+
+  @Test func `rules come back from a script server that is gone for good`() async throws {
+    let dovecot = try await DovecotServer.shared
+    let user = try dovecot.newUser()
+    let login = #""auth":{"username":"\#(user)","password":"\#(dovecot.password)"}"#
+    try await Office.with { service, api in
+      let way = try TapProxy(to: dovecot.sievePort, on: service.group.loops[0])
+      let body = #"""
+        {"email":"\#(dovecot.address(of: user))","incoming":{"host":"localhost","port":\#(dovecot.imapsPort),\#(login)},
+        "sieve":{"port":\#(way.port)}}
+        """#
+      let path = "/v1/accounts/\(try await api.expect(201, "POST", "/v1/accounts", body).id)"
+      try await eventually("it is synced") {
+        try await api.expect(200, "GET", path).json["firstSyncedAt"] != .null
+      }
+      let rule = #"{"name":"A","when":{"from":"bob"},"actions":[{"type":"move","mailbox":"Bob"}]}"#
+      try await api.expect(201, "POST", "\(path)/rules", rule)
+      try await api.expect(200, "POST", "\(path)/rules:publish", "{}")
+      way.goAway()
+      try await api.expect(502, "POST", "\(path)/rules:withdraw")
+      try await api.expect(
+        400,
+        code: "invalid_request",
+        "POST",
+        "\(path)/rules:withdraw",
+        #"{"force":1}"#
+      )
+      let forced = try await api.expect(200, "POST", "\(path)/rules:withdraw", #"{"force":true}"#)
+      #expect(forced.json["runBy"]?.stringValue == "service")
+      #expect(forced.json["lastError"] == .null)
+      try await api.expect(200, "PATCH", path, #"{"sieve":null}"#)
+      await way.stop()
     }
   }
 

@@ -25,6 +25,29 @@ struct RuleEndToEndTests {
     try await api.expect(200, "GET", "\(path)/rules").items.compactMap { $0["name"]?.stringValue }
   }
 
+  @Test func `changes of rules without a condition are all made, however close they come`()
+    async throws
+  {
+    try await withAccount { service, api, path in
+      var rules: [String] = []
+      for name in ["A", "B", "C", "D"] {
+        let rule = #"{"name":"\#(name)","when":{"from":"bob"},"actions":[{"type":"keep"}]}"#
+        rules.append("\(path)/rules/\(try await api.expect(201, "POST", "\(path)/rules", rule).id)")
+      }
+      let changes = (0..<12).map { (rules[$0 % 4], #"{"position":\#(($0 + $0 / 4) % 4)}"#) }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (rule, change) in changes {
+          group.addTask {
+            _ = try await APIClient(service).expect(200, "PATCH", rule, change)
+          }
+        }
+        try await group.waitForAll()
+      }
+      let listed = try await api.expect(200, "GET", "\(path)/rules").items
+      #expect(listed.compactMap { $0["position"]?.intValue } == [0, 1, 2, 3])
+    }
+  }
+
   @Test func `rules are made, ordered, changed and deleted, and the feed tells`() async throws {
     try await withAccount { _, api, path in
       let state = try await api.expect(200, "GET", "\(path)/rules").json["state"]?.stringValue

@@ -155,9 +155,13 @@ struct PropertyRun {
 
   /// Every message is here whole, and is the one that its subject says.
   private func checkCopies() async throws {
-    try await eventually("all is copied") {
-      try await service.engine.syncNow(account)
-      return try await service.store.copyProgress(of: account).isWhole
+    do {
+      try await eventually("all is copied") {
+        try await service.engine.syncNow(account)
+        return try await service.store.copyProgress(of: account).isWhole
+      }
+    } catch {
+      throw TestSupportError.failed("\(error): \(try await uncopied().joined(separator: "; "))")
     }
     let rows = try await service.query(
       "select id, subject from message where account_id = \(account.rawValue)"
@@ -173,6 +177,23 @@ struct PropertyRun {
         continue  // A retried deletion came in between.
       }
     }
+  }
+
+  /// The messages that are not here whole, for the words of a failure.
+  private func uncopied() async throws -> [String] {
+    let rows = try await service.query(
+      """
+      select m.id || ' ' || m.subject || ' ' || coalesce((select string_agg(b.path || ' '
+          || b.is_selectable || ' uid ' || coalesce(p.uid, 0) || ' origin ' || p.origin, ', ')
+        from placement p join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
+        where p.account_id = m.account_id and p.message_id = m.id), 'nowhere') || ' '
+        || coalesce((select string_agg(o.kind || ' ' || o.state, ', ') from operation o
+          where o.account_id = m.account_id and o.message_id = m.id), '')
+      from message m where m.account_id = \(account.rawValue) and m.blob_id is null
+      """
+    )
+    let health = try await service.health(of: account).map { "\($0)" }
+    return try (0..<rows.count).map { try rows.string($0, 0) } + health
   }
 
   private mutating func watch() async throws {
