@@ -106,16 +106,7 @@ extension Store {
       """
     }
     guard !statements.isEmpty else { return }
-    _ = try await connection.pipeline([expiryStatement(account)] + statements)
-  }
-
-  /// Forgets what messages were before runs that ended long ago.
-  private func expiryStatement(_ account: ID<Account>) -> SQL {
-    """
-    delete from rule_undo u where u.account_id = \(account.rawValue)
-      and not exists (select 1 from job j where j.id = u.job_id
-        and j.updated_at > now() - \(RuleLogLimits().undoDays) * interval '1 day')
-    """
+    _ = try await connection.pipeline(statements)
   }
 
   /// Forgets what messages were before runs that ended long ago, of all accounts.
@@ -123,7 +114,13 @@ extension Store {
     try await attempt {
       let accounts = try await pool.query("select distinct account_id from rule_undo")
       for row in 0..<accounts.count {
-        _ = try await pool.query(expiryStatement(ID(try accounts.int64(row, 0))))
+        _ = try await pool.query(
+          """
+          delete from rule_undo u where u.account_id = \(try accounts.int64(row, 0))
+            and not exists (select 1 from job j where j.id = u.job_id
+              and j.updated_at > now() - \(RuleLogLimits().undoDays) * interval '1 day')
+          """
+        )
       }
     }
   }
