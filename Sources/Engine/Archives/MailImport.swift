@@ -84,7 +84,8 @@ private final class ImportLane: @unchecked Sendable {  // Stays on its request's
     var step = step
     step.number = steps
     let (job, account, engine) = (job, account, engine)
-    storing = Task(executorPreference: engine.services.group.another) { [step] in
+    // What is busy reading would keep PostgreSQL waiting.
+    storing = Task(executorPreference: engine.services.group.another()) { [step] in
       try await engine.store.store(
         batch,
         of: job,

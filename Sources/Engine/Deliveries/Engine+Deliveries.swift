@@ -59,11 +59,6 @@ extension Engine {
   }
 }
 
-extension EventLoopGroup {
-  /// Another loop than the current one, where there are several: what is busy reading would keep PostgreSQL waiting.
-  var another: EventLoop { loops.first { !$0.isCurrent } ?? next() }
-}
-
 extension EngineServices {
   /// A raw message, parsed and deflated, to be kept in `mailbox`.
   func delivery(

@@ -19,7 +19,8 @@ struct POP3Fetch {
   init(_ pass: POP3Pass, _ queue: [POP3ListedMessage]) {
     self.pass = pass
     self.queue = queue
-    storingLoop = pass.services.group.another
+    // What is busy reading would keep PostgreSQL waiting.
+    storingLoop = pass.services.group.another()
   }
 
   /// A message as it came.
