@@ -104,6 +104,23 @@ extension Store {
     }
   }
 
+  /// Those of `messages` that wait for their server to take a change.
+  package func messagesInReplacement(
+    _ messages: [ID<Message>],
+    of account: ID<Account>
+  ) async throws(ServiceError) -> Set<ID<Message>> {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select message_id from operation where account_id = \(account.rawValue)
+          and message_id = any (\(messages.map(\.rawValue))) and kind = 'replace'
+          and state in ('pending', 'running')
+        """
+      )
+      return Set(try (0..<rows.count).map { ID(try rows.int64($0, 0)) })
+    }
+  }
+
   /// The server has the message of a `replace` under `uid` now, and has it under `oldUID` no more.
   ///
   /// What was meant for it after that is meant for the new one.

@@ -9,6 +9,8 @@ package struct RuleBatch: Sendable {
   /// How many messages of the job are behind it with this batch.
   package var done: Int64
   package var total: Int64
+  /// Messages before it that the job passed over, and has to look at again.
+  package var waiting: [ID<Message>] = []
   /// What was done so far, as JSON.
   package var summary: JSONValue
 
@@ -38,7 +40,8 @@ extension Store {
         let rows = try await connection.query(
           """
           update job set state = 'running', done = \(batch.done), total = \(batch.total),
-            result = \(batch.summary.text)::json, updated_at = now()
+            result = \(batch.summary.text)::json, updated_at = now(),
+            place = to_json(\(batch.waiting.map(\.rawValue))::bigint[])
           where id = \(job.id.rawValue) and state in ('queued', 'running') returning id
           """
         )
@@ -64,6 +67,20 @@ extension Store {
         )
         return true
       }
+    }
+  }
+
+  /// The messages that a job passed over so far, in their order.
+  package func waitingMessages(of job: ID<Job>) async throws(ServiceError) -> [ID<Message>] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select w.message_id::bigint
+        from job j, json_array_elements_text(j.place) with ordinality as w (message_id, number)
+        where j.id = \(job.rawValue) order by w.number
+        """
+      )
+      return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
     }
   }
 
