@@ -211,44 +211,55 @@ extension Store {
     // All columns go through a row of its own, which the message then copies.
     var rows = NewMessage.messageRows(1)
     content.write(id: scratch, of: account, to: &rows)
-    let columns = MessageColumns.Column.allCases.map { "\($0.name) = n.\($0.name)" }
-    let columnList = SQL(unsafeSQL: columns.joined(separator: ", "))
-    let (id, number) = (account.rawValue, message.rawValue)
     _ = try await BulkRows.store(
       [rows],
-      then: [
-        """
-        with old as (
-          select blob_id from message where account_id = \(id) and id = \(number)
-        ), dropped as (
-          delete from blob where account_id = \(id) and id = (select blob_id from old)
-            and id <> \(kept.blob)
-          returning size
-        )
-        update account set kept_bytes = greatest(kept_bytes
-          - coalesce((select sum(size) from dropped), 0), 0)
-        where id = \(id) and exists (select 1 from dropped)
-        """,
-        """
-        update message m set size = n.size, sent_at = n.sent_at, blob_id = n.blob_id,
-          has_attachment = n.has_attachment, version = m.version + 1,
-          identity = case when \(isAppended) then n.identity else m.identity end,
-          email_id = case when \(isAppended) then null else m.email_id end,
-          \(columnList)
-        from message n where m.account_id = \(id) and m.id = \(number)
-          and n.account_id = \(id) and n.id = \(scratch)
-        """,
-        "delete from message where account_id = \(id) and id = \(scratch)",
-        reindexStatement([number], of: account),
-      ],
+      then: adoption(of: scratch, by: message.rawValue, kept.blob, isAppended, account),
       on: connection
     )
     try await append(
-      [FeedEntry(.message, .updated, [number])],
+      [FeedEntry(.message, .updated, [message.rawValue])],
       to: account,
       keptBytes: kept.uncounted,
       on: connection
     )
+  }
+
+  /// Copies the row `scratch` into that of the message `number`, whose bytes are in `blob` from then on, and those of before go.
+  private func adoption(
+    of scratch: Int64,
+    by number: Int64,
+    _ blob: Int64,
+    _ isAppended: Bool,
+    _ account: ID<Account>
+  ) -> [SQL] {
+    let columns = MessageColumns.Column.allCases.map { "\($0.name) = n.\($0.name)" }
+    let columnList = SQL(unsafeSQL: columns.joined(separator: ", "))
+    let id = account.rawValue
+    return [
+      """
+      with old as (
+        select blob_id from message where account_id = \(id) and id = \(number)
+      ), dropped as (
+        delete from blob where account_id = \(id) and id = (select blob_id from old)
+          and id <> \(blob)
+        returning size
+      )
+      update account set kept_bytes = greatest(kept_bytes
+        - coalesce((select sum(size) from dropped), 0), 0)
+      where id = \(id) and exists (select 1 from dropped)
+      """,
+      """
+      update message m set size = n.size, sent_at = n.sent_at, blob_id = n.blob_id,
+        has_attachment = n.has_attachment, version = m.version + 1,
+        identity = case when \(isAppended) then n.identity else m.identity end,
+        email_id = case when \(isAppended) then null else m.email_id end,
+        \(columnList)
+      from message n where m.account_id = \(id) and m.id = \(number)
+        and n.account_id = \(id) and n.id = \(scratch)
+      """,
+      "delete from message where account_id = \(id) and id = \(scratch)",
+      reindexStatement([number], of: account),
+    ]
   }
 
   /// Forgets the bytes that intents, which are not carried out, wanted to put in the place of messages.

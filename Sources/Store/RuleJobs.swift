@@ -37,15 +37,7 @@ extension Store {
       }
       let edits = prepared
       return try await mailTransaction(account) { connection in
-        let rows = try await connection.query(
-          """
-          update job set state = 'running', done = \(batch.done), total = \(batch.total),
-            result = \(batch.summary.text)::json, updated_at = now(),
-            place = to_json(\(batch.waiting.map(\.rawValue))::bigint[])
-          where id = \(job.id.rawValue) and state in ('queued', 'running') returning id
-          """
-        )
-        guard rows.count == 1 else { return false }
+        guard try await note(batch, job, on: connection) else { return false }
         var batch = batch
         try await rewrite(edits, in: &batch, of: account, on: connection)
         try await remember(batch, job, account, on: connection)
@@ -68,6 +60,23 @@ extension Store {
         return true
       }
     }
+  }
+
+  /// Notes how far a job is; false where it was cancelled meanwhile.
+  private func note(
+    _ batch: RuleBatch,
+    _ job: JobRecord,
+    on connection: PostgresConnection
+  ) async throws -> Bool {
+    let rows = try await connection.query(
+      """
+      update job set state = 'running', done = \(batch.done), total = \(batch.total),
+        result = \(batch.summary.text)::json, updated_at = now(),
+        place = to_json(\(batch.waiting.map(\.rawValue))::bigint[])
+      where id = \(job.id.rawValue) and state in ('queued', 'running') returning id
+      """
+    )
+    return rows.count == 1
   }
 
   /// The messages that a job passed over so far, in their order.

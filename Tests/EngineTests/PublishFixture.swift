@@ -79,9 +79,7 @@ enum PublishFixture {
     to account: ID<Account>,
     _ service: TestService
   ) async throws -> RuleRecord {
-    var reader = RuleReader()
-    let read = try #require(reader.rule(try RuleTests.json(rule)))
-    return try await service.engine.store.insertRule(read.record, at: nil, of: account, limit: 9)
+    try await RuleTests.add(rule, to: account, service, by: try service.engine.store)
   }
 
   static func mark(_ word: String) -> String {
