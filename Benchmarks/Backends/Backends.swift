@@ -9,13 +9,8 @@ import TestSupport
 /// the mail they hold, on SIGINT or SIGTERM or when the process that started it ends.
 @main struct Backends {
   static func main() async throws {
-    var arguments = Array(CommandLine.arguments.dropFirst())
-    let count = takeOption("--messages", from: &arguments) ?? 60
-    let attachment = takeOption("--attachment", from: &arguments)
-    guard let file = arguments.first, arguments.count == 1 else {
-      FileHandle.standardError.write(
-        Data("usage: backends PORTS-FILE [--messages N] [--attachment BYTES]\n".utf8)
-      )
+    guard let options = Options(CommandLine.arguments.dropFirst()) else {
+      FileHandle.standardError.write(Data(Options.usage.utf8))
       exit(2)
     }
     let signals = TerminationSignals()
@@ -23,27 +18,22 @@ import TestSupport
     let dovecot = try await DovecotServer.start(users: users)
     let postfix = try await PostfixServer.start(deliveringTo: dovecot)
     for (index, user) in users.enumerated() {
-      try await dovecot.fill(user: user, count: index == 0 ? count : 10, first: index * 7)
+      try await dovecot.fill(
+        user: user,
+        count: index == 0 ? options.messages : 10,
+        first: index * 7
+      )
       try await dovecot.fill(user: user, mailbox: "Archive", count: 12, first: 1_000_000)
     }
-    if let attachment {
+    if let attachment = options.attachment {
       let message = SampleMail.withAttachment(ofSize: attachment)
       try await dovecot.fill(user: users[0], mailbox: "Archive", with: [message])
     }
-    try Data(description(dovecot, postfix).utf8).write(to: URL(fileURLWithPath: file))
+    try Data(description(dovecot, postfix).utf8).write(to: URL(fileURLWithPath: options.file))
     await signals.wait()
     await postfix.stop()
     await dovecot.stop()
     exit(0)
-  }
-
-  /// Removes `name` and the number after it from the arguments, and returns the number.
-  private static func takeOption(_ name: String, from arguments: inout [String]) -> Int? {
-    guard let place = arguments.firstIndex(of: name), place + 1 < arguments.count else {
-      return nil
-    }
-    defer { arguments.removeSubrange(place...place + 1) }
-    return Int(arguments[place + 1])
   }
 
   private static func description(_ dovecot: DovecotServer, _ postfix: PostfixServer) -> String {
@@ -59,6 +49,35 @@ import TestSupport
     POSTFIX_LOG=\(postfix.logFile)
 
     """
+  }
+}
+
+/// What the command line asks for.
+private struct Options {
+  static let usage = "usage: backends PORTS-FILE [--messages N] [--attachment BYTES]\n"
+
+  var file = ""
+  var messages = 60
+  var attachment: Int?
+
+  /// Nil for an option that is not known, a number that is none, and anything but one file.
+  init?(_ arguments: some Sequence<String>) {
+    var files: [String] = []
+    var rest = arguments.makeIterator()
+    while let argument = rest.next() {
+      switch argument {
+      case "--messages":
+        guard let number = rest.next().flatMap({ Int($0) }) else { return nil }
+        messages = number
+      case "--attachment":
+        guard let number = rest.next().flatMap({ Int($0) }) else { return nil }
+        attachment = number
+      case _ where argument.hasPrefix("-"): return nil
+      default: files.append(argument)
+      }
+    }
+    guard files.count == 1 else { return nil }
+    file = files[0]
   }
 }
 

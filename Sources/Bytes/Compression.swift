@@ -10,27 +10,9 @@ package enum CompressionError: Error, Sendable {
   case outOfMemory
 }
 
-/// Whole buffers in zlib's format (RFC 1950).
+/// Whole buffers out of zlib's format (RFC 1950).
 package enum Compression {
-  /// `bytes` deflated at zlib's level 1, which is the fastest.
-  ///
-  /// For short ones, which most messages are, a deflater is kept: to make one and throw it away took longer than to use it.
-  package static func deflate(_ bytes: Span<UInt8>) throws(CompressionError) -> [UInt8] {
-    guard bytes.count > ShortDeflater.longest else { return try ShortDeflater.deflate(bytes) }
-    let bound = compressBound(uLong(bytes.count))
-    var output = [UInt8](repeating: 0, count: Int(bound))
-    var length = bound
-    let status = unsafe bytes.withUnsafeBufferPointer { source in
-      unsafe output.withUnsafeMutableBufferPointer { target in
-        unsafe compress2(target.baseAddress, &length, source.baseAddress, uLong(source.count), 1)
-      }
-    }
-    guard status == Z_OK else { throw .outOfMemory }
-    output.removeLast(output.count - Int(length))
-    return output
-  }
-
-  /// The bytes that `deflate` was given, at most `limit` of them.
+  /// The bytes that `Deflaters` were given, at most `limit` of them.
   package static func inflate(
     _ bytes: Span<UInt8>,
     limit: Int

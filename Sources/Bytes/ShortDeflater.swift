@@ -1,5 +1,4 @@
 import CZlib
-import Synchronization
 
 /// A deflater of short buffers that is used again and again.
 ///
@@ -11,14 +10,9 @@ import Synchronization
   /// How many bytes it takes at most.
   static let longest = 8 << 10
 
-  /// Those that nobody uses.
-  private static let idle = Mutex<[ShortDeflater]>([])
-  /// How many are kept.
-  private static let mostIdle = 4
-
   private let stream: UnsafeMutablePointer<z_stream>
 
-  private init() throws(CompressionError) {
+  init() throws(CompressionError) {
     unsafe stream = .allocate(capacity: 1)
     unsafe stream.initialize(to: z_stream())
     let status = unsafe deflateInit2_(
@@ -40,18 +34,7 @@ import Synchronization
   }
 
   /// `bytes` deflated, of which there are `longest` at most.
-  static func deflate(_ bytes: Span<UInt8>) throws(CompressionError) -> [UInt8] {
-    let deflater: ShortDeflater
-    if let kept = idle.withLock({ $0.popLast() }) {
-      deflater = kept
-    } else {
-      deflater = try ShortDeflater()
-    }
-    defer { idle.withLock { if $0.count < mostIdle { $0.append(deflater) } } }
-    return try deflater.run(bytes)
-  }
-
-  private func run(_ bytes: Span<UInt8>) throws(CompressionError) -> [UInt8] {
+  func deflate(_ bytes: Span<UInt8>) throws(CompressionError) -> [UInt8] {
     guard unsafe deflateReset(stream) == Z_OK else { throw .outOfMemory }
     let bound = Int(unsafe deflateBound(stream, uLong(bytes.count)))
     var status = Z_OK

@@ -132,6 +132,11 @@ package struct EngineConfiguration: Sendable {
   package var ruleAttempts = 30
   /// How many stored messages a run of rules looks at, and changes in a transaction.
   package var ruleRunBatch = 1000
+  /// How many messages of such a run wait at most until their server has taken a change of their headers, before the run itself
+  /// waits.
+  package var ruleRunWaiting = 10_000
+  /// The longest wait before a run that could not go on is tried again; the first is that of new messages, and they double.
+  package var longestRuleJobBackoff: Duration = .seconds(300)
   /// Between two looks whether a ManageSieve server has the rules as they are, where nothing tells of a change; the longest wait
   /// after failures as well.
   package var scriptLook: Duration = .seconds(900)

@@ -10,6 +10,7 @@ package final class EventLoopGroup: Sendable {
   /// The threads for `getaddrinfo`, apart from the others, since a dead name server holds them long.
   let resolving: BlockingPool
   private let turn = Atomic<Int>(0)
+  private let otherTurn = Atomic<Int>(0)
 
   /// Starts `loopCount` loops, at least one; by default one for each active core.
   package init(
@@ -41,6 +42,15 @@ package final class EventLoopGroup: Sendable {
   package func next() -> EventLoop {
     let index = turn.wrappingAdd(1, ordering: .relaxed).oldValue
     return loops[Int(UInt(bitPattern: index) % UInt(loops.count))]
+  }
+
+  /// Another loop than the current one, where there are several: those in turn.
+  package func another() -> EventLoop {
+    guard loops.count > 1, let current = loops.firstIndex(where: \.isCurrent) else { return next() }
+    // A turn of its own: taken along with `next` by turns it would always be the same one.
+    let index = otherTurn.wrappingAdd(1, ordering: .relaxed).oldValue
+    let place = Int(UInt(bitPattern: index) % UInt(loops.count - 1))
+    return loops[place < current ? place : place + 1]
   }
 
   /// Closes every stream of the loops and ends their threads; not called from one of these loops.

@@ -159,7 +159,7 @@ extension RuleAction {
   }
 
   /// Whether it changes the header of a message.
-  var edits: Bool {
+  package var edits: Bool {
     switch self {
     case .addHeader, .deleteHeader: true
     default: false

@@ -115,10 +115,11 @@ extension Store {
     }
   }
 
-  /// The oldest job of these kinds that has not ended of each account that is not `busy`.
+  /// The oldest job of these kinds that has not ended of each account that is not `busy`, but for those that are `waiting`.
   package func unfinishedJobs(
     ofKinds kinds: [String],
-    busy: [ID<Account>]
+    busy: [ID<Account>],
+    waiting: [ID<Job>]
   ) async throws(ServiceError) -> [JobRecord] {
     try await attempt {
       let rows = try await pool.query(
@@ -127,6 +128,7 @@ extension Store {
            where id in (select min(id) from job where state in ('queued', 'running')
              and kind = any (\(kinds)) and account_id <> all (\(busy.map(\.rawValue)))
              group by account_id)
+             and id <> all (\(waiting.map(\.rawValue)))
           """
       )
       return try (0..<rows.count).map { try job(rows, $0) }

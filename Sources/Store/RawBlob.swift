@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 import Crypto
 package import Model
 import Postgres
@@ -20,7 +20,8 @@ package struct RawBlob: Sendable {
   package init(
     _ bytes: [UInt8],
     digest: [UInt8]? = nil,
-    leaves: [Range<Int>] = []
+    leaves: [Range<Int>] = [],
+    by deflaters: Deflaters
   ) throws(ServiceError) {
     self.digest = digest ?? Digest.sha256(bytes.span)
     size = Int64(bytes.count)
@@ -30,7 +31,7 @@ package struct RawBlob: Sendable {
     do throws(CompressionError) {
       repeat {
         let end = min(start + BlobLimits.chunkSize, bytes.count)
-        chunks.append(try Compression.deflate(bytes.span.extracting(start..<end)))
+        chunks.append(try deflaters.deflate(bytes.span.extracting(start..<end)))
         start = end
       } while start < bytes.count
     } catch {

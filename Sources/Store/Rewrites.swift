@@ -30,6 +30,46 @@ extension Store {
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> Bool {
+    let places = try await placesToRewrite(message, account, on: connection)
+    // It is gone: then there is nothing to be done.
+    guard !places.isEmpty else { return true }
+    if places.allSatisfy(\.isLocal) {
+      try await insertBlobs([(fresh[0], rewrite.blob)], of: account, on: connection)
+      try await adopt(
+        rewrite.message,
+        kept: (fresh[0], rewrite.blob.size),
+        by: message,
+        scratch: fresh[1],
+        of: account,
+        on: connection
+      )
+      return true
+    }
+    guard places.count == 1 else { return false }
+    try await insertBlobs([(fresh[0], rewrite.blob)], of: account, on: connection)
+    let intent = PlannedOperation(
+      kind: "replace",
+      message: message.rawValue,
+      mailbox: places[0].mailbox,
+      uid: places[0].uid,
+      blob: fresh[0]
+    )
+    _ = try await connection.query(intent.insert(fresh[1], account))
+    try await touch([message.rawValue], of: account, on: connection)
+    let changes = [
+      FeedEntry(.message, .updated, [message.rawValue]),
+      FeedEntry(.operation, .created, [fresh[1]]),
+    ]
+    try await append(changes, to: account, keptBytes: rewrite.blob.size, on: connection)
+    return true
+  }
+
+  /// Where a message is that is to be another; none where it is gone.
+  private func placesToRewrite(
+    _ message: ID<Message>,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [(mailbox: Int64, uid: Int64?, isLocal: Bool)] {
     let found = try await connection.pipeline([
       """
       select id from message where account_id = \(account.rawValue)
@@ -58,42 +98,27 @@ extension Store {
       )
     }
     let places = found[1]
-    // It is gone: then there is nothing to be done.
-    guard !found[0].isEmpty, !places.isEmpty else { return true }
-    let isLocal = try (0..<places.count).map { try places.bool($0, 2) }
-    guard !isLocal.allSatisfy(\.self) else {
-      try await insertBlobs([(fresh[0], rewrite.blob)], of: account, on: connection)
-      try await adopt(
-        rewrite.message,
-        kept: (fresh[0], rewrite.blob.size),
-        by: message,
-        scratch: fresh[1],
-        of: account,
-        on: connection
-      )
-      return true
+    guard !found[0].isEmpty else { return [] }
+    return try (0..<places.count).map { row in
+      (try places.int64(row, 0), try places.optionalInt64(row, 1), try places.bool(row, 2))
     }
-    guard places.count == 1 else { return false }
-    try await insertBlobs([(fresh[0], rewrite.blob)], of: account, on: connection)
-    let intent = PlannedOperation(
-      kind: "replace",
-      message: message.rawValue,
-      mailbox: try places.int64(0, 0),
-      uid: try places.optionalInt64(0, 1),
-      blob: fresh[0]
-    )
-    _ = try await connection.query(intent.insert(fresh[1], account))
-    try await touch([message.rawValue], of: account, on: connection)
-    try await append(
-      [
-        FeedEntry(.message, .updated, [message.rawValue]),
-        FeedEntry(.operation, .created, [fresh[1]]),
-      ],
-      to: account,
-      keptBytes: rewrite.blob.size,
-      on: connection
-    )
-    return true
+  }
+
+  /// Those of `messages` that wait for their server to take a change.
+  package func messagesInReplacement(
+    _ messages: [ID<Message>],
+    of account: ID<Account>
+  ) async throws(ServiceError) -> Set<ID<Message>> {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select message_id from operation where account_id = \(account.rawValue)
+          and message_id = any (\(messages.map(\.rawValue))) and kind = 'replace'
+          and state in ('pending', 'running')
+        """
+      )
+      return Set(try (0..<rows.count).map { ID(try rows.int64($0, 0)) })
+    }
   }
 
   /// The server has the message of a `replace` under `uid` now, and has it under `oldUID` no more.
@@ -109,32 +134,10 @@ extension Store {
     try await attempt {
       let scratch = try await ids.take(from: pool)
       try await mailTransaction(account) { connection in
-        let (id, message) = (account.rawValue, operation.message.rawValue)
-        let done = try await connection.pipeline([
-          """
-          delete from operation where account_id = \(id) and id = \(operation.id.rawValue)
-            and state in ('pending', 'running')
-          """,
-          """
-          update placement set uid = null, origin = \(PlacementOrigin.unmatched.rawValue)
-          where account_id = \(id) and mailbox_id = \(operation.mailbox.rawValue)
-            and message_id = \(message) and uid = \(oldUID)
-          """,
-          """
-          update operation set uid = null
-          where account_id = \(id) and mailbox_id = \(operation.mailbox.rawValue)
-            and message_id = \(message) and uid = \(oldUID) and ordinal > \(operation.ordinal)
-            and state in ('pending', 'running')
-          """,
-        ])
-        guard done[0].affected == 1, let blob = operation.blob else { return }
-        try await settle(
-          after: operation,
-          in: operation.mailbox,
-          uid: uid,
-          account,
-          on: connection
-        )
+        guard try await endReplacement(operation, oldUID, account, on: connection),
+          let blob = operation.blob
+        else { return }
+        try await settle(after: operation, in: operation.mailbox, uid: uid, account, on: connection)
         try await adopt(
           content,
           kept: (blob.rawValue, 0),
@@ -144,7 +147,11 @@ extension Store {
           of: account,
           on: connection
         )
-        let destroyed = try await destroyUnplaced([message], of: account, on: connection)
+        let destroyed = try await destroyUnplaced(
+          [operation.message.rawValue],
+          of: account,
+          on: connection
+        )
         try await append(
           [
             FeedEntry(.message, .destroyed, destroyed),
@@ -178,6 +185,35 @@ extension Store {
     }
   }
 
+  /// Takes away a `replace` that is carried out, and what is known of the message that the server has no more; false where the
+  /// intent is gone.
+  private func endReplacement(
+    _ operation: OperationRecord,
+    _ oldUID: Int64,
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> Bool {
+    let (id, message) = (account.rawValue, operation.message.rawValue)
+    let done = try await connection.pipeline([
+      """
+      delete from operation where account_id = \(id) and id = \(operation.id.rawValue)
+        and state in ('pending', 'running')
+      """,
+      """
+      update placement set uid = null, origin = \(PlacementOrigin.unmatched.rawValue)
+      where account_id = \(id) and mailbox_id = \(operation.mailbox.rawValue)
+        and message_id = \(message) and uid = \(oldUID)
+      """,
+      """
+      update operation set uid = null
+      where account_id = \(id) and mailbox_id = \(operation.mailbox.rawValue)
+        and message_id = \(message) and uid = \(oldUID) and ordinal > \(operation.ordinal)
+        and state in ('pending', 'running')
+      """,
+    ])
+    return done[0].affected == 1
+  }
+
   /// Gives a message the contents of another, whose bytes are in the blob `kept`, of which so many are not counted yet.
   ///
   /// It keeps its id, its thread and when it was received. One that is here alone keeps what it is known by, so that what
@@ -196,44 +232,55 @@ extension Store {
     // All columns go through a row of its own, which the message then copies.
     var rows = NewMessage.messageRows(1)
     content.write(id: scratch, of: account, to: &rows)
-    let columns = MessageColumns.Column.allCases.map { "\($0.name) = n.\($0.name)" }
-    let columnList = SQL(unsafeSQL: columns.joined(separator: ", "))
-    let (id, number) = (account.rawValue, message.rawValue)
     _ = try await BulkRows.store(
       [rows],
-      then: [
-        """
-        with old as (
-          select blob_id from message where account_id = \(id) and id = \(number)
-        ), dropped as (
-          delete from blob where account_id = \(id) and id = (select blob_id from old)
-            and id <> \(kept.blob)
-          returning size
-        )
-        update account set kept_bytes = greatest(kept_bytes
-          - coalesce((select sum(size) from dropped), 0), 0)
-        where id = \(id) and exists (select 1 from dropped)
-        """,
-        """
-        update message m set size = n.size, sent_at = n.sent_at, blob_id = n.blob_id,
-          has_attachment = n.has_attachment, version = m.version + 1,
-          identity = case when \(isAppended) then n.identity else m.identity end,
-          email_id = case when \(isAppended) then null else m.email_id end,
-          \(columnList)
-        from message n where m.account_id = \(id) and m.id = \(number)
-          and n.account_id = \(id) and n.id = \(scratch)
-        """,
-        "delete from message where account_id = \(id) and id = \(scratch)",
-        reindexStatement([number], of: account),
-      ],
+      then: adoption(of: scratch, by: message.rawValue, kept.blob, isAppended, account),
       on: connection
     )
     try await append(
-      [FeedEntry(.message, .updated, [number])],
+      [FeedEntry(.message, .updated, [message.rawValue])],
       to: account,
       keptBytes: kept.uncounted,
       on: connection
     )
+  }
+
+  /// Copies the row `scratch` into that of the message `number`, whose bytes are in `blob` from then on, and those of before go.
+  private func adoption(
+    of scratch: Int64,
+    by number: Int64,
+    _ blob: Int64,
+    _ isAppended: Bool,
+    _ account: ID<Account>
+  ) -> [SQL] {
+    let columns = MessageColumns.Column.allCases.map { "\($0.name) = n.\($0.name)" }
+    let columnList = SQL(unsafeSQL: columns.joined(separator: ", "))
+    let id = account.rawValue
+    return [
+      """
+      with old as (
+        select blob_id from message where account_id = \(id) and id = \(number)
+      ), dropped as (
+        delete from blob where account_id = \(id) and id = (select blob_id from old)
+          and id <> \(blob)
+        returning size
+      )
+      update account set kept_bytes = greatest(kept_bytes
+        - coalesce((select sum(size) from dropped), 0), 0)
+      where id = \(id) and exists (select 1 from dropped)
+      """,
+      """
+      update message m set size = n.size, sent_at = n.sent_at, blob_id = n.blob_id,
+        has_attachment = n.has_attachment, version = m.version + 1,
+        identity = case when \(isAppended) then n.identity else m.identity end,
+        email_id = case when \(isAppended) then null else m.email_id end,
+        \(columnList)
+      from message n where m.account_id = \(id) and m.id = \(number)
+        and n.account_id = \(id) and n.id = \(scratch)
+      """,
+      "delete from message where account_id = \(id) and id = \(scratch)",
+      reindexStatement([number], of: account),
+    ]
   }
 
   /// Forgets the bytes that intents, which are not carried out, wanted to put in the place of messages.

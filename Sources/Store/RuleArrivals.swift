@@ -292,12 +292,15 @@ extension Store {
     var prepared = PreparedEffect(effect: effect)
     for submission in effect.submissions {
       prepared.mail.append(
-        (submission, try RawBlob(submission.message), try await ids.take(2, from: pool))
+        (
+          submission, try RawBlob(submission.message, by: deflaters),
+          try await ids.take(2, from: pool)
+        )
       )
     }
     if let reply = effect.reply {
       prepared.reply = (
-        try RawBlob(reply.submission.message), try await ids.take(2, from: pool)
+        try RawBlob(reply.submission.message, by: deflaters), try await ids.take(2, from: pool)
       )
     }
     let copies = effect.deliveries.count + (effect.reply?.copy == nil ? 0 : 1)

@@ -9,6 +9,8 @@ package struct RuleBatch: Sendable {
   /// How many messages of the job are behind it with this batch.
   package var done: Int64
   package var total: Int64
+  /// Messages before it that the job passed over, and has to look at again.
+  package var waiting: [ID<Message>] = []
   /// What was done so far, as JSON.
   package var summary: JSONValue
 
@@ -35,14 +37,7 @@ extension Store {
       }
       let edits = prepared
       return try await mailTransaction(account) { connection in
-        let rows = try await connection.query(
-          """
-          update job set state = 'running', done = \(batch.done), total = \(batch.total),
-            result = \(batch.summary.text)::json, updated_at = now()
-          where id = \(job.id.rawValue) and state in ('queued', 'running') returning id
-          """
-        )
-        guard rows.count == 1 else { return false }
+        guard try await note(batch, job, on: connection) else { return false }
         var batch = batch
         try await rewrite(edits, in: &batch, of: account, on: connection)
         try await remember(batch, job, account, on: connection)
@@ -64,6 +59,37 @@ extension Store {
         )
         return true
       }
+    }
+  }
+
+  /// Notes how far a job is; false where it was cancelled meanwhile.
+  private func note(
+    _ batch: RuleBatch,
+    _ job: JobRecord,
+    on connection: PostgresConnection
+  ) async throws -> Bool {
+    let rows = try await connection.query(
+      """
+      update job set state = 'running', done = \(batch.done), total = \(batch.total),
+        result = \(batch.summary.text)::json, updated_at = now(),
+        place = to_json(\(batch.waiting.map(\.rawValue))::bigint[])
+      where id = \(job.id.rawValue) and state in ('queued', 'running') returning id
+      """
+    )
+    return rows.count == 1
+  }
+
+  /// The messages that a job passed over so far, in their order.
+  package func waitingMessages(of job: ID<Job>) async throws(ServiceError) -> [ID<Message>] {
+    try await attempt {
+      let rows = try await pool.query(
+        """
+        select w.message_id::bigint
+        from job j, json_array_elements_text(j.place) with ordinality as w (message_id, number)
+        where j.id = \(job.rawValue) order by w.number
+        """
+      )
+      return try (0..<rows.count).map { ID(try rows.int64($0, 0)) }
     }
   }
 
@@ -106,16 +132,7 @@ extension Store {
       """
     }
     guard !statements.isEmpty else { return }
-    _ = try await connection.pipeline([expiryStatement(account)] + statements)
-  }
-
-  /// Forgets what messages were before runs that ended long ago.
-  private func expiryStatement(_ account: ID<Account>) -> SQL {
-    """
-    delete from rule_undo u where u.account_id = \(account.rawValue)
-      and not exists (select 1 from job j where j.id = u.job_id
-        and j.updated_at > now() - \(RuleLogLimits().undoDays) * interval '1 day')
-    """
+    _ = try await connection.pipeline(statements)
   }
 
   /// Forgets what messages were before runs that ended long ago, of all accounts.
@@ -123,7 +140,13 @@ extension Store {
     try await attempt {
       let accounts = try await pool.query("select distinct account_id from rule_undo")
       for row in 0..<accounts.count {
-        _ = try await pool.query(expiryStatement(ID(try accounts.int64(row, 0))))
+        _ = try await pool.query(
+          """
+          delete from rule_undo u where u.account_id = \(try accounts.int64(row, 0))
+            and not exists (select 1 from job j where j.id = u.job_id
+              and j.updated_at > now() - \(RuleLogLimits().undoDays) * interval '1 day')
+          """
+        )
       }
     }
   }

@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 package import Crypto
 package import Model
 package import Postgres
@@ -10,6 +10,8 @@ package final class Store: Sendable {
   package let pool: PostgresPool
   let sealer: Sealer
   let ids = IDAllocator()
+  /// Deflates what is kept.
+  package let deflaters = Deflaters()
   /// The first syncs under way.
   package let firstSyncs = FirstSyncs()
   /// Told of every commit that appended to a feed.

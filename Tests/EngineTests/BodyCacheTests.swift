@@ -7,12 +7,13 @@ import Testing
 
 @Suite("The cache of bodies") struct BodyCacheTests {
   private func key(_ number: Int64) -> BodyCache.Key {
-    BodyCache.Key(message: ID(number), size: 1, section: .message, encoding: .binary)
+    BodyCache.Key(message: ID(number), section: .message, encoding: .binary)
   }
 
   private func cache() -> BodyCache {
     var limits = BodyCacheLimits()
-    (limits.accountBytes, limits.allBytes, limits.sectionBytes) = (100, 250, 60)
+    (limits.accountBytes, limits.allBytes, limits.sectionBytes) = (120, 300, 60)
+    limits.entryBytes = 10
     return BodyCache(limits)
   }
 
@@ -46,6 +47,19 @@ import Testing
     cache.forget(ID(3))
     #expect(cache.find(key(1), of: ID<Account>(3)) == nil)
     #expect(cache.find(key(1), of: ID<Account>(4)) != nil)
+  }
+
+  @Test func `what is empty takes room too`() {
+    let cache = cache()
+    for number in 1...30 as ClosedRange<Int64> { cache.keep([], as: key(number), of: ID(1)) }
+    #expect(cache.find(key(18), of: ID<Account>(1)) == nil)
+    #expect(cache.find(key(19), of: ID<Account>(1)) == [])
+    // An account with nothing but such bodies goes when others need the room.
+    for number in 2...6 as ClosedRange<Int64> {
+      cache.keep([UInt8](repeating: 0, count: 60), as: key(1), of: ID(number))
+    }
+    #expect((1...30).allSatisfy { cache.find(key($0), of: ID<Account>(1)) == nil })
+    #expect(cache.find(key(1), of: ID<Account>(6)) != nil)
   }
 
   @Test func `the order of use holds whatever is removed`() {

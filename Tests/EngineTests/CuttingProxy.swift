@@ -38,6 +38,11 @@ final class CuttingProxy: Sendable {
     budgets.withLock { $0 += more }
   }
 
+  /// Cuts no more connections.
+  func mend() {
+    budgets.withLock { $0 = [] }
+  }
+
   /// Stops listening and cuts what is open.
   func stop() async {
     let task = accepting.withLock { $0 }

@@ -252,6 +252,30 @@ struct HeaderEditTests {
     }
   }
 
+  @Test func `a message that was read before it was changed is read anew, also at the same size`()
+    async throws
+  {
+    let dovecot = try await MailServers.dovecot
+    let user = MailServers.user()
+    try await dovecot.deliver(Array("X-Noise: a\nSubject: case\n\nx\n".utf8), to: user)
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, user)
+      let message = try #require(try await service.messages(of: account).first).id
+      let old = try await Self.raw(message, of: account, service)
+      try await RuleTests.add(
+        #"{"name":"Same","trigger":"stored","actions":[{"type":"deleteHeader","name":"X-Noise"},{"type":"addHeader","name":"X-Mark","value":"ab"}]}"#,
+        to: account,
+        service
+      )
+      _ = try await run(account, service)
+      try await service.waitUntilReplayed(account)
+      let new = try await Self.raw(message, of: account, service)
+      #expect(new.utf8.count == old.utf8.count && new.contains("X-Mark: ab\r\n"))
+      #expect(!new.contains("X-Noise") && old.contains("X-Noise: a\r\n"))
+      #expect(try await service.health(of: account) == [])
+    }
+  }
+
   @Test func `a server that does not tell where it puts a message keeps the old one`() async throws
   {
     var options = DovecotServer.Options()

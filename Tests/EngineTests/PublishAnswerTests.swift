@@ -21,23 +21,9 @@ struct PublishAnswerTests {
     options.engine.firstScriptBackoff = .milliseconds(20)
     try await TestService.with(options) { service in
       let proxy = try TapProxy(to: dovecot.sievePort, on: service.group.loops[0])
-      var draft = AccountDraft(
-        name: nil,
-        email: dovecot.address(of: user),
-        mode: .online,
-        incoming: TestService.imap(dovecot, user),
-        incomingSecret: Secret(dovecot.password),
-        outgoing: nil,
-        outgoingSecret: nil,
-        identities: []
-      )
-      var sieve = PublishTests.sieve(dovecot, user)
-      sieve.server.port = proxy.port
-      draft.sieve = sieve
-      let account = try await service.engine.createAccount(draft).id
-      try await service.waitUntilReady(account)
-      try await PublishTests.add(PublishTests.mark("alpha"), to: account, service)
-      try await PublishTests.scripts(service, dovecot, user) { client in
+      let account = try await PublishFixture.account(service, dovecot, user, by: proxy.port)
+      try await PublishFixture.add(PublishFixture.mark("alpha"), to: account, service)
+      try await PublishFixture.scripts(service, dovecot, user) { client in
         try await client.putScript("theirs", Array("keep;\r\n".utf8))
         try await client.setActive("theirs")
       }
@@ -47,7 +33,7 @@ struct PublishAnswerTests {
       }
       #expect(proxy.hasLost)
       try await eventually("the rules run at the server") {
-        try await PublishTests.scripts(service, dovecot, user) { try await $0.listScripts() }
+        try await PublishFixture.scripts(service, dovecot, user) { try await $0.listScripts() }
           .contains(ListedScript(name: "restante", isActive: true))
       }
       try await eventually("nothing is wrong any more") {
@@ -55,7 +41,7 @@ struct PublishAnswerTests {
         return publication.lastError == nil && publication.isCurrent
       }
       // It was asked for once: whoever activates another script after that is not overruled.
-      try await PublishTests.scripts(service, dovecot, user) { try await $0.setActive("theirs") }
+      try await PublishFixture.scripts(service, dovecot, user) { try await $0.setActive("theirs") }
       _ = try await service.query("update script_server set look_at = now()")
       try service.engine.store.scriptServers.tell()
       try await eventually("the other's script is left alone") {
@@ -70,7 +56,7 @@ struct PublishAnswerTests {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()
     try await TestService.with { service in
-      let account = try await PublishTests.account(service, dovecot, user)
+      let account = try await PublishFixture.account(service, dovecot, user)
       let token = try await service.query(
         "insert into token (id, digest, scopes) values (7, '\\x00', '{}') returning id"
       ).int64(0, 0)

@@ -12,99 +12,6 @@ import Testing
 
 @Suite("Rules at a ManageSieve server", .serialized, .timeLimit(.minutes(5)))
 struct PublishTests {
-  /// Settings of a server's ManageSieve port, with the login of the incoming server.
-  static func sieve(_ dovecot: DovecotServer, _ user: String) -> SieveSettings {
-    var settings = SieveSettings(besides: TestService.imap(dovecot, user))
-    settings.server.port = dovecot.sievePort
-    return settings
-  }
-
-  /// Adds an account whose scripts can be put to its server, and waits until that was asked what it can do.
-  static func account(
-    _ service: TestService,
-    _ dovecot: DovecotServer,
-    _ user: String
-  ) async throws -> ID<Account> {
-    var draft = AccountDraft(
-      name: nil,
-      email: dovecot.address(of: user),
-      mode: .online,
-      incoming: TestService.imap(dovecot, user),
-      incomingSecret: Secret(dovecot.password),
-      outgoing: nil,
-      outgoingSecret: nil,
-      identities: []
-    )
-    draft.sieve = sieve(dovecot, user)
-    let account = try await service.engine.createAccount(draft).id
-    try await service.waitUntilReady(account)
-    try await eventually("the server says what scripts may require") {
-      try await service.store.account(account)?.sieveExtensions?.contains("fileinto") == true
-    }
-    return account
-  }
-
-  /// Runs `body` as another client of the user's scripts.
-  static func scripts<R>(
-    _ service: TestService,
-    _ dovecot: DovecotServer,
-    _ user: String,
-    _ body: (ManageSieveClient) async throws -> R
-  ) async throws -> R {
-    let policy = OutboundPolicy(allowed: ["127.0.0.0/8"].compactMap { CIDR($0) })
-    let client = try await ManageSieveClient.connect(
-      host: dovecot.host,
-      port: dovecot.sievePort,
-      tls: .none,
-      connector: Connector(policy: policy, group: service.group),
-      tlsContext: try TLSClientContext(TLSClientConfiguration(roots: .file(dovecot.caFile))),
-      deadline: .after(.seconds(30))
-    )
-    defer { client.close() }
-    try await client.authenticate(
-      .password(username: user, password: dovecot.password),
-      deadline: .after(.seconds(30))
-    )
-    return try await body(client)
-  }
-
-  /// Adds a rule as the API does: what publishes rules is told.
-  @discardableResult
-  static func add(
-    _ rule: String,
-    to account: ID<Account>,
-    _ service: TestService
-  ) async throws -> RuleRecord {
-    var reader = RuleReader()
-    let read = try #require(reader.rule(try RuleTests.json(rule)))
-    return try await service.engine.store.insertRule(read.record, at: nil, of: account, limit: 9)
-  }
-
-  static func mark(_ word: String) -> String {
-    #"{"name":"\#(word)","when":{"subject":"\#(word)"},"actions":[{"type":"addKeywords","keywords":["$flagged"]}]}"#
-  }
-
-  private static func copy(_ word: String, to mailbox: String) -> String {
-    #"{"name":"\#(word)","when":{"subject":"\#(word)"},"actions":[{"type":"copy","mailbox":"\#(mailbox)"}]}"#
-  }
-
-  /// Brings a message as mail comes, and waits until the inbox holds it here and nothing waits for rules.
-  private static func bring(
-    _ subject: String,
-    _ service: TestService,
-    _ dovecot: DovecotServer,
-    _ user: String,
-    _ account: ID<Account>
-  ) async throws {
-    try await dovecot.bring("From: x@example.net\r\nSubject: \(subject)\r\n\r\nx\r\n", to: user)
-    try await eventually("\(subject) is here") {
-      try await service.engine.syncNow(account)
-      return try await service.messages(of: account).contains { $0.subjectText == subject }
-    }
-    try await RuleTests.waitUntilFiltered(account, service)
-    try await service.waitUntilReplayed(account)
-  }
-
   @Test
   func `published rules file mail at the server and not again here, until they are withdrawn`()
     async throws
@@ -112,21 +19,25 @@ struct PublishTests {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()
     try await TestService.with { service in
-      let account = try await Self.account(service, dovecot, user)
+      let account = try await PublishFixture.account(service, dovecot, user)
       func filed() async throws -> Int {
         try await dovecot.messageCount(user: user, mailbox: "Filed")
       }
-      try await Self.add(Self.mark("mark"), to: account, service)
-      let rule = try await Self.add(Self.copy("alpha", to: "Filed"), to: account, service)
-      try await Self.bring("alpha 1", service, dovecot, user, account)
+      try await PublishFixture.add(PublishFixture.mark("mark"), to: account, service)
+      let rule = try await PublishFixture.add(
+        PublishFixture.copy("alpha", to: "Filed"),
+        to: account,
+        service
+      )
+      try await PublishFixture.bring("alpha 1", service, dovecot, user, account)
       #expect(try await filed() == 1)
       #expect(try await service.number("select count(*) from rule_match") == 1)
 
       let published = try await service.engine.publishRules(of: account, replaces: false)
       #expect(published.script == "restante" && published.isCurrent)
       #expect(published.publishedAt != nil && published.lastError == nil)
-      try await Self.bring("alpha 2", service, dovecot, user, account)
-      try await Self.bring("mark 1", service, dovecot, user, account)
+      try await PublishFixture.bring("alpha 2", service, dovecot, user, account)
+      try await PublishFixture.bring("mark 1", service, dovecot, user, account)
       #expect(try await filed() == 2)
       #expect(try await service.number("select count(*) from rule_match") == 1)
       try await service.restart()
@@ -134,7 +45,7 @@ struct PublishTests {
       var changed = try Rule(rule)
       var reader = RuleReader()
       changed = try #require(
-        reader.rule(try RuleTests.json(Self.copy("beta", to: "Filed")), patching: changed)
+        reader.rule(try RuleTests.json(PublishFixture.copy("beta", to: "Filed")), patching: changed)
       )
       _ = try await service.engine.store.updateRule(
         rule.id,
@@ -146,16 +57,19 @@ struct PublishTests {
       try await eventually("the change is published") {
         try await service.engine.publication(of: account).isCurrent
       }
-      try await Self.bring("alpha 3", service, dovecot, user, account)
-      try await Self.bring("beta 1", service, dovecot, user, account)
+      try await PublishFixture.bring("alpha 3", service, dovecot, user, account)
+      try await PublishFixture.bring("beta 1", service, dovecot, user, account)
       #expect(try await filed() == 3)
 
       let withdrawn = try await service.engine.withdrawRules(of: account)
       #expect(withdrawn.script == nil && withdrawn.publishedAt == nil)
-      try await Self.bring("beta 2", service, dovecot, user, account)
+      try await PublishFixture.bring("beta 2", service, dovecot, user, account)
       #expect(try await filed() == 4)
       #expect(try await service.number("select count(*) from rule_match") == 2)
-      #expect(try await Self.scripts(service, dovecot, user) { try await $0.listScripts() }.isEmpty)
+      #expect(
+        try await PublishFixture.scripts(service, dovecot, user) { try await $0.listScripts() }
+          .isEmpty
+      )
       #expect(try await service.messages(of: account).count == 6)
       #expect(try await service.health(of: account) == [])
     }
@@ -167,8 +81,8 @@ struct PublishTests {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()
     try await TestService.with { service in
-      let account = try await Self.account(service, dovecot, user)
-      try await Self.add(Self.mark("alpha"), to: account, service)
+      let account = try await PublishFixture.account(service, dovecot, user)
+      try await PublishFixture.add(PublishFixture.mark("alpha"), to: account, service)
       _ = try await service.engine.publishRules(of: account, replaces: false)
       let validity = try await service.number(
         "select uid_validity from script_server where account_id = \(account.rawValue)"
@@ -178,7 +92,7 @@ struct PublishTests {
       // As if two messages had come before the switch that are synced only now.
       _ = try await service.query("update script_server set first_uid = 3")
       for subject in ["alpha 1", "alpha 2", "alpha 3"] {
-        try await Self.bring(subject, service, dovecot, user, account)
+        try await PublishFixture.bring(subject, service, dovecot, user, account)
       }
       // The server has filed all of them, and the service those that it takes for its own.
       #expect(try await service.number("select count(*) from rule_match") == 2)
@@ -186,76 +100,20 @@ struct PublishTests {
       #expect(try await service.number("select first_uid from script_server") == 4)
       _ = try await service.query("update script_server set first_uid = 5")
       for subject in ["alpha 4", "alpha 5"] {
-        try await Self.bring(subject, service, dovecot, user, account)
+        try await PublishFixture.bring(subject, service, dovecot, user, account)
       }
       #expect(try await service.number("select count(*) from rule_match") == 3)
-    }
-  }
-
-  @Test func `a script of somebody else's gives way only where that is said`() async throws {
-    let dovecot = try await MailServers.dovecot
-    let user = MailServers.user()
-    try await TestService.with { service in
-      let account = try await Self.account(service, dovecot, user)
-      try await Self.add(Self.copy("alpha", to: "Filed"), to: account, service)
-      try await Self.scripts(service, dovecot, user) { client in
-        try await client.putScript("mine", Array("keep;\r\n".utf8))
-        try await client.setActive("mine")
-      }
-      func refusal() async throws -> ServiceError? {
-        do {
-          _ = try await service.engine.publishRules(of: account, replaces: false)
-          return nil
-        } catch let error as ServiceError {
-          return error
-        }
-      }
-      let active = try await refusal()
-      #expect(active?.code == .conflict && active?.message.contains("\"mine\"") == true)
-      #expect(try await service.engine.publication(of: account).script == nil)
-      #expect(
-        try await Self.scripts(service, dovecot, user) { try await $0.listScripts() }
-          == [ListedScript(name: "mine", isActive: true)]
-      )
-      // Nor one of our name that somebody wrote.
-      try await Self.scripts(service, dovecot, user) { client in
-        try await client.setActive(nil)
-        try await client.putScript("restante", Array("discard;\r\n".utf8))
-      }
-      #expect(try await refusal()?.code == .conflict)
-      _ = try await service.engine.publishRules(of: account, replaces: true)
-      #expect(try await service.engine.publication(of: account).isCurrent)
-      // Changed at the server since: the next change of the rules is not published over it.
-      let others = Array("# by hand\r\nkeep;\r\n".utf8)
-      try await Self.scripts(service, dovecot, user) {
-        _ = try await $0.putScript("restante", others)
-      }
-      try await Self.add(Self.copy("beta", to: "Filed"), to: account, service)
-      try await eventually("the conflict is told") {
-        try await service.engine.publication(of: account).lastError?.code == .conflict
-      }
-      #expect(
-        try await Self.scripts(service, dovecot, user) { try await $0.script("restante") } == others
-      )
-      let forced = try await service.engine.publishRules(of: account, replaces: true)
-      #expect(forced.isCurrent && forced.lastError == nil)
-      // Withdrawn, the other's script is as it was.
-      _ = try await service.engine.withdrawRules(of: account)
-      #expect(
-        try await Self.scripts(service, dovecot, user) { try await $0.listScripts() }
-          == [ListedScript(name: "mine", isActive: false)]
-      )
     }
   }
 
   @Test func `a server that is away gets the rules when it is back`() async throws {
     let dovecot = try await MailServers.own()
     try await TestService.with { service in
-      let account = try await Self.account(service, dovecot, "alice")
-      try await Self.add(Self.copy("alpha", to: "Filed"), to: account, service)
+      let account = try await PublishFixture.account(service, dovecot, "alice")
+      try await PublishFixture.add(PublishFixture.copy("alpha", to: "Filed"), to: account, service)
       _ = try await service.engine.publishRules(of: account, replaces: false)
       await dovecot.stop()
-      try await Self.add(Self.copy("beta", to: "Filed"), to: account, service)
+      try await PublishFixture.add(PublishFixture.copy("beta", to: "Filed"), to: account, service)
       try await eventually("the failure is told") {
         let publication = try await service.engine.publication(of: account)
         return publication.lastError?.code == .backendUnreachable && !publication.isCurrent
@@ -265,45 +123,12 @@ struct PublishTests {
         let publication = try await service.engine.publication(of: account)
         return publication.isCurrent && publication.lastError == nil
       }
-      let text = try await Self.scripts(service, dovecot, "alice") {
+      let text = try await PublishFixture.scripts(service, dovecot, "alice") {
         String(decoding: try await $0.script("restante"), as: UTF8.self)
       }
       #expect(text.contains("beta"))
     }
     await dovecot.stop()
-  }
-
-  @Test
-  func
-    `a script that another client has run instead is told, and ours comes back when that is gone`()
-    async throws
-  {
-    let dovecot = try await MailServers.dovecot
-    let user = MailServers.user()
-    var options = TestService.Options()
-    options.engine.scriptLook = .milliseconds(200)
-    options.engine.firstScriptBackoff = .milliseconds(200)
-    try await TestService.with(options) { service in
-      let account = try await Self.account(service, dovecot, user)
-      try await Self.add(Self.copy("alpha", to: "Filed"), to: account, service)
-      _ = try await service.engine.publishRules(of: account, replaces: false)
-      try await Self.scripts(service, dovecot, user) { client in
-        try await client.putScript("mine", Array("keep;\r\n".utf8))
-        try await client.setActive("mine")
-      }
-      try await eventually("the other script is told") {
-        try await service.engine.publication(of: account).lastError?.message.contains("mine")
-          == true
-      }
-      try await Self.scripts(service, dovecot, user) { try await $0.setActive(nil) }
-      try await eventually("ours is active again") {
-        try await Self.scripts(service, dovecot, user) { try await $0.listScripts() }
-          .contains(ListedScript(name: "restante", isActive: true))
-      }
-      try await eventually("nothing is wrong any more") {
-        try await service.engine.publication(of: account).lastError == nil
-      }
-    }
   }
 
   @Test func `what the server's Sieve lacks stays with the service, and so do all rules`()
@@ -313,8 +138,8 @@ struct PublishTests {
     options.extraConfiguration = "plugin {\n  sieve_extensions = -imap4flags\n}\n"
     let dovecot = try await MailServers.own(options)
     try await TestService.with { service in
-      let account = try await Self.account(service, dovecot, "alice")
-      let marks = try await Self.add(
+      let account = try await PublishFixture.account(service, dovecot, "alice")
+      let marks = try await PublishFixture.add(
         #"{"name":"Mark","actions":[{"type":"addKeywords","keywords":["$flagged"]}]}"#,
         to: account,
         service
@@ -351,13 +176,13 @@ struct PublishTests {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()
     try await TestService.with { service in
-      let account = try await Self.account(service, dovecot, user)
+      let account = try await PublishFixture.account(service, dovecot, user)
       func code(_ change: (inout AccountPatch, inout SieveSettings) -> Void) async throws
         -> ErrorCode?
       {
         let known = try #require(try await service.store.account(account))
         var patch = AccountPatch()
-        var sieve = known.sieve ?? Self.sieve(dovecot, user)
+        var sieve = known.sieve ?? PublishFixture.sieve(dovecot, user)
         change(&patch, &sieve)
         patch.sieve = sieve
         do {
@@ -421,13 +246,13 @@ struct PublishTests {
         try await service.store.account(account)?.sieveExtensions?.contains("special-use") == true
       }
       for rule in [
-        Self.mark("größer"),
+        PublishFixture.mark("größer"),
         #"{"name":"Junk","when":{"body":"pills"},"actions":[{"type":"junk"}],"stop":true}"#,
         #"{"name":"List","when":{"list":"swift"},"actions":[{"type":"archive"}],"stop":true}"#,
         #"{"name":"Big","when":{"larger":1000000},"actions":[{"type":"trash"}],"stop":true}"#,
-        Self.copy("alpha 'x'", to: "Filed/Ünder"),
+        PublishFixture.copy("alpha 'x'", to: "Filed/Ünder"),
       ] {
-        try await Self.add(rule, to: account, service)
+        try await PublishFixture.add(rule, to: account, service)
       }
       let published = try await engine.publishRules(of: account, replaces: false)
       #expect(published.isCurrent && published.script == "restante")

@@ -25,16 +25,18 @@ struct RuleTests {
     return try JSONReader.parse(bytes.span)
   }
 
+  /// Adds a rule; with `store` by another than the test's, of which the engine hears.
   @discardableResult
   static func add(
     _ rule: String,
     to account: ID<Account>,
-    _ service: TestService
+    _ service: TestService,
+    by store: Store? = nil
   ) async throws -> RuleRecord {
     var reader = RuleReader()
     let read = reader.rule(try json(rule))
     #expect(reader.faults == [])
-    return try await service.store.insertRule(
+    return try await (store ?? service.store).insertRule(
       try #require(read).record,
       at: nil,
       of: account,

@@ -127,8 +127,14 @@ struct RuleTriggerTests {
       try await service.store.expireRuleUndo()
       #expect(try await service.store.undoCount(of: first, in: account) == 1)
       _ = try await service.query("update job set updated_at = now() - interval '31 days'")
+      // A run leaves that to the worker: its batches would look at all of it again and again.
+      _ = try await RuleTests.deliver("Subject: b\n\nx\n", to: account, service)
+      let third = try await run()
+      #expect(try await service.store.undoCount(of: third, in: account) == 1)
+      #expect(try await service.store.undoCount(of: first, in: account) == 1)
       try await service.store.expireRuleUndo()
       #expect(try await service.store.undoCount(of: first, in: account) == 0)
+      #expect(try await service.store.undoCount(of: third, in: account) == 1)
     }
   }
 

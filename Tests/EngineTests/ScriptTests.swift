@@ -253,13 +253,13 @@ struct ScriptTests {
     let dovecot = try await MailServers.dovecot
     let user = MailServers.user()
     try await TestService.with { service in
-      let account = try await PublishTests.account(service, dovecot, user)
+      let account = try await PublishFixture.account(service, dovecot, user)
       let engine = try service.engine
       #expect(try await engine.scripts(of: account).isEmpty)
       let source = Array("require \"fileinto\";\r\nfileinto \"X\";\r\n".utf8)
       let made = try await engine.createScript("mine", source, of: account, activates: true)
       #expect(made.isActive && made.content == source)
-      try await PublishTests.scripts(service, dovecot, user) { client in
+      try await PublishFixture.scripts(service, dovecot, user) { client in
         #expect(try await client.script("mine") == source)
         try await client.putScript("other", Array("discard;\r\n".utf8))
         try await client.setActive("other")

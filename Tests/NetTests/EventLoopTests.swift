@@ -62,6 +62,23 @@ struct EventLoopTests {
     try await fixture.run { _ in }
   }
 
+  @Test func `another gives the loops but the current one in turn`() async throws {
+    let fixture = try Fixture(loopCount: 3)
+    let group = fixture.group
+    // By turns with `next`, as who starts a task and then what stores for it does.
+    let numbers = try await fixture.run { _ in
+      (0..<4).map { _ in
+        _ = group.next()
+        let other = group.another()
+        return group.loops.firstIndex { $0 === other }
+      }
+    }
+    #expect(numbers == [1, 2, 1, 2])
+    let alone = try EventLoopGroup(loopCount: 1)
+    #expect(alone.another() === alone.loops[0])
+    await alone.shutdown()
+  }
+
   @Test func `timers fire in the order of their deadlines, and cancelled ones not`() async throws {
     let order = try await Fixture().run { loop in
       let fired = Fired()

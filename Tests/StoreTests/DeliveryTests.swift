@@ -21,7 +21,7 @@ import Testing
     message.threadID = 0
     message.links.message = ThreadLinks.key(of: name)
     if let other { message.links.references = [ThreadLinks.key(of: other)] }
-    return Delivery(message, try RawBlob(raw(name, size: size)), into: mailbox.id)
+    return Delivery(message, try RawBlob(raw(name, size: size), by: Deflaters()), into: mailbox.id)
   }
 
   private func deliver(_ batch: [Delivery], _ fixture: StoreFixture) async throws
@@ -98,7 +98,7 @@ import Testing
       let all = [Self.raw("short"), noise, Self.raw("long", size: 200_000)]
       let batch = try all.enumerated().map { index, raw in
         var delivery = try Self.delivery("\(index)", fixture.inbox)
-        delivery.blob = try RawBlob(raw)
+        delivery.blob = try RawBlob(raw, by: Deflaters())
         return delivery
       }
       let ids = try await deliver(batch, fixture)

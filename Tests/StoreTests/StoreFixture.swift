@@ -159,7 +159,11 @@ struct StoreFixture {
     raw: [UInt8],
     into mailbox: ID<Mailbox>
   ) async throws -> ID<Message> {
-    let delivery = Delivery(message, try RawBlob(raw, leaves: message.leafRanges), into: mailbox)
+    let delivery = Delivery(
+      message,
+      try RawBlob(raw, leaves: message.leafRanges, by: Deflaters()),
+      into: mailbox
+    )
     return try #require(try await store.deliver([delivery], to: account).first).get()
   }
 

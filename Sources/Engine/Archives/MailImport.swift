@@ -84,7 +84,8 @@ private final class ImportLane: @unchecked Sendable {  // Stays on its request's
     var step = step
     step.number = steps
     let (job, account, engine) = (job, account, engine)
-    storing = Task(executorPreference: engine.services.group.another) { [step] in
+    // What is busy reading would keep PostgreSQL waiting.
+    storing = Task(executorPreference: engine.services.group.another()) { [step] in
       try await engine.store.store(
         batch,
         of: job,
@@ -230,21 +231,24 @@ private final class MailImport {
     let now = engine.services.now()
     let work = Array(zip(messages, targets))
     let middle = work.count / 2
-    async let first = blocking.run { try Self.deliveries(work[..<middle], now) }
-    async let second = blocking.run { try Self.deliveries(work[middle...], now) }
+    let deflaters = engine.store.deflaters
+    async let first = blocking.run { try Self.deliveries(work[..<middle], now, deflaters) }
+    async let second = blocking.run { try Self.deliveries(work[middle...], now, deflaters) }
     return try await first + second
   }
 
   private static func deliveries(
     _ work: ArraySlice<(ArchivedMessage, ID<Mailbox>)>,
-    _ now: Timestamp
+    _ now: Timestamp,
+    _ deflaters: Deflaters
   ) throws -> [Delivery] {
     try work.map { message, mailbox in
       try Delivery(
         message.raw,
         message.keywords,
         received(message, now),
-        into: mailbox
+        into: mailbox,
+        by: deflaters
       )
     }
   }

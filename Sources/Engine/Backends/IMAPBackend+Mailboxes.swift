@@ -62,6 +62,7 @@ extension IMAPBackend {
     if left > 0 { throw ServiceError.mailboxHolds(left) }
   }
 
+  /// What the names of the user's own mailboxes begin with (RFC 2342), as a connection to the server tells it.
   func topLevelPrefix(_ known: [Mailbox]) async throws -> String {
     try await withClient { try await $0.topLevelPrefix(known) }
   }

@@ -5,14 +5,13 @@ import Synchronization
 
 /// Bodies that were read from servers a moment ago, so that who reads a message again asks no server.
 ///
-/// They are in memory, within bounds, those not used for longest going first. What is behind a message's id changes only where a
-/// rule changes its header, which is why a key has the size too; and it is no copy that anything relies on: a restart forgets it.
+/// They are in memory, within bounds, those not used for longest going first. What a server has of a message never changes (RFC 9051
+/// §2.3.1.1), and one whose header a rule changed is kept here whole from then on, so that nobody asks for it here: nothing is ever
+/// out of date. And it is no copy that anything relies on: a restart forgets it.
 final class BodyCache: Sendable {
   /// What was read.
   struct Key: Hashable {
     var message: ID<Message>
-    /// The size of the whole message.
-    var size: Int64
     var section: BodySection
     var encoding: TransferEncoding
   }
@@ -21,14 +20,24 @@ final class BodyCache: Sendable {
   private struct Shelf {
     var bodies: [Key: [UInt8]] = [:]
     var order = RecentlyUsed<Key>()
+    /// What the bodies take, each with what it takes besides.
     var bytes = 0
 
-    mutating func remove(_ key: Key) {
-      bytes -= bodies.removeValue(forKey: key)?.count ?? 0
+    mutating func add(_ key: Key, _ body: [UInt8], _ limits: BodyCacheLimits) {
+      bodies[key] = body
+      order.use(key)
+      bytes += body.count + limits.entryBytes
+    }
+
+    mutating func remove(_ key: Key, _ limits: BodyCacheLimits) {
+      guard let body = bodies.removeValue(forKey: key) else { return }
+      bytes -= body.count + limits.entryBytes
       order.remove(key)
     }
 
-    mutating func removeOldest() { if let key = order.oldest { remove(key) } }
+    mutating func removeOldest(_ limits: BodyCacheLimits) {
+      if let key = order.oldest { remove(key, limits) }
+    }
   }
 
   private struct State {
@@ -54,22 +63,20 @@ final class BodyCache: Sendable {
 
   /// Keeps what was read, as far as there is room for it.
   func keep(_ bytes: [UInt8], as key: Key, of account: ID<Account>) {
-    guard bytes.count <= min(limits.sectionBytes, limits.accountBytes, limits.allBytes) else {
-      return
-    }
+    guard bytes.count <= limits.sectionBytes,
+      bytes.count + limits.entryBytes <= min(limits.accountBytes, limits.allBytes)
+    else { return }
     state.withLock { state in
       var shelf = state.shelves.removeValue(forKey: account) ?? Shelf()
       let before = shelf.bytes
-      shelf.remove(key)
-      shelf.bodies[key] = bytes
-      shelf.order.use(key)
-      shelf.bytes += bytes.count
-      while shelf.bytes > limits.accountBytes { shelf.removeOldest() }
+      shelf.remove(key, limits)
+      shelf.add(key, bytes, limits)
+      while shelf.bytes > limits.accountBytes { shelf.removeOldest(limits) }
       state.bytes += shelf.bytes - before
       state.shelves[account] = shelf
       state.order.use(account)
       while state.bytes > limits.allBytes, let longestAgo = state.order.oldest {
-        Self.shorten(&state, longestAgo)
+        shorten(&state, longestAgo)
       }
     }
   }
@@ -83,9 +90,9 @@ final class BodyCache: Sendable {
   }
 
   /// Forgets the body of `account` that was not used for longest.
-  private static func shorten(_ state: inout State, _ account: ID<Account>) {
+  private func shorten(_ state: inout State, _ account: ID<Account>) {
     let before = state.shelves[account]?.bytes ?? 0
-    state.shelves[account]?.removeOldest()
+    state.shelves[account]?.removeOldest(limits)
     let after = state.shelves[account]?.bytes ?? 0
     state.bytes -= before - after
     if after == 0 {

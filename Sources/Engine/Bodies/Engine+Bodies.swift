@@ -10,7 +10,6 @@ import Synchronization
 /// What is to be read: a message kept here, or one on the server.
 private struct Whereabouts {
   var message: ID<Message>
-  var size: Int64
   var blob: ID<Blob>?
   var leaves: [StoredPart]
   var textParts: [StoredPart]
@@ -132,7 +131,6 @@ extension Engine {
     let leaves = StoredPart.leaves(of: row.bodyStructure)
     return Whereabouts(
       message: id,
-      size: row.size,
       blob: try row.blobID,
       leaves: leaves,
       textParts: Self.textParts(leaves, row.textBody, row.htmlBody)
@@ -171,12 +169,7 @@ extension Engine {
         }
       }
     }
-    let key = BodyCache.Key(
-      message: place.message,
-      size: place.size,
-      section: section,
-      encoding: encoding
-    )
+    let key = BodyCache.Key(message: place.message, section: section, encoding: encoding)
     return { [self] sink in
       if let known = services.bodies.find(key, of: account) {
         if !known.isEmpty { try await sink(known) }

@@ -5,13 +5,17 @@ import Store
 
 extension MessageCopy {
   /// What is kept of a message that a server handed out.
-  init(of message: ID<Message>, raw: [UInt8]) throws(ServiceError) {
+  init(
+    of message: ID<Message>,
+    raw: [UInt8],
+    by deflaters: Deflaters
+  ) throws(ServiceError) {
     let parsed = MessageParser.parse(raw)
     let structure = parsed.bodyStructure
     let views = BodyViews(of: structure)
     self.init(
       of: message,
-      try RawBlob(raw, leaves: structure.leaves.compactMap(\.range)),
+      try RawBlob(raw, leaves: structure.leaves.compactMap(\.range), by: deflaters),
       hasAttachment: views.hasAttachment,
       attachments: views.attachments.isEmpty
         ? nil : Self.json { StructureJSON.write(list: views.attachments, to: &$0) },

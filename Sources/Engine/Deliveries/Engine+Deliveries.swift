@@ -59,11 +59,6 @@ extension Engine {
   }
 }
 
-extension EventLoopGroup {
-  /// Another loop than the current one, where there are several: what is busy reading would keep PostgreSQL waiting.
-  var another: EventLoop { loops.first { !$0.isCurrent } ?? next() }
-}
-
 extension EngineServices {
   /// A raw message, parsed and deflated, to be kept in `mailbox`.
   func delivery(
@@ -73,11 +68,11 @@ extension EngineServices {
     receivedAt: Timestamp
   ) async throws(ServiceError) -> Delivery {
     guard raw.count >= configuration.parsedAside else {
-      return try Delivery(raw, keywords, receivedAt, into: mailbox)
+      return try Delivery(raw, keywords, receivedAt, into: mailbox, by: store.deflaters)
     }
     do {
-      return try await group.blocking.run {
-        try Delivery(raw, keywords, receivedAt, into: mailbox)
+      return try await group.blocking.run { [deflaters = store.deflaters] in
+        try Delivery(raw, keywords, receivedAt, into: mailbox, by: deflaters)
       }
     } catch let error as ServiceError {
       throw error
@@ -99,9 +94,16 @@ extension Delivery {
     _ raw: [UInt8],
     _ keywords: [String],
     _ receivedAt: Timestamp,
-    into mailbox: ID<Mailbox>
+    into mailbox: ID<Mailbox>,
+    by deflaters: Deflaters
   ) throws(ServiceError) {
-    try self.init(canonical: LineEnds.canonical(raw), keywords, receivedAt, into: mailbox)
+    try self.init(
+      canonical: LineEnds.canonical(raw),
+      keywords,
+      receivedAt,
+      into: mailbox,
+      by: deflaters
+    )
   }
 
   /// The same of one whose lines end by CRLF already.
@@ -112,7 +114,8 @@ extension Delivery {
     _ keywords: [String],
     _ receivedAt: Timestamp,
     readsTrace: Bool = false,
-    into mailbox: ID<Mailbox>
+    into mailbox: ID<Mailbox>,
+    by deflaters: Deflaters
   ) throws(ServiceError) {
     let digest = Digest.sha256(raw)
     let message = NewMessage(
@@ -122,7 +125,7 @@ extension Delivery {
       receivedAt: receivedAt,
       readsTrace: readsTrace
     )
-    let blob = try RawBlob(raw, digest: digest, leaves: message.leafRanges)
+    let blob = try RawBlob(raw, digest: digest, leaves: message.leafRanges, by: deflaters)
     self.init(message, blob, into: mailbox)
   }
 }

@@ -19,7 +19,8 @@ struct POP3Fetch {
   init(_ pass: POP3Pass, _ queue: [POP3ListedMessage]) {
     self.pass = pass
     self.queue = queue
-    storingLoop = pass.services.group.another
+    // What is busy reading would keep PostgreSQL waiting.
+    storingLoop = pass.services.group.another()
   }
 
   /// A message as it came.
@@ -127,16 +128,18 @@ struct POP3Fetch {
 
   private func rows(of batch: [Raw]) async throws -> [Prepared] {
     let (now, inbox, blocking) = (services.now(), pass.inbox, services.group.blocking)
+    let deflaters = services.store.deflaters
     let middle = batch.count / 2
-    async let first = blocking.run { try Self.rows(of: batch[..<middle], now, inbox) }
-    async let second = blocking.run { try Self.rows(of: batch[middle...], now, inbox) }
+    async let first = blocking.run { try Self.rows(of: batch[..<middle], now, inbox, deflaters) }
+    async let second = blocking.run { try Self.rows(of: batch[middle...], now, inbox, deflaters) }
     return try await first + second
   }
 
   private static func rows(
     of batch: ArraySlice<Raw>,
     _ now: Timestamp,
-    _ inbox: ID<Mailbox>
+    _ inbox: ID<Mailbox>,
+    _ deflaters: Deflaters
   ) throws -> [Prepared] {
     try batch.map { message in
       let bytes = LineEnds.canonical(message.bytes)
@@ -145,7 +148,8 @@ struct POP3Fetch {
         [],
         now,
         readsTrace: true,
-        into: inbox
+        into: inbox,
+        by: deflaters
       )
       return Prepared(
         listed: message.listed,

@@ -7,6 +7,7 @@ struct RuleBatches {
   private var account: AccountRules
   private let rules: CompiledRules
   private let needs: RuleNeeds
+  private let edits: Bool
   private let services: EngineServices
   private let hands: RuleHands
   private var plan: RulePlan
@@ -23,6 +24,7 @@ struct RuleBatches {
     self.services = services
     self.hands = hands
     needs = RuleNeeds(of: rules.rules)
+    edits = rules.rules.contains { $0.actions.contains(where: \.edits) }
     reader = Self.reader(account, services, hands)
     plan = Self.plan(rules, account, services, hands, reader)
   }
@@ -53,10 +55,27 @@ struct RuleBatches {
     )
   }
 
-  /// Messages as far as the rules look at them; those that are gone are left out.
-  func read(_ messages: ArraySlice<ID<Message>>) async throws -> [StoredRuleMessage] {
-    messages.isEmpty ? [] : try await reader.messages(Array(messages), needs: needs)
+  /// Messages of a job as far as its rules look at them.
+  struct Reading {
+    var ids: [ID<Message>] = []
+    /// Those of them that the rules cannot look at yet.
+    var held: Set<ID<Message>> = []
+    /// The others, but for those that are gone.
+    var messages: [StoredRuleMessage] = []
   }
+
+  /// Reads messages, but for those whose header the server has yet to change where the rules change it too.
+  func read(_ ids: [ID<Message>]) async throws -> Reading {
+    guard !ids.isEmpty else { return Reading() }
+    // Before they are read: what is changed in between is read as it is then.
+    let held = edits ? try await services.store.messagesInReplacement(ids, of: id) : []
+    let free = ids.filter { !held.contains($0) }
+    guard !free.isEmpty else { return Reading(ids: ids, held: held) }
+    let messages = try await reader.messages(free, needs: needs)
+    return Reading(ids: ids, held: held, messages: messages)
+  }
+
+  private var id: ID<Account> { account.account.id }
 
   /// What the rules do with messages, each of which `summary` counts.
   mutating func effects(

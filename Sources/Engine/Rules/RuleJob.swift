@@ -20,22 +20,24 @@ struct RuleJob {
 
   private var store: Store { services.store }
 
-  /// Does what is left of the job.
+  /// Does what is left of the job; false where some of it has to wait.
   ///
-  /// What may pass is thrown and tried again with the account; anything else ends the job alone.
-  func run() async throws {
+  /// What may pass is thrown, and tried again; anything else ends the job alone.
+  func run() async throws -> Bool {
     guard let account = record.accountID, let request = Request(json: record.request) else {
-      return try await end("failed", record.done, ["The job's request cannot be read."])
+      try await end("failed", record.done, ["The job's request cannot be read."])
+      return true
     }
     do {
-      try await run(request, account)
+      return try await run(request, account)
     } catch let error as ServiceError where !error.isRetryable {
       let done = try await store.job(record.id)?.done ?? record.done
       try await end("failed", done, record.errors + [error.message])
+      return true
     }
   }
 
-  private func run(_ request: Request, _ account: ID<Account>) async throws {
+  private func run(_ request: Request, _ account: ID<Account>) async throws -> Bool {
     let known = try await services.accountRules(account)
     var batches = RuleBatches(
       known,
@@ -44,33 +46,36 @@ struct RuleJob {
       hands: hands
     )
     var summary = RuleSummary(json: record.result) ?? RuleSummary()
-    let slices = stride(
-      from: Int(record.done),
-      to: request.messages.count,
-      by: services.configuration.ruleRunBatch
-    ).map {
-      request.messages[$0..<min($0 + services.configuration.ruleRunBatch, request.messages.count)]
-    }
-    var read = slices.isEmpty ? [] : try await batches.read(slices[0])
-    for (index, slice) in slices.enumerated() {
-      var batch = RuleBatch(
-        done: Int64(slice.endIndex),
-        total: Int64(request.messages.count),
-        summary: .null
-      )
-      batch.effects = try await batches.effects(on: read, &summary)
+    var queue = try await queue(request)
+    var read = try await batches.read(queue.next())
+    while !read.ids.isEmpty {
+      let isNews = queue.settle(read.ids, held: read.held)
+      var batch = RuleBatch(done: Int64(queue.done), total: Int64(queue.total), summary: .null)
+      batch.waiting = queue.waiting
+      batch.effects = try await batches.effects(on: read.messages, &summary)
       batch.summary = summary.json
       // What comes next is read while this is carried out: no message is in two of them.
-      let (store, record, reader, carried) = (store, record, batches, batch)
-      async let done = store.carryOut(carried, of: record, in: account)
-      let next = index + 1 < slices.count ? slices[index + 1] : []
+      let (store, record, reader, carried, next) = (store, record, batches, batch, queue.next())
+      async let goesOn = isNews ? store.carryOut(carried, of: record, in: account) : true
       read = try await reader.read(next)
-      guard try await done else { return }
+      guard try await goesOn else { return true }
       hands.wake(account, hasSent: false)
       // A mailbox may have been made.
       if batches.hasMadeMailboxes { try await batches.refresh() }
     }
-    try await self.end("done", Int64(request.messages.count), record.errors)
+    guard queue.waiting.isEmpty else { return false }
+    try await self.end("done", Int64(queue.total), record.errors)
+    return true
+  }
+
+  private func queue(_ request: Request) async throws -> RuleJobQueue {
+    RuleJobQueue(
+      request.messages,
+      done: Int(record.done),
+      waiting: try await store.waitingMessages(of: record.id),
+      batch: services.configuration.ruleRunBatch,
+      mostWaiting: services.configuration.ruleRunWaiting
+    )
   }
 
   private func end(_ state: String, _ done: Int64, _ errors: [String]) async throws {

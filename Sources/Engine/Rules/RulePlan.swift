@@ -48,29 +48,8 @@ struct RulePlan {
     let disposition = run.disposition
     effect.patch.addKeywords = disposition.addedKeywords
     effect.patch.removeKeywords = disposition.removedKeywords
-    var targets: [ID<Mailbox>] = []
-    for name in disposition.mailboxes {
-      guard let target = try await mailbox(name) else {
-        refused += places(of: name, run).map { RefusedAction($0, .noMailbox) }
-        continue
-      }
-      guard account.takes(stored, into: target) else {
-        refused += places(of: name, run).map { RefusedAction($0, .detachedMailbox) }
-        continue
-      }
-      if !targets.contains(target) { targets.append(target) }
-    }
-    var isSentOn = false
-    if disposition.sends {
-      if sends, account.account.outgoing != nil {
-        isSentOn = try await addMail(run, stored.id, to: &effect, &refused)
-      } else {
-        let reason: RefusedAction.Reason = sends ? .noOutgoing : .storedMail
-        let places = run.redirectPlaces + run.notificationPlaces
-        refused += (places + [run.replyPlace].compactMap(\.self))
-          .map { RefusedAction($0, reason) }
-      }
-    }
+    var targets = try await targets(of: run, stored, &refused)
+    let isSentOn = try await send(run, stored.id, sends, into: &effect, &refused)
     if disposition.isKept || disposition.isDiscarded {
       effect.patch.addMailboxes = targets
       // What was to be sent on first, and is not, stays.
@@ -90,6 +69,45 @@ struct RulePlan {
     }
     addMatches(run, refused, to: &effect)
     return effect
+  }
+
+  /// The mailboxes that rules put the message into.
+  private mutating func targets(
+    of run: RuleRun,
+    _ stored: StoredRuleMessage,
+    _ refused: inout [RefusedAction]
+  ) async throws -> [ID<Mailbox>] {
+    var targets: [ID<Mailbox>] = []
+    for name in run.disposition.mailboxes {
+      guard let target = try await mailbox(name) else {
+        refused += places(of: name, run).map { RefusedAction($0, .noMailbox) }
+        continue
+      }
+      guard account.takes(stored, into: target) else {
+        refused += places(of: name, run).map { RefusedAction($0, .detachedMailbox) }
+        continue
+      }
+      if !targets.contains(target) { targets.append(target) }
+    }
+    return targets
+  }
+
+  /// Makes what rules send, where they may send; whether the message goes on to anybody.
+  private func send(
+    _ run: RuleRun,
+    _ id: ID<Message>,
+    _ sends: Bool,
+    into effect: inout RuleEffect,
+    _ refused: inout [RefusedAction]
+  ) async throws -> Bool {
+    guard run.disposition.sends else { return false }
+    if sends, account.account.outgoing != nil {
+      return try await addMail(run, id, to: &effect, &refused)
+    }
+    let reason: RefusedAction.Reason = sends ? .noOutgoing : .storedMail
+    let places = run.redirectPlaces + run.notificationPlaces + [run.replyPlace].compactMap(\.self)
+    refused += places.map { RefusedAction($0, reason) }
+    return false
   }
 
   /// The message with the header that it has in the end; nil where it cannot be read whole.

@@ -24,12 +24,19 @@ final class RuleWorker: Sendable {
   private let hands: RuleHands
   private let signal = LoopSignal()
   private let busy = Mutex<Set<ID<Account>>>([])
+  private let waits: Mutex<RuleJobWaits>
   private let cache = ArrivalRuleCache()
 
   init(on loop: EventLoop, _ services: EngineServices, _ hands: RuleHands) {
     self.loop = loop
     self.services = services
     self.hands = hands
+    waits = Mutex(
+      RuleJobWaits(
+        first: services.configuration.firstRuleBackoff,
+        longest: services.configuration.longestRuleJobBackoff
+      )
+    )
   }
 
   private var store: Store { services.store }
@@ -42,19 +49,22 @@ final class RuleWorker: Sendable {
     defer { store.arrivals.listen(nil) }
     await withDiscardingTaskGroup { group in
       while !Task.isCancelled {
-        var deadline = Deadline.now + configuration.ruleLook
+        // One moment for who waits and until when: what comes to its turn in between is not missed.
+        let now = Deadline.now
+        var deadline = now + configuration.ruleLook
         do {
           for (account, arrivals) in try await next() {
             group.addTask(executorPreference: loop) { await self.filter(arrivals, of: account) }
           }
           try await RuleSchedule(services: services).queue()
-          for (account, job) in try await nextJobs() {
+          for (account, job) in try await nextJobs(at: now) {
             group.addTask(executorPreference: loop) { await self.run(job, of: account) }
           }
         } catch {
           services.logger.warning("arrivals not read", metadata: ["cause": "\(error)"])
           deadline = .now + .seconds(1)
         }
+        if let next = waits.withLock({ $0.next(after: now) }) { deadline = min(deadline, next) }
         _ = await signal.wait(until: deadline, on: loop)
         await gather()
       }
@@ -85,11 +95,18 @@ final class RuleWorker: Sendable {
   }
 
   /// The jobs to go on with by account, each of which counts as busy from here on.
-  private func nextJobs() async throws(ServiceError) -> [ID<Account>: JobRecord] {
+  private func nextJobs(
+    at now: Deadline
+  ) async throws(ServiceError) -> [ID<Account>: JobRecord] {
     let taken = busy.withLock { $0 }
     guard taken.count < configuration.ruleConcurrency else { return [:] }
     var jobs: [ID<Account>: JobRecord] = [:]
-    for job in try await store.unfinishedJobs(ofKinds: Self.kinds, busy: Array(taken)) {
+    let unfinished = try await store.unfinishedJobs(
+      ofKinds: Self.kinds,
+      busy: Array(taken),
+      waiting: waits.withLock { $0.waiting(at: now) }
+    )
+    for job in unfinished {
       if let account = job.accountID { jobs[account] = job }
     }
     busy.withLock { $0.formUnion(jobs.keys) }
@@ -99,7 +116,27 @@ final class RuleWorker: Sendable {
   private func run(_ record: JobRecord, of account: ID<Account>) async {
     await during(account) {
       let job = RuleJob(record: record, services: services, hands: hands)
-      if record.kind == Self.undoKind { try await job.undo() } else { try await job.run() }
+      var isOver = false
+      do {
+        if record.kind == Self.undoKind {
+          try await job.undo()
+          isOver = true
+        } else {
+          isOver = try await job.run()
+        }
+      } catch {
+        services.logger.notice(
+          "a job of rules has to wait",
+          metadata: ["job": "\(record.id)", "cause": "\(error)"]
+        )
+      }
+      waits.withLock { waits in
+        if isOver {
+          waits.forget(record.id)
+        } else {
+          waits.putOff(record.id, done: record.done, at: .now)
+        }
+      }
     }
   }
 

@@ -23,51 +23,61 @@ struct ScriptPlan {
     on stored: StoredRuleMessage
   ) async throws -> (effect: RuleEffect, refused: [RefusedAction]) {
     var effect = RuleEffect()
-    var refused: [RefusedAction] = []
     guard outcome.error == nil else { return (effect, []) }
     let isReadable =
       !stored.isTruncated && raw?.defects.contains { $0.kind == .headerTooLarge } == false
     var places = ScriptPlaces(allowsChanges: isReadable)
-    if !isReadable {
-      refused = outcome.changedPlaces.map {
-        RefusedAction(ActionPlace(rule: 0, action: $0), .tooLong)
-      }
-    }
+    let unmade = isReadable ? [] : outcome.changedPlaces
+    var refused = unmade.map { RefusedAction(ActionPlace(rule: 0, action: $0), .tooLong) }
     var staysHere = false
     if outcome.isImplicitlyKept { places.keep(outcome.implicitKeep) }
     for (index, action) in outcome.actions.enumerated() {
+      let place = ActionPlace(rule: 0, action: index)
+      let reason: RefusedAction.Reason?
       switch action {
-      case .keep(let delivery): places.keep(delivery)
-      case .fileInto(let path, let delivery):
-        let target = try await mailbox(path, delivery)
-        if let target, account.takes(stored, into: target) {
-          places.file(delivery, into: target)
-          continue
-        }
-        // Its owner finds it where new mail is.
+      case .keep(let delivery):
         places.keep(delivery)
-        if target != nil {
-          refused.append(RefusedAction(ActionPlace(rule: 0, action: index), .detachedMailbox))
-        }
-      case .discard: places.isDiscarded = true
+        continue
+      case .discard:
+        places.isDiscarded = true
+        continue
+      case .fileInto(let path, let delivery):
+        reason = try await file(stored, path, delivery, &places)
       case .redirect, .reject, .vacation, .notify:
-        let place = ActionPlace(rule: 0, action: index)
-        guard let reason = try await send(action, place, into: &effect, isReadable)
-        else { continue }
-        refused.append(RefusedAction(place, reason))
-        if action.isRouting { staysHere = true }
+        reason = try await send(action, place, into: &effect, isReadable)
+        if reason != nil, action.isRouting { staysHere = true }
       }
+      if let reason { refused.append(RefusedAction(place, reason)) }
     }
     // What was to go elsewhere and does not stays where its owner looks.
     if staysHere, places.versions.allSatisfy(\.targets.isEmpty) {
       places.keep(outcome.implicitKeep)
     }
     try await place(stored, places, outcome, into: &effect)
-    effect.marks = outcome.marks.map { mark in
-      let until = now.microseconds + mark.seconds * 1_000_000
-      return RuleEffect.Mark(digest: mark.digest, until: Timestamp(microseconds: until))
-    }
+    effect.marks = outcome.marks.map(mark)
     return (effect, refused)
+  }
+
+  private func mark(_ mark: DuplicateMark) -> RuleEffect.Mark {
+    let until = now.microseconds + mark.seconds * 1_000_000
+    return RuleEffect.Mark(digest: mark.digest, until: Timestamp(microseconds: until))
+  }
+
+  /// Files a delivery, or keeps it where the mailbox cannot have it; why, where there is one.
+  private func file(
+    _ stored: StoredRuleMessage,
+    _ path: String,
+    _ delivery: ScriptDelivery,
+    _ places: inout ScriptPlaces
+  ) async throws -> RefusedAction.Reason? {
+    let target = try await mailbox(path, delivery)
+    if let target, account.takes(stored, into: target) {
+      places.file(delivery, into: target)
+      return nil
+    }
+    // Its owner finds it where new mail is.
+    places.keep(delivery)
+    return target == nil ? nil : .detachedMailbox
   }
 
   private func place(

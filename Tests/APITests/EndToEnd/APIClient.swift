@@ -105,6 +105,21 @@ enum Office {
     }
   }
 
+  /// Runs `body` with the path of an account whose mail is kept here alone.
+  static func withLocalAccount(
+    _ body: @escaping @Sendable (TestService, APIClient, _ path: String) async throws -> Void
+  ) async throws {
+    try await with { service, client in
+      let made = try await client.expect(
+        201,
+        "POST",
+        "/v1/accounts",
+        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"}}"#
+      )
+      try await body(service, client, "/v1/accounts/\(made.id)")
+    }
+  }
+
   /// Runs `body` with the path of an account whose inbox holds `count` sample messages, all synced.
   static func withAccount(
     messages count: Int = 12,

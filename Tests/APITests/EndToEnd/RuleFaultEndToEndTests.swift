@@ -64,14 +64,7 @@ struct RuleFaultEndToEndTests {
 
   @Test func `what nobody can send is refused with its place, by rules as by scripts`() async throws
   {
-    try await Office.with { _, api in
-      let made = try await api.expect(
-        201,
-        "POST",
-        "/v1/accounts",
-        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"}}"#
-      )
-      let path = "/v1/accounts/\(made.id)"
+    try await Office.withLocalAccount { _, api, path in
       let on =
         #"{"name":"On","actions":[{"type":"keep"},{"type":"redirect","to":"b@example.net"}]}"#
       let refused = try await api.expect(422, "POST", "\(path)/rules", on)

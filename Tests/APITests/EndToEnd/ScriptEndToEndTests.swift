@@ -7,14 +7,7 @@ import Testing
 @Suite("The API over HTTP: scripts", .tags(.database))
 struct ScriptEndToEndTests {
   @Test func `scripts are made, shown, changed, activated and deleted`() async throws {
-    try await Office.with { service, api in
-      let made = try await api.expect(
-        201,
-        "POST",
-        "/v1/accounts",
-        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"}}"#
-      )
-      let path = "/v1/accounts/\(made.id)"
+    try await Office.withLocalAccount { _, api, path in
       let script = try await api.expect(
         201,
         "POST",
@@ -76,14 +69,7 @@ struct ScriptEndToEndTests {
   @Test func `a script that rules cannot say runs in their place until it is deactivated`()
     async throws
   {
-    try await Office.with { service, api in
-      let made = try await api.expect(
-        201,
-        "POST",
-        "/v1/accounts",
-        #"{"email":"ada@test.invalid","incoming":{"protocol":"local"}}"#
-      )
-      let path = "/v1/accounts/\(made.id)"
+    try await Office.withLocalAccount { _, api, path in
       let type = "application/sieve"
       let source = "require [\"variables\", \"fileinto\"];\nset \"x\" \"Y\";\nfileinto \"${x}\";\n"
       try await api.expect(204, "PUT", "\(path)/rules/script", raw: Array(source.utf8), type: type)
