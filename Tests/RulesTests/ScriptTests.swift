@@ -162,10 +162,49 @@ import Testing
     "if header :comparator \"i;octet\" \"a\" \"b\" { keep; }",
     "require \"imap4flags\"; setflag \"a\";",
     "require [\"fileinto\", \"imap4flags\"]; if true { fileinto \"a\"; addflag \"b\"; }",
+    #"require ["fileinto","variables"]; if header :matches "subject" "*[*]*" { fileinto "Lists/${2}"; }"#,
+    #"require ["vacation","variables"]; vacation :subject "Re: ${1}" "Away";"#,
+    #"require "variables"; redirect "${from}@x.example";"#,
+    #"require ["variables","encoded-character"]; if header "subject" "${hex:24}{1}" { discard; }"#,
+    #"require "encoded-character"; if header :contains "subject" "${hex:ff}" { discard; }"#,
+    #"require "encoded-character"; if header :contains "subject" "a${hex:00}" { discard; }"#,
+    #"require "editheader"; addheader :last "X-A" "b";"#,
+    #"require "editheader"; deleteheader :index 1 "X-A";"#,
+    #"require "editheader"; deleteheader "X-A" "b";"#,
+    #"require "editheader"; deleteheader "Received";"#,
+    #"require ["fileinto", "editheader"]; if true { fileinto "a"; addheader "X-A" "b"; }"#,
   ])
   func `what rules cannot say stays a script`(_ text: String) {
     if case .opaque = ScriptReader.read(Array(text.utf8)) { return }
     Issue.record("read as rules: \(text)")
+  }
+
+  @Test(arguments: [
+    (
+      #"require "encoded-character"; if header :contains "subject" "${hex:7a}${Unicode:71}" { discard; }"#,
+      #""value":["zq"]"#
+    ),
+    // Without the extension, and where no variable is named, it is text.
+    (#"if header :contains "subject" "${hex:7a}" { discard; }"#, #""value":["${hex:7a}"]"#),
+    (
+      #"require "variables"; if header "subject" "$ ${ ${}" { discard; }"#, #""value":["$ ${ ${}"]"#
+    ),
+    (
+      #"require "editheader"; addheader "X-A" " b"; "#,
+      #"[{"type":"addHeader","name":"X-A","value":" b"}]"#
+    ),
+    (
+      #"require "editheader"; deleteheader "X-A"; "#, #"[{"type":"deleteHeader","name":"X-A"}]"#
+    ),
+  ])
+  func `strings mean what the extensions of the script make of them`(_ text: String, _ part: String)
+  {
+    guard case .simple(let rules) = ScriptReader.read(Array(text.utf8)), rules.count == 1 else {
+      Issue.record("not read as a rule: \(text)")
+      return
+    }
+    let json = String(decoding: rules[0].json.encoded, as: UTF8.self)
+    #expect(json.contains(part), "\(json)")
   }
 
   @Test func `no script is none, and says where`() {
