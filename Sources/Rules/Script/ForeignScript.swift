@@ -40,12 +40,20 @@ struct ForeignScript {
       if command.name == "if" { before = [] }
       let isChained = ["if", "elsif", "else"].contains(command.name)
       if isChained { addTest(command, &before, to: &draft) }
-      addCommands(isChained ? command.block ?? [] : [command], to: &draft)
+      let body = isChained ? command.block ?? [] : [command]
+      draft.guards = body.contains(where: Self.guards)
+      addCommands(body, to: &draft)
       found.append(draft.finish(number: found.count + 1, mayBeIdle: true))
       // One more than there may be: that is told, and what follows need not be read.
       if found.count > RuleLimits().rules { break }
     }
     return found
+  }
+
+  /// Whether a command, or one inside of it, could have kept a message from what stands behind it, or changed it.
+  private static func guards(_ command: SyntaxNode) -> Bool {
+    if let body = command.block { return body.contains(where: guards) }
+    return !["vacation", "notify", "set", "global", "extracttext"].contains(command.name)
   }
 
   private func addTest(
