@@ -31,14 +31,35 @@ import Testing
         """
         if header :contains "list-id" "swift" {
             addflag "\\\\Seen";
-            fileinto "Lists/Swift";
+            fileinto :create "Lists/Swift";
             stop;
         }
 
         """
       )
     )
-    #expect(text.contains("require [\"fileinto\", \"imap4flags\"];"))
+    #expect(text.contains("require [\"fileinto\", \"imap4flags\", \"mailbox\"];"))
+  }
+
+  @Test func `a script stays as it is when the first message makes its mailbox`() throws {
+    let rule = try RuleFixture.rule(
+      #"{"name":"r","actions":[{"type":"move","mailbox":"Zork"},{"type":"copy","mailbox":"trash"}]}"#
+    )
+    for capabilities in [["fileinto", "copy", "mailbox"], Capabilities.names] {
+      var target = RuleFixture.target(Set(capabilities))
+      let before = try #require(script([rule], target))
+      target.mailboxes.append(.init(id: "mbx_9", path: "Zork", role: nil, delimiter: "/"))
+      #expect(script([rule], target) == before)
+    }
+  }
+
+  @Test(arguments: ["Received", "auto-submitted", "Original-From"])
+  func `nobody deletes a field that must stay, and the rule says so`(_ name: String) throws {
+    let rule = try RuleFixture.rule(
+      #"{"name":"r","actions":[{"type":"deleteHeader","name":"\#(name)"}]}"#
+    )
+    let placement = try #require(RuleScript([rule], for: RuleFixture.target()).placements[0].first)
+    #expect(placement.side == .unsupported && placement.reason?.contains("must stay") == true)
   }
 
   @Test(arguments: [
