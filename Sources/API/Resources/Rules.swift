@@ -125,8 +125,12 @@ extension Endpoints {
     let faults = Faults()
     let storable = StorableJSON(body)
     storable.note(in: faults)
-    if let position = body["position"], position.intValue.map({ $0 >= 0 }) != true {
-      faults.add("/position", .range, "A number from 0 on is wanted.")
+    if let position = body["position"] {
+      if position.intValue == nil {
+        faults.add("/position", .type, "A whole number is wanted.")
+      } else if position.intValue.map({ $0 < 0 }) == true {
+        faults.add("/position", .range, "A number from 0 on is wanted.")
+      }
     }
     let decoding = RuleDecoding(storable, faults)
     let rule = decoding.rule(storable.value, patching: base)

@@ -73,7 +73,7 @@ package enum ScriptReader {
     for line in body.split(separator: "\n") where line.hasPrefix(RuleScript.mark) {
       let json = [UInt8](line.dropFirst(RuleScript.mark.count).utf8)
       guard let value = try? JSONReader.parse(json.span) else { return nil }  // Nil is the answer.
-      var reader = RuleReader()
+      var reader = RuleReader(isStored: true)
       guard let rule = reader.rule(value) else { return nil }
       rules.append(rule)
     }
