@@ -10,6 +10,8 @@ final class Run {
   /// The flags of the internal variable (RFC 5232 §2).
   var flags: [String] = []
   var marks: [DuplicateMark] = []
+  /// The fields that were added to the header and deleted from it.
+  var headerEdits: [ScriptEdit] = []
   /// Who is notified already, by the keys of their addresses.
   var notified: Set<String> = []
   /// The variables of the script that is running, by their slots.
