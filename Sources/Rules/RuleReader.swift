@@ -9,8 +9,13 @@ package struct RuleReader {
   /// What is wrong.
   package private(set) var faults: [FieldError] = []
   private let limits: RuleLimits
+  private let isStored: Bool
 
-  package init(limits: RuleLimits = RuleLimits()) { self.limits = limits }
+  /// A reader of what comes in, or of what was stored once: that is read as leniently as it was then.
+  package init(limits: RuleLimits = RuleLimits(), isStored: Bool = false) {
+    self.limits = limits
+    self.isStored = isStored
+  }
 
   /// The rule that `value` spells, or with `base` the one that a merge patch makes of that one; nil where anything is
   /// wrong.
@@ -59,15 +64,11 @@ package struct RuleReader {
     if let schedule = value["schedule"], schedule != .null {
       guard let members = object(schedule, at: place) else { return }
       checkNames(members, ["hours"], at: place)
-      guard let hours = schedule["hours"]?.intValue, limits.hours.contains(Int(clamping: hours))
-      else {
-        return add(
-          "\(place)/hours",
-          schedule["hours"] == nil ? "required" : "range",
-          "\(limits.hours.lowerBound) to \(limits.hours.upperBound) is allowed."
-        )
+      guard schedule["hours"] != nil else {
+        return add("\(place)/hours", "required", "It is missing.")
       }
-      rule.hours = Int(hours)
+      guard let hours = number(schedule, "hours", limits.hours, at: place) else { return }
+      rule.hours = hours
     } else if value["schedule"] != nil || rule.trigger != .schedule {
       rule.hours = nil
     }
@@ -90,11 +91,15 @@ package struct RuleReader {
       rule.condition = nil
       guard when != .null else { return }
       do throws(SearchSyntaxError) {
-        let condition = try LocatedQuery.parse(filter: when, allowsTests: true)
+        let condition = try LocatedQuery.parse(
+          filter: when,
+          allowsTests: true,
+          isStored: isStored
+        )
         rule.condition = condition
         checkPatterns(condition, at: "\(pointer)/when")
       } catch {
-        add("\(pointer)/when\(error.place)", "format", error.reason)
+        add("\(pointer)/when\(error.place)", error.isOfType ? "type" : "format", error.reason)
       }
     } else if let text = string(value, "q", at: pointer) {
       do throws(SearchSyntaxError) {
@@ -169,9 +174,7 @@ package struct RuleReader {
   }
 
   private mutating func mailbox(_ value: JSONValue, at pointer: String) -> RuleAction.MailboxName? {
-    guard let text = line(value, "mailbox", at: pointer, isRequired: true) else { return nil }
-    check(text, 1...1000, at: "\(pointer)/mailbox")
-    return RuleAction.MailboxName(text)
+    line(value, "mailbox", at: pointer, isRequired: true).map { RuleAction.MailboxName($0) }
   }
 
   private mutating func keywords(_ value: JSONValue, at pointer: String) -> [String]? {
@@ -187,7 +190,8 @@ package struct RuleReader {
     var keywords: [String] = []
     for (index, value) in values.enumerated() {
       guard let text = value.stringValue, Self.isKeyword(text) else {
-        add("\(place)/\(index)", "format", "A keyword as $seen or work is wanted.")
+        let code = value.stringValue == nil ? "type" : "format"
+        add("\(place)/\(index)", code, "A keyword as $seen or work is wanted.")
         continue
       }
       keywords.append(text)
@@ -216,13 +220,7 @@ package struct RuleReader {
     var reply = RuleReply(text: text)
     reply.subject = line(value, "subject", at: pointer)
     if value["from"] != nil { reply.from = address(value, "from", at: pointer) }
-    if let days = value["days"] {
-      if let number = days.intValue, (1...365).contains(number) {
-        reply.days = Int(number)
-      } else {
-        add("\(pointer)/days", "range", "1 to 365 is allowed.")
-      }
-    }
+    if let days = number(value, "days", 1...365, at: pointer) { reply.days = days }
     reply.firstDay = day(value, "firstDay", at: pointer)
     reply.lastDay = day(value, "lastDay", at: pointer)
     return reply
@@ -309,6 +307,25 @@ package struct RuleReader {
       return nil
     }
     return text
+  }
+
+  private mutating func number(
+    _ value: JSONValue,
+    _ name: String,
+    _ range: ClosedRange<Int>,
+    at pointer: String
+  ) -> Int? {
+    guard let member = value[name] else { return nil }
+    guard let number = member.intValue else {
+      add("\(pointer)/\(name)", "type", "A whole number is wanted.")
+      return nil
+    }
+    guard range.contains(Int(clamping: number)) else {
+      let bounds = "\(range.lowerBound) to \(range.upperBound) is allowed."
+      add("\(pointer)/\(name)", "range", bounds)
+      return nil
+    }
+    return Int(number)
   }
 
   private mutating func bool(_ value: JSONValue, _ name: String, at pointer: String) -> Bool? {

@@ -69,6 +69,7 @@ package struct Script: Sendable {
       outcome.implicitKeep.message = run.message.edited
     }
     outcome.marks = run.marks
+    outcome.edits = run.headerEdits
     return outcome
   }
 }

@@ -19,19 +19,8 @@ struct MessageCommand: ParsableCommand {
     var file: String
 
     func run() throws {
-      let data =
-        file == "-"
-        ? FileHandle.standardInput.readDataToEndOfFile()
-        : try contents(of: file)
-      let json = MessageJSON.encode(MessageParser.parse([UInt8](data)))
+      let json = MessageJSON.encode(MessageParser.parse(try InputFile.read(file)))
       FileHandle.standardOutput.write(Data(json + [0x0A]))
-    }
-
-    private func contents(of file: String) throws -> Data {
-      guard let data = FileManager.default.contents(atPath: file) else {
-        throw StartError("\(file) cannot be read.")
-      }
-      return data
     }
   }
 }

@@ -13,11 +13,17 @@ enum OutcomeJSON {
     json.beginObject()
     json.key("actions")
     json.beginArray()
-    for action in outcome.actions {
+    var edits = outcome.edits[...]
+    for (index, action) in outcome.actions.enumerated() {
+      while let edit = edits.first, edit.actionsBefore <= index {
+        write(edit, to: &json)
+        edits.removeFirst()
+      }
       json.beginObject()
       write(action, to: &json)
       json.endObject()
     }
+    for edit in edits { write(edit, to: &json) }
     json.endArray()
     json.key("implicitKeep")
     json.bool(outcome.isImplicitlyKept)
@@ -29,6 +35,23 @@ enum OutcomeJSON {
     json.string(outcome.error?.description)
     json.endObject()
     return json.finish()
+  }
+
+  private static func write(_ edit: ScriptEdit, to json: inout JSONWriter) {
+    json.beginObject()
+    json.key("type")
+    if case .added(let isLast) = edit.kind {
+      json.string("addheader")
+      json.key("last")
+      json.bool(isLast)
+    } else {
+      json.string("deleteheader")
+    }
+    json.key("name")
+    json.string(edit.name)
+    json.key("value")
+    json.string(edit.value)
+    json.endObject()
   }
 
   private static func write(_ action: ScriptAction, to json: inout JSONWriter) {

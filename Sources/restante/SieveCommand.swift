@@ -23,8 +23,8 @@ struct SieveCommand: ParsableCommand {
     @OptionGroup var includes: IncludeOptions
 
     func run() throws {
+      let source = try InputFile.read(script)
       do throws(ScriptErrors) {
-        let source = try InputFile.read(script)
         _ = try Script(compiling: source, limits: .tester, scripts: includes.scripts)
       } catch {
         for line in error.errors.map(\.description) {
@@ -65,14 +65,8 @@ struct SieveCommand: ParsableCommand {
     var mailbox: [String] = []
 
     func run() throws {
-      let source: [UInt8]
-      let parsed: ParsedMessage
-      do throws(ScriptErrors) {
-        source = try InputFile.read(script)
-        parsed = MessageParser.parse(LineEnds.canonical(try InputFile.read(message)))
-      } catch {
-        throw StartError(error.errors.map(\.message).joined(separator: "\n"))
-      }
+      let source = try InputFile.read(script)
+      let parsed = MessageParser.parse(LineEnds.canonical(try InputFile.read(message)))
       do throws(ScriptErrors) {
         let compiled = try Script(compiling: source, limits: .tester, scripts: includes.scripts)
         let host = TesterHost(mailboxes: Set(mailbox.isEmpty ? ["INBOX"] : mailbox))
@@ -131,18 +125,6 @@ struct FolderScripts: ScriptSource {
       }
     }
     return nil
-  }
-}
-
-/// Files that the command line names.
-private enum InputFile {
-  /// The bytes of a file, or of standard input for `-`.
-  static func read(_ path: String) throws(ScriptErrors) -> [UInt8] {
-    if path == "-" { return [UInt8](FileHandle.standardInput.readDataToEndOfFile()) }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw ScriptErrors([ScriptError(line: 1, column: 1, message: "\(path) cannot be read")])
-    }
-    return [UInt8](data)
   }
 }
 

@@ -74,7 +74,7 @@ import Testing
   @Test func `message parse says which file is not there`() async throws {
     let result = try await Program.run(["message", "parse", "/nowhere/mail.eml"])
     #expect(result.status != 0)
-    #expect(result.output == "Error: /nowhere/mail.eml cannot be read.\n")
+    #expect(result.output == "Error: /nowhere/mail.eml: No such file or directory\n")
   }
 
   @Test func `tokens are made, listed without their text, and revoked, in an own PostgreSQL`()

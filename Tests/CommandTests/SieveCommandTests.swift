@@ -1,4 +1,5 @@
 import Bytes
+import Foundation
 import TestSupport
 import Testing
 
@@ -25,6 +26,78 @@ import Testing
 
         """
     )
+  }
+
+  @Test func `a script may come by a pipe`() async throws {
+    let directory = try TemporaryDirectory("sieve-pipe")
+    let result = try await Program.run(
+      ["sieve", "check", "/dev/stdin"],
+      input: Array("keep;".utf8)
+    )
+    #expect(result.status == 0 && result.output.isEmpty)
+    for text in ["keep;", "bad;"] {
+      let fifo = "\(directory.path)/\(text.dropLast())"
+      let piped = try await Command.status([
+        "sh", "-c", #"mkfifo "$1"; printf %s "$3" > "$1" & "$2" sieve check "$1""#, "sh", fifo,
+        Program.restante, text,
+      ])
+      #expect(piped.status == (text == "keep;" ? 0 : 1))
+      #expect(piped.output == (text == "keep;" ? "" : "1:1: unknown command 'bad'\n"))
+    }
+  }
+
+  @Test func `what cannot be read is told with the reason`() async throws {
+    let directory = try TemporaryDirectory("sieve-unread")
+    let denied = try directory.write("keep;", to: "denied.sieve")
+    #expect(unsafe chmod(denied, 0) == 0)
+    // Root reads all there is, unless it is without the power to.
+    let powerless =
+      geteuid() == 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : []
+    for (path, reason) in [
+      ("\(directory.path)/none.sieve", "No such file or directory"),
+      (directory.path, "Is a directory"), (denied, "Permission denied"),
+    ] {
+      let result = try await Command.status(
+        powerless + Program.clean([:]) + [Program.restante, "sieve", "check", path]
+      )
+      #expect(result.status == 1)
+      #expect(result.output == "Error: \(path): \(reason)\n")
+    }
+  }
+
+  @Test func `a test that reads too much is told with its place`() async throws {
+    let directory = try TemporaryDirectory("sieve-large")
+    let source = "require \"body\";\n\nif not\n  body :raw :contains \"x\" { discard; }\n"
+    let script = try directory.write(source, to: "a.sieve")
+    let body = String(repeating: String(repeating: "a", count: 1023) + "\n", count: 33 << 10)
+    let message = try directory.write("Subject: x\n\n\(body)", to: "m.eml")
+    let result = try await Program.run([
+      "sieve", "run", "--script", script, "--message", message,
+    ])
+    #expect(
+      result.output.contains("\"error\":\"4:3: the script reads more than"),
+      "\(result.output)"
+    )
+  }
+
+  @Test func `run prints how the header was changed, in order with the actions`() async throws {
+    let json = try await run(
+      """
+      require ["editheader", "fileinto"];
+      addheader "X-A" "1"; fileinto "A"; addheader :last "X-B" "2"; deleteheader "subject";
+      deleteheader "Received";
+      """
+    )
+    let actions = try #require(json["actions"]?.arrayValue)
+    #expect(
+      actions.map { $0["type"]?.stringValue } == [
+        "addheader", "fileinto", "addheader", "deleteheader",
+      ]
+    )
+    #expect(actions[0]["name"]?.stringValue == "X-A" && actions[0]["value"]?.stringValue == "1")
+    #expect(actions[0]["last"]?.boolValue == false && actions[2]["last"]?.boolValue == true)
+    #expect(actions[3]["name"]?.stringValue == "Subject")
+    #expect(actions[3]["value"]?.stringValue == "hello")
   }
 
   private func run(_ script: String, _ arguments: [String] = []) async throws -> JSONValue {

@@ -112,7 +112,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("[]", ""), ("{}", ""), (#"{"from":true}"#, "/from"), (#"{"colour":"x"}"#, "/colour"),
+    ("[]", ""), ("{}", ""), (#"{"from":true}"#, "/from"), (#"{"from":5}"#, "/from"),
+    (#"{"colour":"x"}"#, "/colour"),
     (#"{"operator":"xor","conditions":[{"to":"x"}]}"#, "/operator"),
     (#"{"operator":"or","conditions":[]}"#, "/conditions"), (#"{"operator":"or"}"#, ""),
     (#"{"operator":"or","conditions":[{"to":"x"},{"is":"x"}]}"#, "/conditions/1/is"),

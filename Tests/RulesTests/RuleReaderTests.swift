@@ -73,6 +73,66 @@ import Testing
     #expect(reader.faults.allSatisfy { !$0.detail.isEmpty })
   }
 
+  @Test(arguments: [
+    (#""when":5"#, "/when", "type"), (#""when":{"from":5}"#, "/when/from", "type"),
+    (#""when":{"operator":1,"conditions":[]}"#, "/when/operator", "type"),
+    (#""when":{"property":5}"#, "/when/property", "type"),
+    (#""when":{"property":"from.domain","op":"is","value":5}"#, "/when/value", "type"),
+    (#""when":{"property":"from.domain","op":"is","value":["a",true]}"#, "/when/value", "type"),
+    (#""when":{"property":"from.domain","op":5,"value":"a"}"#, "/when/op", "type"),
+    (#""when":{"property":"received.weekday","op":"is","value":9}"#, "/when/value", "format"),
+    (#""when":{"property":"received.weekday","op":"is","value":"7"}"#, "/when/value", "format"),
+    (#""when":{"property":"sent.month","op":"is","value":"13"}"#, "/when/value", "format"),
+    (#""when":{"property":"sent.hour","op":"is","value":"24"}"#, "/when/value", "format"),
+    (#""when":{"property":"sent.date","op":"is","value":"2026-02-30"}"#, "/when/value", "format"),
+    (#""when":{"property":"sent.time","op":"over","value":"08:60:00"}"#, "/when/value", "format"),
+    (#""trigger":"schedule","schedule":{"hours":"1"}"#, "/schedule/hours", "type"),
+    (#""trigger":"schedule","schedule":{}"#, "/schedule/hours", "required"),
+  ])
+  func `a value of another type is told as that, and is nothing else`(
+    _ members: String,
+    _ pointer: String,
+    _ code: String
+  ) throws {
+    var reader = RuleReader()
+    #expect(reader.rule(try RuleFixture.json("{\"name\":\"a\",\"actions\":[],\(members)}")) == nil)
+    let faults = reader.faults.filter { $0.pointer == pointer }
+    #expect(faults.map(\.code) == [code])
+  }
+
+  @Test(arguments: [
+    (#"{"type":"move","mailbox":""}"#, "/mailbox", "length"),
+    (#"{"type":"reply","text":"x","days":"3"}"#, "/days", "type"),
+    (#"{"type":"addKeywords","keywords":[5]}"#, "/keywords/0", "type"),
+  ])
+  func `a fault of an action is told once`(_ action: String, _ place: String, _ code: String) throws
+  {
+    var reader = RuleReader()
+    #expect(reader.rule(try RuleFixture.json("{\"name\":\"a\",\"actions\":[\(action)]}")) == nil)
+    #expect(reader.faults.map(\.pointer) == ["/actions/0\(place)"])
+    #expect(reader.faults.map(\.code) == [code])
+  }
+
+  @Test(arguments: [
+    #"{"from":5}"#, #"{"property":"from.domain","op":"is","value":5}"#,
+    #"{"property":"received.weekday","op":"is","value":"9"}"#,
+  ])
+  func `a rule that was stored once is read as it was then`(_ condition: String) throws {
+    let json = try RuleFixture.json("{\"name\":\"a\",\"actions\":[],\"when\":\(condition)}")
+    var reader = RuleReader(isStored: true)
+    #expect(reader.rule(json) != nil)
+    #expect(reader.faults == [])
+  }
+
+  @Test(arguments: [
+    #"{"larger":5}"#, #"{"property":"from.count","op":"over","value":2}"#,
+    #"{"property":"sent.year","op":"is","value":2026}"#,
+    #"{"property":"sent.weekday","op":"is","value":["0",6]}"#,
+  ])
+  func `numbers stand where numbers are meant`(_ condition: String) throws {
+    _ = try RuleFixture.rule("{\"name\":\"a\",\"actions\":[],\"when\":\(condition)}")
+  }
+
   @Test func `a patch changes what it names and nothing else`() throws {
     let base = try RuleFixture.rule(Self.whole)
     var reader = RuleReader()

@@ -31,14 +31,35 @@ import Testing
         """
         if header :contains "list-id" "swift" {
             addflag "\\\\Seen";
-            fileinto "Lists/Swift";
+            fileinto :create "Lists/Swift";
             stop;
         }
 
         """
       )
     )
-    #expect(text.contains("require [\"fileinto\", \"imap4flags\"];"))
+    #expect(text.contains("require [\"fileinto\", \"imap4flags\", \"mailbox\"];"))
+  }
+
+  @Test func `a script stays as it is when the first message makes its mailbox`() throws {
+    let rule = try RuleFixture.rule(
+      #"{"name":"r","actions":[{"type":"move","mailbox":"Zork"},{"type":"copy","mailbox":"trash"}]}"#
+    )
+    for capabilities in [["fileinto", "copy", "mailbox"], Capabilities.names] {
+      var target = RuleFixture.target(Set(capabilities))
+      let before = try #require(script([rule], target))
+      target.mailboxes.append(.init(id: "mbx_9", path: "Zork", role: nil, delimiter: "/"))
+      #expect(script([rule], target) == before)
+    }
+  }
+
+  @Test(arguments: ["Received", "auto-submitted", "Original-From"])
+  func `nobody deletes a field that must stay, and the rule says so`(_ name: String) throws {
+    let rule = try RuleFixture.rule(
+      #"{"name":"r","actions":[{"type":"deleteHeader","name":"\#(name)"}]}"#
+    )
+    let placement = try #require(RuleScript([rule], for: RuleFixture.target()).placements[0].first)
+    #expect(placement.side == .unsupported && placement.reason?.contains("must stay") == true)
   }
 
   @Test(arguments: [
@@ -162,10 +183,49 @@ import Testing
     "if header :comparator \"i;octet\" \"a\" \"b\" { keep; }",
     "require \"imap4flags\"; setflag \"a\";",
     "require [\"fileinto\", \"imap4flags\"]; if true { fileinto \"a\"; addflag \"b\"; }",
+    #"require ["fileinto","variables"]; if header :matches "subject" "*[*]*" { fileinto "Lists/${2}"; }"#,
+    #"require ["vacation","variables"]; vacation :subject "Re: ${1}" "Away";"#,
+    #"require "variables"; redirect "${from}@x.example";"#,
+    #"require ["variables","encoded-character"]; if header "subject" "${hex:24}{1}" { discard; }"#,
+    #"require "encoded-character"; if header :contains "subject" "${hex:ff}" { discard; }"#,
+    #"require "encoded-character"; if header :contains "subject" "a${hex:00}" { discard; }"#,
+    #"require "editheader"; addheader :last "X-A" "b";"#,
+    #"require "editheader"; deleteheader :index 1 "X-A";"#,
+    #"require "editheader"; deleteheader "X-A" "b";"#,
+    #"require "editheader"; deleteheader "Received";"#,
+    #"require ["fileinto", "editheader"]; if true { fileinto "a"; addheader "X-A" "b"; }"#,
   ])
   func `what rules cannot say stays a script`(_ text: String) {
     if case .opaque = ScriptReader.read(Array(text.utf8)) { return }
     Issue.record("read as rules: \(text)")
+  }
+
+  @Test(arguments: [
+    (
+      #"require "encoded-character"; if header :contains "subject" "${hex:7a}${Unicode:71}" { discard; }"#,
+      #""value":["zq"]"#
+    ),
+    // Without the extension, and where no variable is named, it is text.
+    (#"if header :contains "subject" "${hex:7a}" { discard; }"#, #""value":["${hex:7a}"]"#),
+    (
+      #"require "variables"; if header "subject" "$ ${ ${}" { discard; }"#, #""value":["$ ${ ${}"]"#
+    ),
+    (
+      #"require "editheader"; addheader "X-A" " b"; "#,
+      #"[{"type":"addHeader","name":"X-A","value":" b"}]"#
+    ),
+    (
+      #"require "editheader"; deleteheader "X-A"; "#, #"[{"type":"deleteHeader","name":"X-A"}]"#
+    ),
+  ])
+  func `strings mean what the extensions of the script make of them`(_ text: String, _ part: String)
+  {
+    guard case .simple(let rules) = ScriptReader.read(Array(text.utf8)), rules.count == 1 else {
+      Issue.record("not read as a rule: \(text)")
+      return
+    }
+    let json = String(decoding: rules[0].json.encoded, as: UTF8.self)
+    #expect(json.contains(part), "\(json)")
   }
 
   @Test func `no script is none, and says where`() {

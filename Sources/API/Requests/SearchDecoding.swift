@@ -64,7 +64,11 @@ enum SearchDecoding {
       // A parameter is named alone; what is inside of it stands in the text.
       let isParameter = pointer.hasPrefix("?")
       let place = isParameter && !error.place.isEmpty ? "At \(error.place): " : ""
-      faults.add(isParameter ? pointer : pointer + error.place, .format, place + error.reason)
+      faults.add(
+        isParameter ? pointer : pointer + error.place,
+        error.isOfType && !isParameter ? .type : .format,
+        place + error.reason
+      )
       return nil
     }
   }

@@ -31,6 +31,7 @@ extension Endpoints {
       throw ServiceError(wrongFile: error)
     }
     for index in filters.indices { filters[index].check(known) }
+    if format.isOrdered { filters.switchOffUnguarded() }
     let rules = filters.compactMap(\.rule)
     guard !isDry, !rules.isEmpty else {
       return .json { RuleImportJSON.write(filters, [], to: &$0) }
@@ -53,6 +54,8 @@ extension Endpoints {
 extension ImportedFilter {
   /// Leaves out a rule that names what the account cannot have, and what nobody can send.
   fileprivate mutating func check(_ known: AccountRules) {
+    let whole = rule
+    defer { noteLostGuard(of: whole) }
     if let rule, !known.account.canSend {
       self.rule?.actions.removeAll(where: \.sends)
       for (index, action) in rule.actions.enumerated() where action.sends {
@@ -65,6 +68,16 @@ extension ImportedFilter {
     RuleDecoding.check(rule, at: "", known, isStored: true, faults)
     notes += faults.value.map { Note($0.pointer, $0.detail) }
     if !faults.isEmpty { self.rule = nil }
+  }
+
+  /// Notes whether a rule that is left out, or sends nothing on, let less through to those behind it.
+  private mutating func noteLostGuard(of whole: Rule?) {
+    guard var lost = whole else { return }
+    if let rule {
+      guard !rule.stops else { return }
+      lost.actions.removeAll { rule.actions.contains($0) }
+    }
+    if lost.guards { hasLostGuard = true }
   }
 }
 

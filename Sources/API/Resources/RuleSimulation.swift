@@ -31,6 +31,15 @@ extension Endpoints {
     if !body.value.names(any: ["message", "q", "filter", "mailbox"]) {
       faults.add("/message", .required, "One of message, q, filter and mailbox is wanted.")
     }
+    if body.value.names(any: ["message"]) {
+      for name in ["q", "filter", "mailbox"] where body.value.names(any: [name]) {
+        faults.add(
+          "/\(name)",
+          .conflict,
+          "Beside message nothing that messages are looked for by is wanted."
+        )
+      }
+    }
     try faults.check()
     let messages: [ID<Message>]
     if let message {

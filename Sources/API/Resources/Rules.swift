@@ -143,8 +143,12 @@ extension Endpoints {
     let faults = Faults()
     let storable = StorableJSON(body)
     storable.note(in: faults)
-    if let position = body["position"], position.intValue.map({ $0 >= 0 }) != true {
-      faults.add("/position", .range, "A number from 0 on is wanted.")
+    if let position = body["position"] {
+      if position.intValue == nil {
+        faults.add("/position", .type, "A whole number is wanted.")
+      } else if position.intValue.map({ $0 < 0 }) == true {
+        faults.add("/position", .range, "A number from 0 on is wanted.")
+      }
     }
     let decoding = RuleDecoding(storable, faults)
     let rule = decoding.rule(storable.value, patching: base)
@@ -209,13 +213,18 @@ extension Endpoints {
     let account = try call.accountID()
     try call.requireNoQuery()
     let source = try await sieve(call)
-    // A script of no rules says so in a comment; nothing at all is a mistake.
-    guard source.contains(where: { $0 > 0x20 }) else {
-      throw ServiceError(.unprocessable, "The script is empty; delete the rules to have none.")
-    }
     let rules: [Rule]
     switch ScriptReader.read(source) {
-    case .ours(let read), .simple(let read): rules = read
+    case .ours(let read): rules = read
+    case .simple(let read):
+      // A script of ours says that there are no rules; of another's, one that does nothing is a mistake.
+      guard !read.isEmpty else {
+        throw ServiceError(
+          .unprocessable,
+          "The script has no command; to have no rules, DELETE each of them."
+        )
+      }
+      rules = read
     case .opaque: return try await keepScript(source, call)
     case .invalid(let errors): throw ServiceError(wrongScript: errors)
     }

@@ -4,6 +4,7 @@ import Engine
 import HTTP
 import HTTPTransport
 import Model
+import Rules
 import Store
 
 extension Endpoints {
@@ -82,7 +83,35 @@ extension Endpoints {
       json.member("bodyValueBytes") { $0.int(limits.bodyValueBytes) }
       json.member("quotaBytes") { $0.int(engine.services.configuration.quotaBytes) }
       json.member("pageItems") { $0.int(PageRequest.maximumLimit) }
+      writeSearchLimits(&json)
+      writeRuleLimits(&json)
     }
+  }
+
+  private func writeSearchLimits(_ json: inout JSONWriter) {
+    let limits = SearchLimits()
+    json.member("searchBytes") { $0.int(limits.bytes) }
+    json.member("searchTerms") { $0.int(limits.terms) }
+    json.member("searchServerTerms") { $0.int(limits.serverTerms) }
+    json.member("searchDepth") { $0.int(limits.depth) }
+  }
+
+  private func writeRuleLimits(_ json: inout JSONWriter) {
+    let limits = RuleLimits()
+    json.member("rules") { $0.int(limits.rules) }
+    json.member("ruleActions") { $0.int(limits.actions) }
+    json.member("ruleNameBytes") { $0.int(limits.nameBytes) }
+    json.member("ruleTextBytes") { $0.int(limits.textBytes) }
+    json.member("ruleKeywords") { $0.int(limits.keywords) }
+    json.member("ruleRedirects") { $0.int(limits.redirects) }
+    json.member("ruleNotifications") { $0.int(limits.notifications) }
+    json.member("ruleHours") { $0.int(limits.hours.upperBound) }
+    json.member("lists") { $0.int(limits.lists) }
+    json.member("listEntries") { $0.int(limits.listEntries) }
+    json.member("scripts") { $0.int(ScriptLimits().scripts) }
+    json.member("scriptBytes") { $0.int(ScriptLimits().bytes) }
+    json.member("importFilters") { $0.int(FilterFileLimits().filters) }
+    json.member("importFilterParts") { $0.int(FilterFileLimits().parts) }
   }
 
   /// Answers `GET /healthz`.

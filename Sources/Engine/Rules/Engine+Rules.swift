@@ -111,7 +111,7 @@ extension EngineServices {
 extension Rule {
   /// The rule that a record holds.
   package init(_ record: RuleRecord) throws(ServiceError) {
-    var reader = RuleReader()
+    var reader = RuleReader(isStored: true)
     guard var rule = reader.rule(record.definition) else {
       throw ServiceError(
         .internalError,

@@ -155,7 +155,7 @@ extension RuleJob.Request {
     messages = ids.compactMap(\.intValue).map { ID($0) }
     rules = []
     for entry in entries {
-      var reader = RuleReader()
+      var reader = RuleReader(isStored: true)
       guard let json = entry["rule"], var rule = reader.rule(json) else { return nil }
       rule.id = entry["id"]?.intValue.map { ID($0) }
       rules.append(rule)

@@ -11,6 +11,8 @@ package import Store
 package struct ScriptLimits: Sendable {
   /// Most scripts of an account that are kept here.
   package var scripts = 100
+  /// Longest script, in bytes.
+  package var bytes = SieveLimits().scriptBytes
 
   package init() {}
 }
@@ -178,10 +180,11 @@ extension Engine {
 
   private func check(name: String) throws(ServiceError) {
     guard ManageSieveCommand.isScriptName(name) else {
+      let wanted = "1 to 128 characters and no control character are wanted."
       throw ServiceError(
         .unprocessable,
-        "/name: 1 to 128 characters and no control character are wanted.",
-        fields: [FieldError(pointer: "/name", code: "format", detail: "A name of a script.")]
+        "/name: \(wanted)",
+        fields: [FieldError(pointer: "/name", code: "format", detail: wanted)]
       )
     }
   }

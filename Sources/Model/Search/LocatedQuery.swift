@@ -58,12 +58,16 @@ package struct LocatedQuery: Sendable, Equatable {
 
 extension LocatedQuery {
   /// Reads a filter as JSON (in the form of RFC 8621 §4.4.1); with `allowsTests` also what only rules know.
+  ///
+  /// One that was stored once is read as leniently as it was then: numbers stand for the texts of their digits, and a part of a date need
+  /// only be written as one.
   package static func parse(
     filter: JSONValue,
     allowsTests: Bool = false,
+    isStored: Bool = false,
     limits: SearchLimits = SearchLimits()
   ) throws(SearchSyntaxError) -> LocatedQuery {
-    let reader = FilterReader(allowsTests: allowsTests)
+    let reader = FilterReader(allowsTests: allowsTests, isStored: isStored)
     let query = try reader.read(filter, at: "", depth: limits.depth)
     guard query.leaves.count <= limits.terms else {
       throw SearchSyntaxError(place: "", reason: "At most \(limits.terms) terms are allowed.")
@@ -75,6 +79,7 @@ extension LocatedQuery {
 /// Goes down a filter.
 private struct FilterReader {
   let allowsTests: Bool
+  let isStored: Bool
 
   func read(
     _ value: JSONValue,
@@ -82,19 +87,24 @@ private struct FilterReader {
     depth: Int
   ) throws(SearchSyntaxError) -> LocatedQuery {
     guard case .object(let members) = value else {
-      throw SearchSyntaxError(place: place, reason: "An object is wanted.")
+      throw SearchSyntaxError(place: place, reason: "An object is wanted.", isOfType: true)
     }
     guard !members.isEmpty else {
       throw SearchSyntaxError(place: place, reason: "At least one condition is wanted.")
     }
     guard depth > 0 else { throw SearchSyntaxError(place: place, reason: "It goes too deep.") }
     if allowsTests, value["property"] != nil {
-      return LocatedQuery(.test(try MessageTest(json: members, at: place)), at: place)
+      let test = try MessageTest(json: members, at: place, isStored: isStored)
+      return LocatedQuery(.test(test), at: place)
     }
     guard let name = value["operator"] else { return try condition(members, at: place) }
     let kind = name.stringValue?.lowercased() ?? ""
     guard ["and", "or", "not"].contains(kind) else {
-      throw SearchSyntaxError(place: place + "/operator", reason: "One of and, or, not is wanted.")
+      throw SearchSyntaxError(
+        place: place + "/operator",
+        reason: "One of and, or, not is wanted.",
+        isOfType: name.stringValue == nil
+      )
     }
     guard let conditions = value["conditions"]?.arrayValue, members.count == 2 else {
       throw SearchSyntaxError(
@@ -123,7 +133,8 @@ private struct FilterReader {
     var parts: [LocatedQuery] = []
     for member in members {
       let inner = "\(place)/\(member.name)"
-      let text = try Self.text(member.value, at: inner)
+      let isNumber = isStored || ["larger", "smaller"].contains(member.name)
+      let text = try Self.text(member.value, orNumber: isNumber, at: inner)
       switch member.name {
       case "text":
         parts += text.split(separator: " ").map { .init(.term(.word(String($0))), at: inner) }
@@ -142,6 +153,7 @@ private struct FilterReader {
 
   private static func text(
     _ value: JSONValue,
+    orNumber isNumber: Bool,
     at place: String
   ) throws(SearchSyntaxError) -> String {
     switch value {
@@ -153,8 +165,13 @@ private struct FilterReader {
         )
       }
       return string
-    case .int(let number): return String(number)
-    default: throw SearchSyntaxError(place: place, reason: "A text or a number is wanted.")
+    case .int(let number) where isNumber: return String(number)
+    default:
+      throw SearchSyntaxError(
+        place: place,
+        reason: isNumber ? "A text or a number is wanted." : "A text is wanted.",
+        isOfType: true
+      )
     }
   }
 }

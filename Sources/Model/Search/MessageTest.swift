@@ -210,6 +210,12 @@ extension MessageProperty {
     }
   }
 
+  /// Whether a value may be a number of JSON, whose digits it then is.
+  var takesNumbers: Bool {
+    if case .date = self { return true }
+    return isNumeric
+  }
+
   /// Whether the values are whole numbers.
   package var isNumeric: Bool {
     switch self {
@@ -220,8 +226,12 @@ extension MessageProperty {
 }
 
 extension MessageTest {
-  /// Reads a test from the members of a condition.
-  init(json members: [JSONValue.Member], at place: String) throws(SearchSyntaxError) {
+  /// Reads a test from the members of a condition; one that was stored once as leniently as it was then.
+  init(
+    json members: [JSONValue.Member],
+    at place: String,
+    isStored: Bool
+  ) throws(SearchSyntaxError) {
     let value = JSONValue.object(members)
     for member in members where !["property", "op", "value"].contains(member.name) {
       throw SearchSyntaxError(
@@ -233,7 +243,8 @@ extension MessageTest {
     else {
       throw SearchSyntaxError(
         place: place + "/property",
-        reason: "A property as subject, from.domain, header.X-Name or attachment.name is wanted."
+        reason: "A property as subject, from.domain, header.X-Name or attachment.name is wanted.",
+        isOfType: value["property"]?.stringValue == nil
       )
     }
     self.init(property, nil, [])
@@ -248,22 +259,36 @@ extension MessageTest {
       allowed.contains(comparison)
     else {
       let names = allowed.map(\.rawValue).joined(separator: ", ")
-      throw SearchSyntaxError(place: place + "/op", reason: "One of \(names) is wanted.")
+      throw SearchSyntaxError(
+        place: place + "/op",
+        reason: "One of \(names) is wanted.",
+        isOfType: value["op"].map { $0.stringValue == nil } ?? false
+      )
     }
     self.comparison = comparison
-    values = try Self.values(value["value"], at: place + "/value")
-    try check(at: place + "/value")
+    let isNumber = isStored || property.takesNumbers
+    values = try Self.values(value["value"], orNumbers: isNumber, at: place + "/value")
+    try check(at: place + "/value", isStored: isStored)
   }
 
   private static func values(
     _ value: JSONValue?,
+    orNumbers isNumber: Bool,
     at place: String
   ) throws(SearchSyntaxError) -> [String] {
     let values = value?.arrayValue ?? value.map { [$0] } ?? []
     let texts = values.compactMap { value in
-      value.stringValue ?? value.intValue.map { String($0) }
+      value.stringValue ?? (isNumber ? value.intValue.map { String($0) } : nil)
     }
-    guard !texts.isEmpty, texts.count == values.count, texts.count <= 200,
+    guard texts.count == values.count else {
+      let wanted = isNumber ? "A text or a number" : "A text"
+      throw SearchSyntaxError(
+        place: place,
+        reason: "\(wanted), or an array of them, is wanted.",
+        isOfType: true
+      )
+    }
+    guard !texts.isEmpty, texts.count <= 200,
       texts.allSatisfy({ $0.utf8.count <= 1000 && !$0.utf8.contains(0) })
     else {
       throw SearchSyntaxError(
@@ -274,7 +299,7 @@ extension MessageTest {
     return texts
   }
 
-  private func check(at place: String) throws(SearchSyntaxError) {
+  private func check(at place: String, isStored: Bool) throws(SearchSyntaxError) {
     if let known = property.knownValues, !values.allSatisfy({ known.contains($0) }) {
       let names = known.joined(separator: ", ")
       throw SearchSyntaxError(place: place, reason: "One of \(names) is wanted.")
@@ -293,7 +318,9 @@ extension MessageTest {
     {
       throw SearchSyntaxError(place: place, reason: "It is empty: every message would match.")
     }
-    if case .date(_, let part) = property, !values.allSatisfy({ part.isValid($0) }) {
+    if case .date(_, let part) = property,
+      !values.allSatisfy({ part.isWritten($0) && (isStored || part.exists($0)) })
+    {
       throw SearchSyntaxError(place: place, reason: "\(part.form) is wanted.")
     }
   }
@@ -304,7 +331,9 @@ extension MessageProperty.DatePart {
   package var form: String {
     switch self {
     case .year: "A year as 2026"
-    case .month, .day, .hour: "Two digits"
+    case .month: "A month as 01 to 12"
+    case .day: "A day as 01 to 31"
+    case .hour: "An hour as 00 to 23"
     case .date: "A day as 2026-11-22"
     case .time: "A time as 08:30:00"
     case .weekday: "A digit from 0 for Sunday to 6"
@@ -312,7 +341,7 @@ extension MessageProperty.DatePart {
   }
 
   /// Whether `text` is written so.
-  func isValid(_ text: String) -> Bool {
+  func isWritten(_ text: String) -> Bool {
     let pattern =
       switch self {
       case .year: "0000"
@@ -325,5 +354,21 @@ extension MessageProperty.DatePart {
     return zip(text.utf8, pattern.utf8).allSatisfy { byte, model in
       model == 0x30 ? byte.isASCIIDigit : byte == model
     }
+  }
+
+  /// Whether there is a date of which this, written as it should be, is the part.
+  func exists(_ text: String) -> Bool {
+    let written: String
+    switch self {
+    case .year: written = "\(text)-01-01T00:00:00Z"
+    case .month: written = "2000-\(text)-01T00:00:00Z"
+    case .day: written = "2000-01-\(text)T00:00:00Z"
+    case .hour: written = "2000-01-01T\(text):00:00Z"
+    case .date: written = "\(text)T00:00:00Z"
+    case .time: written = "2000-01-01T\(text)Z"
+    case .weekday: return text < "7"
+    }
+    let bytes = Array(written.utf8)
+    return Timestamp(rfc3339: bytes.span) != nil
   }
 }

@@ -71,4 +71,6 @@ package struct SearchSyntaxError: Error, Sendable, Equatable {
   package var place: String
   /// What is wrong, for a person.
   package var reason: String
+  /// Whether it is that another JSON type is wanted.
+  package var isOfType = false
 }

@@ -63,6 +63,39 @@ package struct ImportedFilter: Sendable, Equatable {
   /// Nil where the filter is left out.
   package var rule: Rule?
   package var notes: [Note]
+  /// Whether what could have kept messages from the filters behind it, or changed them, did not become part of a rule.
+  package var hasLostGuard = false
+}
+
+extension [ImportedFilter] {
+  /// Switches off the rules behind a filter that could have kept messages from them, or changed them, and that is left out: they would
+  /// meet other mail.
+  package mutating func switchOffUnguarded() {
+    guard let first = firstIndex(where: \.hasLostGuard) else { return }
+    for index in indices[(first + 1)...] where self[index].rule?.isEnabled == true {
+      self[index].rule?.isEnabled = false
+      self[index].notes.append(
+        ImportedFilter.Note(
+          "",
+          "It is switched off: \"\(self[first].name)\" before it is left out, or a part of that, and could have kept messages from it or changed them."
+        )
+      )
+    }
+  }
+}
+
+extension Rule {
+  /// Whether rules behind this one may depend on what it does.
+  package var guards: Bool {
+    guard isEnabled else { return false }
+    return stops
+      || actions.contains { action in
+        switch action {
+        case .copy, .reply, .notify, .redirect(_, keeps: true): false
+        default: true
+        }
+      }
+  }
 }
 
 /// Gathers what a filter says, and makes a rule of it.
@@ -77,6 +110,12 @@ struct FilterDraft {
   var notes: [ImportedFilter.Note] = []
   /// Whether a condition could not be said.
   var isBroken = false
+  /// Whether the filter could keep messages from those behind it, or change them.
+  var guards = false
+  /// Whether it never meets the messages that the others meet.
+  var runsElsewhere = false
+  /// Whether an action by which it does so could not be said.
+  var hasLostGuard = false
 
   mutating func note(_ part: String, _ reason: String) {
     notes.append(ImportedFilter.Note(Self.cut(part, to: 200), reason))
@@ -120,6 +159,13 @@ struct FilterDraft {
 
   /// The rule, or why there is none; with `mayBeIdle` also one that does nothing.
   func finish(number: Int, mayBeIdle: Bool = false) -> ImportedFilter {
+    var filter = filter(number, mayBeIdle)
+    let isLost = hasLostGuard || (guards && filter.rule == nil)
+    filter.hasLostGuard = isLost && isEnabled && !runsElsewhere
+    return filter
+  }
+
+  private func filter(_ number: Int, _ mayBeIdle: Bool) -> ImportedFilter {
     let line = String(name.map { $0.isNewline || $0 == "\0" ? " " : $0 })
     let title = line.allSatisfy(\.isWhitespace) ? "Filter \(number)" : Self.cut(line, to: 100)
     var filter = ImportedFilter(name: title, rule: nil, notes: notes)
@@ -175,6 +221,9 @@ extension JSONValue {
 }
 
 extension FilterFormat {
+  /// Whether a filter sees what those before it have left: Gmail's have no order.
+  package var isOrdered: Bool { self != .gmail }
+
   /// What the filters of a file are as rules, in their order.
   package func read(
     _ bytes: [UInt8],

@@ -88,6 +88,10 @@ struct ThunderbirdFilters {
       }
     }
     if let action { act(action, nil, to: &draft) }
+    // Without its condition, as in a file that was cut off, it would meet all mail.
+    if !lines.contains(where: { $0.name == "condition" }) {
+      draft.leaveOut("", "It has no condition.")
+    }
     return draft.finish(number: number)
   }
 
@@ -99,6 +103,7 @@ struct ThunderbirdFilters {
       draft.trigger = .stored
     } else {
       draft.leaveOut("type=\(value)", "Rules do not run at this occasion.")
+      draft.runsElsewhere = true
     }
   }
 
@@ -125,11 +130,19 @@ struct ThunderbirdFilters {
     draft.conditions.append(kinds == ["OR"] ? .any(conditions) : .all(conditions))
   }
 
+  /// Actions that those behind the filter do not see.
+  private static let unseen: Set = [
+    "Copy to folder", "Forward", "Reply", "Change priority", "Kill thread", "Kill subthread",
+    "Watch thread", "Delete from Pop3 server", "Leave on Pop3 server", "Fetch body from Pop3Server",
+  ]
+
   private func act(_ action: String, _ value: String?, to draft: inout FilterDraft) {
     let part = value.map { "\(action) \($0)" } ?? action
+    if !Self.unseen.contains(action) { draft.guards = true }
     switch action {
     case "Move to folder", "Copy to folder":
       guard let path = value.flatMap(Self.path) else {
+        if action == "Move to folder" { draft.hasLostGuard = true }
         return draft.note(part, "It names no mailbox.")
       }
       draft.act(action == "Move to folder" ? "move" : "copy", ("mailbox", .string(path)))
@@ -152,7 +165,9 @@ struct ThunderbirdFilters {
       draft.note(part, "Threads are not watched or ignored.")
     case "Delete from Pop3 server", "Leave on Pop3 server", "Fetch body from Pop3Server":
       draft.note(part, "The account's settings say what stays on its server.")
-    default: draft.note(part, "There is no such action.")
+    default:
+      draft.hasLostGuard = true
+      draft.note(part, "There is no such action.")
     }
   }
 

@@ -1,4 +1,6 @@
+import MIME
 import Model
+import Sieve
 
 /// Turns actions into commands of Sieve, where a script can do the same.
 struct ActionScript {
@@ -8,6 +10,9 @@ struct ActionScript {
   func piece(_ action: RuleAction) -> ScriptPiece {
     if case .redirect(let address, _) = action, target.isOwn(address) {
       return .unsupported(RefusedAction.Reason.ownAddress.detail)
+    }
+    if case .deleteHeader(let name) = action, HeaderFields.mustStay(name.lowercased()) {
+      return .unsupported(RefusedAction.Reason.protectedField.detail)
     }
     guard target.canSend || target.serverSends || !action.sends else {
       return .unsupported("The account has no outgoing server.")
@@ -100,7 +105,12 @@ struct ActionScript {
         needs.append("special-use")
         return .text("fileinto \(copy):specialuse \(ScriptText.quoted(use)) \(path);", needs: needs)
       }
-      return .text("fileinto \(copy)\(path);", needs: needs)
+      // By its path one that is there is named as one that is not: so the script stays as it is when the first message makes it.
+      guard target.has("mailbox"), name.text != mailbox.id else {
+        return .text("fileinto \(copy)\(path);", needs: needs)
+      }
+      needs.append("mailbox")
+      return .text("fileinto \(copy):create \(path);", needs: needs)
     }
   }
 

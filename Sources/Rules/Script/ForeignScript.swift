@@ -10,17 +10,27 @@ struct ForeignScript {
   /// How far before a command the comment that names it is looked for.
   private static let commentBytes = 1024
 
-  let source: [UInt8]
+  private let source: [UInt8]
+  private let commands: [SyntaxNode]
+  /// The extensions by which its strings are read.
+  private let required: Set<String>
+
+  /// A script of these commands.
+  init(_ source: [UInt8], _ commands: [SyntaxNode]) {
+    self.source = source
+    self.commands = commands
+    required = Script.requirements(of: commands)
+  }
 
   /// The rules that say the same as all of the script; nil where there are none.
-  func rules(_ commands: [SyntaxNode]) -> [Rule]? {
-    let filters = filters(commands)
+  var rules: [Rule]? {
+    let filters = filters
     let rules = filters.filter(\.notes.isEmpty).compactMap(\.rule)
     return rules.count == filters.count ? rules : nil
   }
 
   /// What each command is as a rule.
-  func filters(_ commands: [SyntaxNode]) -> [ImportedFilter] {
+  var filters: [ImportedFilter] {
     var found: [ImportedFilter] = []
     // What stands before in a chain of `if`, `elsif` and `else`; nil behind a test that rules cannot say.
     var before: [JSONValue]? = []
@@ -30,12 +40,20 @@ struct ForeignScript {
       if command.name == "if" { before = [] }
       let isChained = ["if", "elsif", "else"].contains(command.name)
       if isChained { addTest(command, &before, to: &draft) }
-      addCommands(isChained ? command.block ?? [] : [command], to: &draft)
+      let body = isChained ? command.block ?? [] : [command]
+      draft.guards = body.contains(where: Self.guards)
+      addCommands(body, to: &draft)
       found.append(draft.finish(number: found.count + 1, mayBeIdle: true))
       // One more than there may be: that is told, and what follows need not be read.
       if found.count > RuleLimits().rules { break }
     }
     return found
+  }
+
+  /// Whether a command, or one inside of it, could have kept a message from what stands behind it, or changed it.
+  private static func guards(_ command: SyntaxNode) -> Bool {
+    if let body = command.block { return body.contains(where: guards) }
+    return !["vacation", "notify", "set", "global", "extracttext"].contains(command.name)
   }
 
   private func addTest(
@@ -57,8 +75,11 @@ struct ForeignScript {
     }
     guard let condition = ForeignTest.condition(test) else {
       if draft.isEnabled { before = nil }
-      let place = draft.isEnabled ? part(Self.culprit(in: test)) : part(command)
-      return draft.leaveOut(place, "Rules cannot say this test.")
+      let culprit = Self.culprit(in: test)
+      return draft.leaveOut(
+        part(draft.isEnabled ? culprit : command),
+        culprit.hasVariables ? Self.variables : "Rules cannot say this test."
+      )
     }
     if draft.isEnabled { before = passed + [condition] }
     if condition != ForeignTest.always { draft.conditions.append(condition) }
@@ -69,7 +90,7 @@ struct ForeignScript {
     let line = source[test.offset...].prefix { $0 != .lf && $0 != .cr }
     guard let mark = line.firstIndex(of: UInt8(ascii: "#")) else { return nil }
     let text = Array("if ".utf8) + line[(mark + 1)...] + Array(" {}".utf8)
-    return Script.syntax(of: text)?.first?.tests.first
+    return Script.syntax(of: text, requiring: required)?.first?.tests.first
   }
 
   /// The first test inside of one that rules cannot say.
@@ -94,20 +115,29 @@ struct ForeignScript {
       } else if let action = ForeignAction.action(command) {
         draft.actions.append(action.json)
       } else {
-        draft.leaveOut(part(command), "Rules cannot say this command.")
+        draft.leaveOut(
+          part(command),
+          command.hasVariables ? Self.variables : "Rules cannot say this command."
+        )
       }
     }
     if !Self.marksComeFirst(body) {
-      draft.leaveOut("", "It marks a message after it has filed it, and rules mark first.")
+      draft.leaveOut(
+        "",
+        "It marks or changes a message that it has filed, and rules do that first."
+      )
     }
   }
 
-  /// Whether no command marks what one before it has filed: rules mark first.
+  private static let variables = "Variables stand in its strings (RFC 5229), and rules have none."
+
+  /// Whether no command marks or changes what one before it has filed: rules do that first.
   private static func marksComeFirst(_ body: [SyntaxNode]) -> Bool {
     guard let filed = body.firstIndex(where: { ["fileinto", "keep"].contains($0.name) }) else {
       return true
     }
-    return !body[filed...].contains { ["addflag", "removeflag"].contains($0.name) }
+    let marks = ["addflag", "removeflag", "addheader", "deleteheader"]
+    return !body[filed...].contains { marks.contains($0.name) }
   }
 
   /// The name that a comment right before a command gives, as Roundcube (`# rule:[name]`) and this service write it.

@@ -1,4 +1,5 @@
 import Bytes
+import MIME
 import Model
 import Sieve
 
@@ -43,7 +44,7 @@ package enum ScriptReader {
     }
     if let rules = own(String(decoding: source, as: UTF8.self)) { return .ours(rules) }
     guard let commands = Script.syntax(of: source),
-      let rules = ForeignScript(source: source).rules(commands)
+      let rules = ForeignScript(source, commands).rules
     else { return .opaque }
     return .simple(rules)
   }
@@ -58,7 +59,7 @@ package enum ScriptReader {
     if let rules = own(String(decoding: source, as: UTF8.self)) {
       return rules.map { ImportedFilter(name: $0.name, rule: $0, notes: []) }
     }
-    return ForeignScript(source: source).filters(Script.syntax(of: source) ?? [])
+    return ForeignScript(source, Script.syntax(of: source) ?? []).filters
   }
 
   /// The rules of a script that this service wrote and nobody changed.
@@ -72,11 +73,29 @@ package enum ScriptReader {
     for line in body.split(separator: "\n") where line.hasPrefix(RuleScript.mark) {
       let json = [UInt8](line.dropFirst(RuleScript.mark.count).utf8)
       guard let value = try? JSONReader.parse(json.span) else { return nil }  // Nil is the answer.
-      var reader = RuleReader()
+      var reader = RuleReader(isStored: true)
       guard let rule = reader.rule(value) else { return nil }
       rules.append(rule)
     }
     return rules
+  }
+}
+
+extension String {
+  /// The text that bytes are; nil where they are not UTF-8, or hold a NUL.
+  fileprivate init?(plain bytes: [UInt8]) {
+    guard !bytes.contains(0) else { return nil }
+    self.init(validating: bytes, as: UTF8.self)
+  }
+}
+
+extension SyntaxNode {
+  /// Whether variables stand in a string of it.
+  var hasVariables: Bool {
+    arguments.contains { argument in
+      guard case .strings(let literals, _) = argument.value else { return false }
+      return literals.contains(where: \.hasVariables)
+    }
   }
 }
 
@@ -100,7 +119,9 @@ struct ForeignArguments {
         numbers[name] = number
         waiting = nil
       case .strings(let literals, _):
-        let texts = literals.map { String(decoding: $0.bytes, as: UTF8.self) }
+        // What is put together while the script runs rules cannot say, nor bytes that are no text.
+        let texts = literals.compactMap { $0.hasVariables ? nil : String(plain: $0.bytes) }
+        guard texts.count == literals.count else { return nil }
         if let name = waiting {
           tags[name] = texts
           waiting = nil
@@ -132,6 +153,16 @@ enum ForeignAction {
       guard let text = ForeignArguments(node)?.positional.first?.first else { return nil }
       return .reject(text)
     case "vacation": return vacation(node)
+    case "addheader":
+      guard let texts = ForeignArguments(node)?.positional.compactMap(\.first), texts.count == 2
+      else { return nil }
+      return .addHeader(name: texts[0], value: texts[1])
+    case "deleteheader":
+      // All fields of the name: neither some by their place nor those of some values.
+      guard let arguments = ForeignArguments(node), arguments.positional.count == 1,
+        let name = arguments.positional[0].first, !HeaderFields.mustStay(name.lowercased())
+      else { return nil }
+      return .deleteHeader(name)
     default: return nil
     }
   }

@@ -28,9 +28,11 @@ private final class BodyTest: Test {
 
   let transform: Transform
   let matcher: Matcher
+  let offset: Int
 
   init(_ arguments: Arguments, _ compiler: Compiler) throws(Fault) {
     matcher = try compiler.matcher(arguments, keys: arguments.positional[0])
+    offset = arguments.offset
     compiler.shared.needsBody = true
     if arguments.has("raw") {
       transform = .raw
@@ -42,6 +44,7 @@ private final class BodyTest: Test {
   }
 
   func evaluate(_ run: Run) throws(RunStop) -> Bool {
+    run.place = offset
     try run.count()
     // RFC 5173 §6: a match in a body sets no match variables.
     let matched = run.matched

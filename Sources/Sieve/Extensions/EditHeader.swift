@@ -101,10 +101,23 @@ extension Run {
     try countEdit()
     let header = message.header.adding(name.text, value.trimmed.text, isLast: isLast)
     message.replaceHeader(header)
+    note(.added(isLast: isLast), name, value.trimmed)
+  }
+
+  private func note(_ kind: ScriptEdit.Kind, _ name: [UInt8], _ value: [UInt8]) {
+    let before = actions.actions.count
+    headerEdits.append(
+      ScriptEdit(kind: kind, name: name.text, value: value.text, actionsBefore: before)
+    )
   }
 
   fileprivate func deleteFields(_ doomed: [HeaderField]) throws(RunStop) {
     try countEdit()
-    message.replaceHeader(message.header.removing(doomed))
+    let header = message.header
+    for field in doomed {
+      let value = MessageState.value(field, in: header)
+      note(.deleted, [UInt8](header.bytes[field.name]), value.bytes)
+    }
+    message.replaceHeader(header.removing(doomed))
   }
 }

@@ -72,7 +72,7 @@ private final class RegexMatch: MatchMethod {
           limit: run.limits.regexBytes
         )
       } catch {
-        throw RunStop(at: 0, "\"\(key.string)\" is no regular expression: \(error.message)")
+        throw RunStop(at: run.place, "\"\(key.string)\" is no regular expression: \(error.message)")
       }
       if try matches(value, pattern, run) { return true }
     }
@@ -86,12 +86,15 @@ private final class RegexMatch: MatchMethod {
   ) throws(RunStop) -> Bool {
     run.regexMatches += 1
     guard run.regexMatches <= run.limits.regexMatches else {
-      throw RunStop(at: 0, "the script matches more than \(run.limits.regexMatches) expressions")
+      throw RunStop(
+        at: run.place,
+        "the script matches more than \(run.limits.regexMatches) expressions"
+      )
     }
     let subject = value.bytes.prefix(run.limits.regexSubjectBytes)
     switch pattern.match(subject, steps: run.limits.regexSteps) {
     case .none: return false
-    case .tooCostly: throw RunStop(at: 0, "a regular expression costs too much")
+    case .tooCostly: throw RunStop(at: run.place, "a regular expression costs too much")
     case .found(let ranges):
       if run.keepsMatches {
         run.matched = ranges.map { $0.map { [UInt8](subject[$0]) } ?? [] }

@@ -157,6 +157,11 @@ enum VariableReferences {
     return pieces
   }
 
+  /// Whether a reference stands in a string.
+  static func stand(in bytes: [UInt8]) -> Bool {
+    bytes.indices.contains { bytes[$0] == 0x24 && reference(bytes, $0) != nil }
+  }
+
   /// The names of the reference that begins at `start`, and where it ends; nil where none does.
   private static func reference(_ bytes: [UInt8], _ start: Int) -> (path: [String], end: Int)? {
     var reader = ByteReader(bytes.span)

@@ -91,7 +91,7 @@ final class Compiler {
 
   /// Compiles the commands of a block; what is wrong is reported, not thrown.
   func block(_ commands: [SyntaxNode], isOutermost: Bool = false) -> Block {
-    var statements: [any Statement] = []
+    var statements: [(statement: any Statement, place: Int)] = []
     var index = 0
     var isBehindRequires = !isOutermost
     while index < commands.count, errors.count < limits.errors {
@@ -106,14 +106,15 @@ final class Compiler {
       isBehindRequires = true
       do throws(Fault) {
         if command.name == "if" {
-          statements.append(try conditional(commands, &index))
+          statements.append((try conditional(commands, &index), command.offset))
         } else {
-          statements.append(try statement(command))
+          statements.append((try statement(command), command.offset))
         }
       } catch {
         // A command of an extension that is not there may stand behind an `ihave` that says so.
         if error.isMissingExtension, language.names.contains("ihave") {
-          statements.append(UnavailableCommand(message: error.message, offset: error.offset))
+          let missing = UnavailableCommand(message: error.message, offset: error.offset)
+          statements.append((missing, error.offset))
         } else {
           report(error)
         }
@@ -184,9 +185,7 @@ final class Compiler {
     return Conditional(branches, otherwise: otherwise)
   }
 
-  private func branch(
-    _ command: SyntaxNode
-  ) throws(Fault) -> (condition: any Test, body: Block) {
+  private func branch(_ command: SyntaxNode) throws(Fault) -> Conditional.Branch {
     _ = try Arguments(
       command,
       parameters: [],
@@ -203,7 +202,7 @@ final class Compiler {
       _ = block(command.block ?? [])
       throw error
     }
-    return (condition, block(command.block ?? []))
+    return (condition, command.tests[0].offset, block(command.block ?? []))
   }
 
   private func checkShape(

@@ -122,6 +122,6 @@ private final class WildcardMatch: MatchMethod {
 extension Run {
   /// What ends a run whose patterns cost too much.
   fileprivate var tooManyMatchSteps: RunStop {
-    RunStop(at: 0, "':contains' and ':matches' cost more than \(limits.matchSteps) comparisons")
+    RunStop(at: place, "':contains' and ':matches' cost more than \(limits.matchSteps) comparisons")
   }
 }

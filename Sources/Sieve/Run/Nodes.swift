@@ -37,13 +37,19 @@ enum RunStop: Error {
 /// Commands one after the other.
 final class Block: Statement {
   private let statements: [any Statement]
+  /// Where each stands in the script.
+  private let places: [Int]
 
-  init(_ statements: [any Statement]) { self.statements = statements }
+  init(_ statements: [(statement: any Statement, place: Int)]) {
+    self.statements = statements.map(\.statement)
+    places = statements.map(\.place)
+  }
 
   func execute(_ run: Run) throws(RunStop) -> Flow {
-    for statement in statements {
+    for index in statements.indices {
+      run.place = places[index]
       try run.count()
-      switch try statement.execute(run) {
+      switch try statements[index].execute(run) {
       case .next: continue
       case let flow: return flow
       }
@@ -54,21 +60,28 @@ final class Block: Statement {
 
 /// `if`, `elsif` and `else` (RFC 5228 §3.1).
 final class Conditional: Statement {
+  /// A test, where it stands, and what is done where it holds.
+  typealias Branch = (condition: any Test, place: Int, body: Block)
+
   private let conditions: [any Test]
+  /// Where each of them stands in the script.
+  private let places: [Int]
   /// The block of each condition.
   private let bodies: [Block]
   private let otherwise: Block?
 
   /// Branches that are tried in turn; not one in the other, for there may be thousands.
-  init(_ branches: [(condition: any Test, body: Block)], otherwise: Block?) {
+  init(_ branches: [Branch], otherwise: Block?) {
     conditions = branches.map(\.condition)
+    places = branches.map(\.place)
     bodies = branches.map(\.body)
     self.otherwise = otherwise
   }
 
   func execute(_ run: Run) throws(RunStop) -> Flow {
-    for index in conditions.indices where try conditions[index].evaluate(run) {
-      return try bodies[index].execute(run)
+    for index in conditions.indices {
+      run.place = places[index]
+      if try conditions[index].evaluate(run) { return try bodies[index].execute(run) }
     }
     return try otherwise?.execute(run) ?? .next
   }

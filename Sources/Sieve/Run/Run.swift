@@ -10,6 +10,8 @@ final class Run {
   /// The flags of the internal variable (RFC 5232 §2).
   var flags: [String] = []
   var marks: [DuplicateMark] = []
+  /// The fields that were added to the header and deleted from it.
+  var headerEdits: [ScriptEdit] = []
   /// Who is notified already, by the keys of their addresses.
   var notified: Set<String> = []
   /// The variables of the script that is running, by their slots.
@@ -26,6 +28,8 @@ final class Run {
   var includeDepth = 0
   /// The parts that the loops around are at, innermost last (RFC 5703 §3).
   var parts: [PartPlace] = []
+  /// Where the command or the test stands that is executed, for errors that no value of its own is at fault of.
+  var place = 0
   private var instructions = 0
   var matchSteps = 0
   var regexMatches = 0
@@ -54,7 +58,7 @@ final class Run {
     instructions += 1
     guard instructions <= limits.instructions else {
       throw RunStop(
-        at: 0,
+        at: place,
         "the script executes more than \(limits.instructions) commands and tests"
       )
     }
@@ -70,7 +74,7 @@ final class Run {
   func countEdit() throws(RunStop) {
     edits += 1
     guard edits <= limits.edits else {
-      throw RunStop(at: 0, "the script changes the message more than \(limits.edits) times")
+      throw RunStop(at: place, "the script changes the message more than \(limits.edits) times")
     }
   }
 
@@ -78,7 +82,7 @@ final class Run {
   func countBody(_ bytes: Int) throws(RunStop) {
     bodyBytes += bytes
     guard bodyBytes <= limits.bodyBytes else {
-      throw RunStop(at: 0, "the script reads more than \(limits.bodyBytes) bytes of bodies")
+      throw RunStop(at: place, "the script reads more than \(limits.bodyBytes) bytes of bodies")
     }
   }
 

@@ -53,6 +53,10 @@ struct PublicationEndToEndTests {
       #expect(published.json["script"]?.stringValue == "restante")
       #expect(published.json["isCurrent"]?.boolValue == true)
       #expect(published.json["lastError"] == .null)
+      // That its mailbox is made, here or by the first message, makes the script no other.
+      try await api.expect(201, "POST", "\(path)/mailboxes", #"{"name":"Bob"}"#)
+      let still = try await api.expect(200, "GET", "\(path)/rules/publication")
+      #expect(still.json["isCurrent"]?.boolValue == true)
       try await api.expect(409, code: "conflict", "PATCH", path, #"{"sieve":null}"#)
       let withdrawn = try await api.expect(200, "POST", "\(path)/rules:withdraw", "{}")
       #expect(withdrawn.json["runBy"]?.stringValue == "service")

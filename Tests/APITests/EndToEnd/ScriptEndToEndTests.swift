@@ -78,8 +78,8 @@ struct ScriptEndToEndTests {
       #expect(scripts.map { $0["isActive"]?.boolValue } == [true])
       let shown = try await api.expect(200, "GET", "\(path)/rules/script")
       #expect(shown.http.text == source)
-      // An empty body is a mistake, and not the wish to have no rules.
-      for empty in ["", " \r\n"] {
+      // A script without a command is a mistake, and not the wish to have no rules.
+      for empty in ["", " \r\n", "# nothing\n", "/* x */ require \"fileinto\";"] {
         try await api.expect(
           422,
           "PUT",
