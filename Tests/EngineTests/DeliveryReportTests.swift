@@ -32,6 +32,11 @@ struct DeliveryReportTests {
     return try await service.engine.openRaw(id, of: account).collect(upTo: 1 << 20).bytes
   }
 
+  /// The part of a report that people read.
+  private static func explanation(in report: [UInt8]) -> String {
+    MessageParser.parse(report).part(at: "1")?.decodedText().text ?? ""
+  }
+
   @Test func `a recipient that is refused is told to who brought the message, and no other`()
     async throws
   {
@@ -87,7 +92,11 @@ struct DeliveryReportTests {
         "Diagnostic-Code: smtp; 550 5.1.1 No such user\r\n",
         "Message-ID: <original@test.invalid>\r\n",
       ] { #expect(text.contains(line), "\(line)") }
-      #expect(!text.contains("bob@x.example") && !text.contains("THE END"))
+      let words = Self.explanation(in: bytes)
+      #expect(words.contains("nobody@x.example\n    It is not tried any more. The last answer: "))
+      for told in [text, words] {
+        #expect(!told.contains("bob@x.example") && !told.contains("THE END"))
+      }
       // It is kept and not sent, and never made again.
       try await service.restart()
       try await eventually("the copy is filed") {
@@ -154,7 +163,7 @@ struct DeliveryReportTests {
       var new = NewSubmission(
         identityID: nil,
         sender: "ada@test.invalid",
-        recipients: ["jürgen@x.example"],
+        recipients: ["jürgen+\\a=b@x.example"],
         message: Array("From: <ada@test.invalid>\nSubject: x\n y\n\nbody\n".utf8),
         messageID: nil,
         subject: nil,
@@ -165,6 +174,7 @@ struct DeliveryReportTests {
       new.owesReport = true
       var record = try await service.store.insertSubmission(new, of: account)
       record.recipients[0].state = "unknown"
+      record.recipients[0].code = 451
       record.recipients[0].reply = "The connection\r\nbroke off."
       let made = DeliveryStatusNotification(
         submission: record,
@@ -172,12 +182,17 @@ struct DeliveryReportTests {
         hostName: "mail.example",
         remoteHost: "smtp.example",
         date: MIMEDate(seconds: 0),
-        messageID: "1@mail.example"
+        messageID: "1@\(String(repeating: "mail.", count: 40))example",
+        seed: [UInt8](0..<16)
       )
       let text = String(decoding: made.message, as: UTF8.self)
-      #expect(text.contains("Final-Recipient: utf-8; j\\x{FC}rgen@x.example\r\n"))
+      let address = #"j\x{FC}rgen\x{2B}\x{5C}a\x{3D}b@x.example"#
+      #expect(text.contains("Final-Recipient: utf-8; \(address)\r\n"))
       #expect(text.contains("Status: 4.4.2\r\n") && text.contains("Subject: x\r\n y\r\n"))
-      #expect(!text.contains("\r\nbroke"))
+      #expect(text.contains("Diagnostic-Code: smtp; 451") && !text.contains("\r\nbroke"))
+      #expect(Self.explanation(in: made.message).contains("broke off."))
+      let boundary = MessageParser.parse(made.message).parts[0].contentType.boundary
+      #expect(try #require(boundary).utf8.count <= 70)
       record.sender = ""
       try await DeliveryReport(record, service.engine.services).file { _ in }
       #expect(try await service.messages(of: account).isEmpty)

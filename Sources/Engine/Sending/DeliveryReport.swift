@@ -35,7 +35,8 @@ struct DeliveryReport {
       hostName: services.configuration.heloName,
       remoteHost: account.outgoing?.host,
       date: MIMEDate(seconds: now.seconds),
-      messageID: try RuleMail(account: account, now: now).messageID()
+      messageID: try RuleMail(account: account, now: now).messageID(),
+      seed: try Random.bytes(16)
     )
     var report = try await services.delivery(
       of: notification.message,

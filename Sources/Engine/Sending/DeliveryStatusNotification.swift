@@ -22,6 +22,8 @@ struct DeliveryStatusNotification {
   let remoteHost: String?
   let date: MIMEDate
   let messageID: String
+  /// Random bytes that the boundary is made of, 34 at most: it has 70 characters at most (RFC 2046 §5.1.1).
+  let seed: [UInt8]
 
   /// How much of the original's header is returned.
   private static let headerLimit = 65_536
@@ -34,7 +36,7 @@ struct DeliveryStatusNotification {
   /// The whole message.
   var message: [UInt8] {
     let header = HeaderFields(parsing: original)
-    let boundary = "=_\(messageID.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })"
+    let boundary = "=_\(Hex.encode(seed.span))"
     var output: [UInt8] = []
     output.append("Return-Path: <>\r\n")
     output += formatField("Date", text: date.formatted)
@@ -129,11 +131,12 @@ struct DeliveryStatusNotification {
     return recipient.code.map { $0 >= 500 ? "5.0.0" : "4.4.7" } ?? "4.4.7"
   }
 
-  /// An address with its type; one beyond ASCII in the form for 7-bit reports (RFC 6533 §3).
+  /// An address with its type; one beyond ASCII as `utf-8-addr-xtext`, the form for 7-bit reports (RFC 6533 §3).
   private static func typed(_ address: String) -> String {
     guard !address.utf8.allSatisfy({ $0 < 0x80 }) else { return "rfc822; \(address)" }
     let text = address.unicodeScalars.map { scalar in
-      scalar.isASCII && scalar != "\\"
+      // QCHAR: what is printable, without what xtext (RFC 3461 §4) and this form escape with.
+      (0x21...0x7E).contains(scalar.value) && !["+", "=", "\\"].contains(scalar)
         ? String(scalar) : "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
     }
     return "utf-8; \(text.joined())"
