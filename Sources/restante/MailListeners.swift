@@ -69,10 +69,11 @@ struct MailListeners {
       switch (settings.tlsCertificate, settings.tlsKey) {
       case (nil, nil): return nil
       case (let certificate?, let key?):
+        for file in [certificate, key] { try ReadableFile.check(file) }
         do throws(NetError) {
           return try TLSServerContext(certificateFile: certificate, keyFile: key)
-        } catch {
-          throw StartError("\(certificate) and \(key) cannot be used: \(error)")
+        } catch NetError.tls(let reason) {
+          throw StartError("The certificate or its key cannot be used: \(reason).")
         }
       default: throw ValidationError("A certificate and its key come together.")
       }
