@@ -81,6 +81,8 @@ package struct ArchiveDefect: Sendable, Equatable {
     case bareFromLine
     /// The archive ends within a message; what there is of it was taken.
     case truncated
+    /// The archive lacks the mark that it ends with: where it was cut between two files, nothing else tells.
+    case noEndMark
     /// A message has another length than was said.
     case wrongLength
     /// A file of the archive is a link to another one, and was left out.
@@ -93,6 +95,9 @@ package struct ArchiveDefect: Sendable, Equatable {
     case unknownCompression
     /// A letter in a file's name stands for a keyword that no `dovecot-keywords` before it names.
     case unknownKeyword
+
+    /// Whether it cost a message, or what might have been one.
+    package var isLoss: Bool { self == .messageTooLong || self == .link }
   }
 
   package var kind: Kind
@@ -112,6 +117,7 @@ package struct ArchiveDefect: Sendable, Equatable {
       case .messageTooLong: "the message is longer than may be, and was left out"
       case .bareFromLine: "a line begins with \"From \" and was taken as text"
       case .truncated: "the archive ends within the message"
+      case .noEndMark: "the archive ends without an end mark, and may have been cut"
       case .wrongLength: "the message has another length than is said before it"
       case .link: "the file is a link to another one, and was left out"
       case .damagedHeader: "the header of a file is damaged"

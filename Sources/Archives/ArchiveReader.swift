@@ -45,6 +45,8 @@ package struct ArchiveReader {
   private var skipped: Int64 = 0
   private var isDeflated = false
   private var isFinished = false
+  /// Whether what follows could not be read.
+  private var hasFailed = false
   private var defects: [ArchiveDefect] = []
 
   /// A reader that goes on at `place`, by default at the beginning.
@@ -119,7 +121,11 @@ package struct ArchiveReader {
   package mutating func next() -> ArchiveEvent? {
     while true {
       if !defects.isEmpty { return .defect(defects.removeFirst()) }
-      if let event = reader.next() { return event }
+      if let event = reader.next() {
+        // The end of what cannot be read is not known.
+        if hasFailed, case .defect(let defect) = event, defect.kind == .noEndMark { continue }
+        return event
+      }
       guard case .deflated(let inflater) = input, inflate(inflater) else { return nil }
     }
   }
@@ -171,6 +177,7 @@ package struct ArchiveReader {
 
   private mutating func fail(_ kind: ArchiveDefect.Kind, at offset: Int64) {
     input = .broken
+    hasFailed = true
     defects.append(ArchiveDefect(kind, at: offset))
     reader.finish()
   }

@@ -54,6 +54,9 @@ package struct TarReader {
   private var state = State.header
   private var ahead: Extension?
   private var isDamaged = false
+  /// Whether zeros came, which end an archive, or it is told that they did not.
+  private var hasEnded = false
+  private let start: Int64
   /// Whether the content of a file is wanted.
   private let wants: @Sendable (String) -> Bool
   /// From where on the archive has to be read again to get what was not told yet.
@@ -69,6 +72,7 @@ package struct TarReader {
     self.wants = wants
     buffer = ArchiveBuffer(base: offset)
     position = offset
+    start = offset
   }
 
   /// Takes bytes.
@@ -86,7 +90,7 @@ package struct TarReader {
         buffer.finish(upTo: buffer.start + Int(skipped))
         guard skipped == count else {
           state = .skipping(count - skipped)
-          return buffer.isFinished ? .end : .needsMore
+          return buffer.isFinished ? end() : .needsMore
         }
         state = .header
         if ahead == nil { position = buffer.position }
@@ -102,9 +106,11 @@ package struct TarReader {
   private mutating func readHeader() -> Step? {
     guard buffer.available >= Self.block else {
       guard buffer.isFinished else { return .needsMore }
+      guard buffer.available > 0 else { return end() }
       let isEmpty = buffer.bytes[buffer.start...].allSatisfy { $0 == 0 }
       let offset = buffer.position
       buffer.finish(upTo: buffer.bytes.count)
+      hasEnded = true
       return isEmpty ? .end : .defect(ArchiveDefect(.truncated, at: offset))
     }
     let offset = buffer.position
@@ -113,6 +119,7 @@ package struct TarReader {
     buffer.finish(upTo: place + Self.block)
     switch header {
     case .zeros:
+      hasEnded = true
       position = buffer.position
       return nil
     case .damaged:
@@ -124,8 +131,18 @@ package struct TarReader {
     }
   }
 
+  /// Nothing is left: that is the end if the archive says so, by a block of zeros at least (POSIX pax, ustar interchange format).
+  ///
+  /// Whoever goes on at a place where nothing follows cannot know what stands before it.
+  private mutating func end() -> Step {
+    guard !hasEnded, start == 0 || buffer.position > start else { return .end }
+    hasEnded = true
+    return .defect(ArchiveDefect(.noEndMark, at: buffer.position))
+  }
+
   private mutating func take(_ found: Header, at offset: Int64) -> Step? {
     isDamaged = false
+    hasEnded = false
     var header = found
     let isExtension = [0x78, 0x4C].contains(header.type)  // x, L
     if !isExtension, let ahead {
@@ -174,6 +191,7 @@ package struct TarReader {
       guard buffer.isFinished else { return .needsMore }
       buffer.finish(upTo: buffer.bytes.count)
       state = .header
+      hasEnded = true
       return .defect(ArchiveDefect(.truncated, at: ahead?.offset ?? buffer.position))
     }
     let bytes = Array(buffer.bytes[buffer.start..<buffer.start + size])

@@ -70,18 +70,37 @@ package struct TLSClientConfiguration: Sendable {
   /// OpenSSL counts the references to a context with atomics, and we never change it after `init`.
   nonisolated(unsafe) let pointer: OpaquePointer
 
-  /// Reads a PEM file with the certificate and its chain, and one with its key.
+  /// Reads a PEM file with the certificate and its chain, and one with its key; `NetError.tls` says which of them is no good.
   package init(certificateFile: String, keyFile: String) throws(NetError) {
     let context = try unsafe TLSLibrary.context(TLS_server_method())
-    guard unsafe SSL_CTX_use_certificate_chain_file(context, certificateFile) == 1,
-      unsafe SSL_CTX_use_PrivateKey_file(context, keyFile, SSL_FILETYPE_PEM) == 1,
-      unsafe SSL_CTX_check_private_key(context) == 1
-    else {
-      let reason = TLSLibrary.reason()
+    if let fault = unsafe Self.fault(context, certificateFile, keyFile) {
+      ERR_clear_error()
       unsafe SSL_CTX_free(context)
-      throw NetError.tls(reason: "the certificate or its key cannot be used: \(reason)")
+      throw NetError.tls(reason: fault)
     }
     unsafe self.pointer = context
+  }
+
+  /// Has `context` show the certificate; why it cannot, where it cannot.
+  ///
+  /// The library's own words for a file that is none of PEM are "no start line" and "unsupported".
+  private static func fault(
+    _ context: OpaquePointer,
+    _ certificateFile: String,
+    _ keyFile: String
+  ) -> String? {
+    guard unsafe SSL_CTX_use_certificate_chain_file(context, certificateFile) == 1 else {
+      return "\(certificateFile) is no PEM certificate"
+    }
+    guard unsafe SSL_CTX_use_PrivateKey_file(context, keyFile, SSL_FILETYPE_PEM) == 1 else {
+      let reason = TLSLibrary.reason()
+      return reason.contains("mismatch")
+        ? "the key in \(keyFile) is not that of the certificate" : "\(keyFile) is no PEM key"
+    }
+    guard unsafe SSL_CTX_check_private_key(context) == 1 else {
+      return "the key in \(keyFile) is not that of the certificate"
+    }
+    return nil
   }
 
   deinit {

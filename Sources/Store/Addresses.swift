@@ -23,25 +23,47 @@ extension Store {
     )
   }
 
-  /// Who takes the mail for the postmaster of no domain (RFC 5321 §4.5.1): the oldest account that has such an address.
+  /// The inbox of an account, if its mail is kept here.
+  package func addressee(_ account: ID<Account>) async throws(ServiceError) -> MailAddressee? {
+    try await addressee(where: "a.id = \(account.rawValue)")
+  }
+
+  /// Who takes the mail for the postmaster of no domain (RFC 5321 §4.5.1): the oldest account that has such an address, or else
+  /// the oldest of all.
   package func postmaster() async throws(ServiceError) -> MailAddressee? {
     try await addressee(
-      where:
+      where: "true",
+      first:
         """
-        exists (select 1 from unnest(account_addresses(a.email, a.identities)) as address
-          where address like 'postmaster@%')
+        not exists (select 1 from unnest(account_addresses(a.email, a.identities)) as address
+          where address like 'postmaster@%'),
         """
     )
   }
 
-  private func addressee(where condition: SQL) async throws(ServiceError) -> MailAddressee? {
+  /// Who takes the mail for the postmaster of `domain`, where nobody has that address: the oldest account that has one there.
+  package func postmaster(of domain: String) async throws(ServiceError) -> MailAddressee? {
+    let end = "@\(domain)"
+    return try await addressee(
+      where:
+        """
+        exists (select 1 from unnest(account_addresses(a.email, a.identities)) as address
+          where right(address, char_length(lower(\(end)))) = lower(\(end)))
+        """
+    )
+  }
+
+  private func addressee(
+    where condition: SQL,
+    first order: SQL = ""
+  ) async throws(ServiceError) -> MailAddressee? {
     try await attempt {
       let rows = try await pool.query(
         """
         select a.id, b.id, a.kept_bytes, a.quota_bytes
         from account a join mailbox b on b.account_id = a.id and b.role = 'inbox' and b.is_local
         where a.incoming ->> 'protocol' = 'local' and
-        """ + " " + condition + " order by a.id limit 1"
+        """ + " " + condition + " order by " + order + " a.id limit 1"
       )
       guard rows.count == 1 else { return nil }
       return MailAddressee(

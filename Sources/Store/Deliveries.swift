@@ -125,19 +125,25 @@ extension Store {
 
   /// The rows of a batch, with three fresh ids a message: its own, of its blob, of an intent.
   ///
-  /// `found` is what `lookUps` found. The feed says `entries` besides. What nothing waits for travels with the commit.
+  /// `found` is what `lookUps` found. With `upToRefused` what follows the first that is refused is refused as well. The feed says
+  /// `entries` besides. What nothing waits for travels with the commit.
   func deliver(
     _ batch: [Delivery],
     _ fresh: [Int64],
     _ found: [PostgresRows],
     to account: ID<Account>,
     quota: Int64?,
+    upToRefused: Bool = false,
     telling entries: [FeedEntry] = [],
     on connection: PostgresConnection
   ) async throws -> [Result<ID<Message>, ServiceError>] {
     var plan = try DeliveryPlan(mailboxes: found[0], account: found[1], quota: quota)
     var outcomes: [Result<ID<Message>, ServiceError>] = []
     for (place, delivery) in batch.enumerated() {
+      if upToRefused, case .failure(let error)? = outcomes.last {
+        outcomes.append(.failure(error))
+        continue
+      }
       let id = ID<Message>(fresh[place])
       do throws(ServiceError) {
         try plan.check(delivery)

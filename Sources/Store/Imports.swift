@@ -90,7 +90,9 @@ extension Store {
 
   /// Stores messages of an archive, and how far the import is with them: both, or neither.
   ///
-  /// - Throws: `conflict` where the import was cancelled or taken over, and whatever kept one of the messages from being stored.
+  /// What stands before a message that is refused is stored, and the import ends there: as failed, with what it was refused for.
+  ///
+  /// - Throws: `conflict` where the import was cancelled or taken over, and what a message was refused for.
   package func store(
     _ batch: [Delivery],
     of id: ID<Job>,
@@ -100,7 +102,7 @@ extension Store {
   ) async throws(ServiceError) {
     try await attempt {
       let fresh = try await ids.take(batch.count * 3, from: pool)
-      try await mailTransaction(
+      let refusal: ServiceError? = try await mailTransaction(
         account,
         reading: lookUps(for: batch, to: account)
       ) { connection, found in
@@ -122,7 +124,8 @@ extension Store {
         }
         let told = FeedEntry(.job, .updated, [id.rawValue])
         guard !batch.isEmpty else {
-          return try await append([told], to: account, on: connection)
+          try await append([told], to: account, on: connection)
+          return nil
         }
         let outcomes = try await deliver(
           batch,
@@ -130,12 +133,36 @@ extension Store {
           found,
           to: account,
           quota: quota,
+          upToRefused: true,
           telling: [told],
           on: connection
         )
-        for outcome in outcomes { _ = try outcome.get() }
+        let refused = outcomes.compactMap(\.refusal)
+        if let first = refused.first {
+          // Where nothing is stored, nothing else tells of the job.
+          if refused.count == batch.count { try await append([told], to: account, on: connection) }
+          try await fail(id, refused.count, first, on: connection)
+        }
+        return refused.first
       }
+      if let refusal { throw refusal }
     }
+  }
+
+  /// Ends the import whose step has just been taken, of which `count` messages were refused.
+  private func fail(
+    _ id: ID<Job>,
+    _ count: Int,
+    _ error: ServiceError,
+    on connection: PostgresConnection
+  ) async throws {
+    _ = try await connection.query(
+      """
+      update job set state = 'failed', done = done - \(Int64(count)),
+        errors = errors || \([error.message])
+      where id = \(id.rawValue)
+      """
+    )
   }
 
   /// Notes that nobody sends the archive of an import any more; with a failure it has ended.
@@ -190,5 +217,12 @@ package struct ContentIdentity: Hashable, Sendable {
   /// Of the digest's first bytes.
   package init(_ identity: [UInt8]) {
     value = identity.prefix(16).reduce(0) { $0 << 8 | UInt128($1) }
+  }
+}
+
+extension Result {
+  /// What was refused; nil where nothing was.
+  fileprivate var refusal: Failure? {
+    if case .failure(let error) = self { error } else { nil }
   }
 }

@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import MailProtocols
 import MailTransport
+import Model
 import Net
 
 /// The flags of the listeners that take mail.
@@ -28,6 +29,12 @@ struct MailListenerOptions: ParsableArguments {
   var mailHost: String?
 
   @Option(
+    help:
+      "The address or id of the account that gets the postmaster's mail (RESTANTE_POSTMASTER; default: the oldest of the domain)."
+  )
+  var postmaster: String?
+
+  @Option(
     name: .customLong("relay-network"),
     help: "A network that may send as any account without signing in (RESTANTE_RELAY_NETWORK)."
   )
@@ -40,6 +47,7 @@ struct MailListenerOptions: ParsableArguments {
     settings.tlsCertificate = tlsCertificate ?? settings.tlsCertificate
     settings.tlsKey = tlsKey ?? settings.tlsKey
     settings.mailHost = mailHost ?? settings.mailHost
+    settings.postmaster = postmaster ?? settings.postmaster
     settings.relayNetworks += relayNetworks
   }
 }
@@ -52,6 +60,7 @@ struct MailListeners {
     let lmtp: SocketAddress?
     let tls: TLSServerContext?
     let hostName: String
+    let postmaster: String?
     let relayNetworks: [CIDR]
     var limits = SMTPServerLimits()
 
@@ -60,19 +69,30 @@ struct MailListeners {
       lmtp = try settings.lmtpListen.map(settings.address)
       relayNetworks = try Settings.networks(settings.relayNetworks)
       hostName = settings.mailHost ?? Self.machineName()
+      postmaster = try Self.postmaster(settings)
       tls = try Self.certificate(settings)
       if let delay = settings.greetDelayMilliseconds { limits.greetDelay = .milliseconds(delay) }
       if let count = settings.smtpConnectionsPerAddress { limits.connectionsPerAddress = count }
+    }
+
+    /// What names an account in any case: whether there is one is looked at when mail comes.
+    private static func postmaster(_ settings: Settings) throws -> String? {
+      guard let name = settings.postmaster else { return nil }
+      guard name.contains("@") || ID<Account>(text: name) != nil else {
+        throw ValidationError("\(name) is neither an address nor the id of an account.")
+      }
+      return name
     }
 
     private static func certificate(_ settings: Settings) throws -> TLSServerContext? {
       switch (settings.tlsCertificate, settings.tlsKey) {
       case (nil, nil): return nil
       case (let certificate?, let key?):
+        for file in [certificate, key] { try ReadableFile.check(file) }
         do throws(NetError) {
           return try TLSServerContext(certificateFile: certificate, keyFile: key)
-        } catch {
-          throw StartError("\(certificate) and \(key) cannot be used: \(error)")
+        } catch NetError.tls(let reason) {
+          throw StartError("The certificate or its key cannot be used: \(reason).")
         }
       default: throw ValidationError("A certificate and its key come together.")
       }
@@ -94,7 +114,8 @@ struct MailListeners {
     let receiver = MailReceiver(
       engine,
       relayNetworks: plan.relayNetworks,
-      hostName: plan.hostName
+      hostName: plan.hostName,
+      postmaster: plan.postmaster
     )
     func open(
       _ kind: SMTPServerSession.Kind,

@@ -66,6 +66,7 @@ struct ServeCommand: AsyncParsableCommand {
   /// A file that cannot be used is told before anything is made.
   private static func checkAuthorities(_ caFile: String?) throws {
     guard let caFile else { return }
+    try ReadableFile.check(caFile)
     do throws(NetError) {
       _ = try TLSClientContext(TLSClientConfiguration(roots: .file(caFile)))
     } catch {

@@ -24,6 +24,8 @@ struct Settings {
   var tlsKey: String?
   /// What the listeners call themselves; nil is the machine's name.
   var mailHost: String?
+  /// The address or the id of the account that gets the postmaster's mail; nil is the oldest of the domain.
+  var postmaster: String?
   /// Networks that may send by SMTP without signing in.
   var relayNetworks: [String] = []
   /// Milliseconds for which the SMTP greeting waits for those who speak before it.
@@ -104,6 +106,7 @@ struct SettingsOptions: ParsableArguments {
     settings.tlsCertificate = environment["RESTANTE_TLS_CERTIFICATE"] ?? settings.tlsCertificate
     settings.tlsKey = environment["RESTANTE_TLS_KEY"] ?? settings.tlsKey
     settings.mailHost = environment["RESTANTE_MAIL_HOST"] ?? settings.mailHost
+    settings.postmaster = environment["RESTANTE_POSTMASTER"] ?? settings.postmaster
     settings.allowedNetworks += Self.list(environment["RESTANTE_ALLOW_NETWORK"])
     settings.relayNetworks += Self.list(environment["RESTANTE_RELAY_NETWORK"])
     settings.dataDirectory = dataDirectory ?? settings.dataDirectory
@@ -162,6 +165,7 @@ extension Settings {
     case "tlsCertificate": tlsCertificate = try text()
     case "tlsKey": tlsKey = try text()
     case "mailHost": mailHost = try text()
+    case "postmaster": postmaster = try text()
     case "greetDelayMilliseconds": greetDelayMilliseconds = try positive()
     case "smtpConnectionsPerAddress": smtpConnectionsPerAddress = try positive()
     case "relayNetwork": relayNetworks += try networks()

@@ -41,21 +41,27 @@ enum Welcome {
     return true
   }
 
-  /// What is printed: the variables of the README's first session, and that session.
+  /// What is printed: the variables of the README's first session, and that session; where no mail is taken by SMTP, what of it reads.
   static func lines(listening address: String, tokenFile: String, smtp: String?) -> [String] {
-    let variables = "R=http://\(address) S=smtp://\(smtp ?? "") T=$(cat \(tokenFile))"
-    return ["", "Paste in another terminal:", "", variables, session]
+    let sender = smtp.map { " S=smtp://\($0)" } ?? ""
+    let variables = "R=http://\(address)\(sender) T=$(cat \(tokenFile))"
+    let shown = smtp == nil ? reading : session
+    return ["", "Paste in another terminal:", "", variables, shown]
   }
 
   /// The session, as the README has it; a test compares them and runs it.
-  static let session = #"""
+  static let session = "\(reading)\n\n\(sending)"
+
+  private static let reading = #"""
     H="Authorization: Bearer $T"
     A=$(curl -fsS "$R/v1/accounts" -H "$H" | jq -r '.items[0].id')
 
     # 1 What is in the inbox, newest first.
     curl -fsS "$R/v1/accounts/$A/messages?mailbox=inbox&limit=20" -H "$H" |
       jq -r '.items[] | [.id, .from[0].email, .subject] | join("  ")'
+    """#
 
+  private static let sending = #"""
     # 2 Send a message to it, as any program that speaks SMTP can.
     printf 'From: you@home.example\nSubject: Hello\n\nIt works.\n' |
       curl -fsS --crlf "$S" --mail-from you@home.example --mail-rcpt ada@home.example -T -

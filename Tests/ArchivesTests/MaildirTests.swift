@@ -63,6 +63,51 @@ import Testing
     #expect(found.defects == [ArchiveDefect(.truncated, at: 1024)])
   }
 
+  @Test(arguments: [(1024, ["A: 1\n"]), (2048, ["A: 1\n"]), (3072, ["A: 1\n", "A: 3\n"])])
+  func `an archive that is cut between two files says that it may have been`(
+    _ end: Int,
+    _ texts: [String]
+  ) {
+    let archive = tar([
+      ("cur/1:2,", "A: 1\n"), ("tmp/2:2,", String(repeating: "x", count: 300)),
+      ("cur/3:2,", "A: 3\n"),
+    ])
+    for size in [Int.max, 700] {
+      let found = read(Array(archive[..<end]), .maildir, pieces: size)
+      #expect(found.messages.map(\.text) == texts)
+      #expect(found.defects == [ArchiveDefect(.noEndMark, at: Int64(end))])
+      // A block of zeros is mark enough.
+      #expect(
+        read(Array(archive[..<end]) + Array(repeating: 0, count: 512), .maildir).defects == []
+      )
+    }
+  }
+
+  @Test func `an archive that is cut in a file of no interest says so`() {
+    let archive = tar([("cur/1:2,", "A: 1\n"), ("tmp/2", String(repeating: "x", count: 900))])
+    let found = read(Array(archive[..<1700]), .maildir)
+    #expect(found.messages.map(\.text) == ["A: 1\n"])
+    #expect(found.defects == [ArchiveDefect(.noEndMark, at: 1700)])
+  }
+
+  @Test func `whoever goes on at the very end is told of no cut`() {
+    let archive = tar([("cur/1:2,", "A: 1\n")])
+    var place = ArchivePlace()
+    place.offset = 2048
+    #expect(read(archive, .maildir, from: place).defects == [])
+  }
+
+  @Test func `damaged compression is told, not what it keeps from being seen`() {
+    #expect(
+      read([0x1F, 0x8B] + Array(repeating: 7, count: 600), .maildir).defects.map(\.kind)
+        == [.damagedCompression]
+    )
+    #expect(
+      read([0x42, 0x5A, 0x68] + Array(repeating: 7, count: 600), .maildir).defects.map(\.kind)
+        == [.unknownCompression]
+    )
+  }
+
   @Test func `tar itself reads what is written, and is read`() async throws {
     let directory = try TemporaryDirectory("tar")
     let messages = (0..<3).map { index in

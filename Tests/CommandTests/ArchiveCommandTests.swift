@@ -78,6 +78,27 @@ import Testing
     }
   }
 
+  @Test func `of an archive that is larger than the room there is, it is said how much is stored`()
+    async throws
+  {
+    let service = try Service(database: try await PrivatePostgres.shared.database())
+    try await service.whileRunning {
+      _ = try await Command.run([
+        "curl", "-fsS", "-H", "Authorization: Bearer \(try service.token())", "-d",
+        #"{"email":"ada@example.org","quotaBytes":40,"incoming":{"protocol":"local"}}"#,
+        "\(service.address)/v1/accounts",
+      ])
+      let mbox = try service.directory.write(Self.mbox, to: "mail.mbox")
+      let result = try await Program.run([
+        "import", "--url", service.address, "--data", service.data, "--account", "ada@example.org",
+        "--format", "mbox", mbox,
+      ])
+      #expect(result.status == 1)
+      #expect(result.output.contains("\(mbox): 1 imported, and the rest refused"), "\(result)")
+      #expect(result.output.contains("The account may keep"), "\(result)")
+    }
+  }
+
   @Test func `what cannot be done ends with 1 and says why`() async throws {
     let directory = try TemporaryDirectory("import")
     let port = try FreePort.next()

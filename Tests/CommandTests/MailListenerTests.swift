@@ -70,7 +70,19 @@ import Testing
     (["--smtp-listen", "somewhere"], "somewhere is no address"),
     (["--relay-network", "10.0.0.0/99"], "10.0.0.0/99 is no network"),
     (["--tls-certificate", "/nowhere.pem"], "A certificate and its key come together"),
-    (["--tls-certificate", "/nowhere.pem", "--tls-key", "/nowhere.key"], "cannot be used"),
+    (
+      ["--tls-certificate", "/nowhere.pem", "--tls-key", "/nowhere.key"],
+      "There is no file /nowhere.pem."
+    ),
+    (
+      ["--tls-certificate", "/etc/passwd", "--tls-key", "/tmp"],
+      "/tmp cannot be read: Is a directory"
+    ),
+    (
+      ["--tls-certificate", "/etc/passwd", "--tls-key", "/etc/passwd"],
+      "/etc/passwd is no PEM certificate."
+    ),
+    (["--postmaster", "somebody"], "somebody is neither an address nor the id of an account"),
   ])
   func `a listener that cannot be is told before anything is made`(
     arguments: [String],

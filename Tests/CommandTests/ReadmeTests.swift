@@ -40,6 +40,27 @@ import Testing
     }
   }
 
+  @Test func `where no mail is taken by SMTP, what is printed sends none, and runs`() async throws {
+    let service = try Service(
+      database: try await PrivatePostgres.shared.database(),
+      arguments: ["--welcome"]
+    )
+    try await service.whileRunning {
+      let output = try await eventuallyFind("what to try") {
+        let text = try service.output()
+        return text.contains("| join(") ? text : nil
+      }
+      #expect(!output.contains("S=") && !output.contains("smtp") && !output.contains("# 2"))
+      let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
+      let start = try #require(lines.firstIndex { $0.hasPrefix("R=http") })
+      let directory = try TemporaryDirectory("run")
+      let session = lines[start...].joined(separator: "\n")
+      try directory.write("set -euo pipefail\n\(session)\n", to: "session.sh")
+      let shown = try await Command.run(["bash", directory.file("session.sh")])
+      #expect(shown.contains("Lunch"))
+    }
+  }
+
   @Test func `the session adds an account, flags and moves a message, and sends one`() async throws
   {
     let directory = try TemporaryDirectory("readme")

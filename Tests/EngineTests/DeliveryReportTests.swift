@@ -79,7 +79,7 @@ struct DeliveryReportTests {
       let parsed = MessageParser.parse(bytes)
       #expect(
         parsed.parts.map { "\($0.contentType.type)/\($0.contentType.subtype)" } == [
-          "multipart/report", "text/plain", "message/delivery-status", "text/rfc822-headers",
+          "multipart/report", "text/plain", "message/delivery-status", "message/global-headers",
         ]
       )
       #expect(parsed.header.text("Subject") == "Not delivered: Grüße")
@@ -198,5 +198,61 @@ struct DeliveryReportTests {
       #expect(try await service.messages(of: account).isEmpty)
       #expect(try await service.number("select count(*) from submission where owes_report") == 0)
     }
+  }
+
+  @Test func `a sender and a header in UTF-8 stand in the report as they are (RFC 6532, RFC 6533)`()
+    async throws
+  {
+    let sender = "dsñ@test.invalid"
+    let long = "\(String(repeating: "ñ", count: 32))@test.invalid"
+    try await TestService.with { service in
+      let account = try await service.addLocalAccount("ada")
+      for (header, type) in [
+        (Array("From: <\(sender)>\r\nSubject: Grüße\r\n".utf8), "message/global-headers"),
+        (Array("From: <a@b.c>\r\nSubject: x\r\n".utf8), "text/rfc822-headers"),
+        (Array("Subject: ".utf8) + [0xFC, 0x0D, 0x0A], "text/rfc822-headers"),
+      ] {
+        let original = header + Array("\r\nbody\r\n".utf8)
+        for address in [sender, long, "ada@test.invalid"] {
+          let text = try await made(service, account, from: address, original)
+          #expect(text.contains("\r\nTo: <\(address)>\r\n"))
+          let parsed = MessageParser.parse(Array(text.utf8))
+          let last = try #require(parsed.parts.last?.contentType)
+          #expect("\(last.type)/\(last.subtype)" == type)
+        }
+      }
+    }
+  }
+
+  /// The report of a message that nobody got.
+  private func made(
+    _ service: TestService,
+    _ account: ID<Account>,
+    from sender: String,
+    _ original: [UInt8]
+  ) async throws -> String {
+    let new = NewSubmission(
+      identityID: nil,
+      sender: sender,
+      recipients: ["bob@x.example"],
+      message: original,
+      messageID: nil,
+      subject: nil,
+      sendAt: nil,
+      undoUntil: nil,
+      answers: nil
+    )
+    var record = try await service.store.insertSubmission(new, of: account)
+    record.recipients[0].state = "refused"
+    let notification = DeliveryStatusNotification(
+      submission: record,
+      original: original,
+      hostName: "mail.example",
+      remoteHost: nil,
+      date: MIMEDate(seconds: 0),
+      messageID: "1@mail.example",
+      seed: [1, 2, 3]
+    )
+    return String(decoding: notification.message, as: UTF8.self)
   }
 }

@@ -19,6 +19,7 @@ struct MailListenerFixture: Sendable {
     _ service: TestService,
     _ kind: SMTPServerSession.Kind = .smtp,
     relayNetworks: [String] = [],
+    postmaster: String? = nil,
     _ body: (MailListenerFixture) async throws -> Void
   ) async throws {
     let certificates = try await TestCertificates.shared
@@ -35,7 +36,8 @@ struct MailListenerFixture: Sendable {
       handler: MailReceiver(
         service.engine,
         relayNetworks: relayNetworks.compactMap { CIDR($0) },
-        hostName: "mail.example"
+        hostName: "mail.example",
+        postmaster: postmaster
       )
     )
     let serving = Task { try await server.run() }

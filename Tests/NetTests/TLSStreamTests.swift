@@ -191,6 +191,22 @@ struct TLSStreamTests {
       try TLSServerContext(certificateFile: "/nonexistent.pem", keyFile: "/nonexistent.key")
     }
   }
+
+  @Test func `which of a certificate and its key is no good, and why, is told`() async throws {
+    let certificates = try await TestCertificates.shared
+    let good = (certificates.certificateFile(), certificates.keyFile())
+    let other = certificates.keyFile(.expired)
+    let text = try TemporaryDirectory("text").write("no key\n", to: "text")
+    for (certificate, key, reason) in [
+      (text, good.1, "\(text) is no PEM certificate"), (good.0, text, "\(text) is no PEM key"),
+      (good.0, good.0, "\(good.0) is no PEM key"),
+      (good.0, other, "the key in \(other) is not that of the certificate"),
+    ] {
+      #expect(throws: NetError.tls(reason: reason)) {
+        try TLSServerContext(certificateFile: certificate, keyFile: key)
+      }
+    }
+  }
 }
 
 /// A server's and a client's context that fit each other.

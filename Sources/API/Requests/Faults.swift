@@ -17,6 +17,8 @@ final class Faults {
   /// Notes a fault of shape.
   func add(_ pointer: String, _ code: FaultCode, _ detail: String) {
     guard shape.count < Self.limit else { return }
+    // What is there and is wrong is not missing as well, nor is what would stand in it.
+    if code == .required, shape.contains(where: { $0.holds(pointer) }) { return }
     shape.append(FieldError(pointer: pointer, code: code.rawValue, detail: detail))
   }
 
@@ -38,6 +40,13 @@ final class Faults {
     let code: ErrorCode =
       onlyUnknownParameters ? .unknownParameter : shape.isEmpty ? .unprocessable : .invalidRequest
     throw ServiceError(code, message, fields: all)
+  }
+}
+
+extension FieldError {
+  /// Whether the fault is of `other`, or of what `other` would stand in.
+  fileprivate func holds(_ other: String) -> Bool {
+    other == pointer || code == FaultCode.type.rawValue && other.hasPrefix("\(pointer)/")
   }
 }
 

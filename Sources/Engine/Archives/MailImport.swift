@@ -86,6 +86,8 @@ private final class ImportLane: @unchecked Sendable {  // Stays on its request's
     let (job, account, engine) = (job, account, engine)
     // What is busy reading would keep PostgreSQL waiting.
     storing = Task(executorPreference: engine.services.group.another()) { [step] in
+      // What stands before a message that is refused is stored all the same.
+      defer { engine.wake(account, .operations) }
       try await engine.store.store(
         batch,
         of: job,
@@ -93,7 +95,6 @@ private final class ImportLane: @unchecked Sendable {  // Stays on its request's
         to: account,
         quota: engine.services.configuration.quotaBytes
       )
-      engine.wake(account, .operations)
     }
   }
 
@@ -122,8 +123,8 @@ private final class MailImport {
   private let target: Mailbox
   private var reader: ArchiveReader
   private var mailboxes: [[String]: ID<Mailbox>] = [:]
-  /// What the mailbox holds; nil where that does not matter.
-  private var known: Set<ContentIdentity>?
+  /// What each mailbox holds, from the first message on that goes there; nothing where that does not matter.
+  private var known: [ID<Mailbox>: Set<ContentIdentity>] = [:]
   /// How many lines the report has.
   private var reported: Int
   private var batch: [ArchivedMessage] = []
@@ -147,9 +148,6 @@ private final class MailImport {
     limits.messageBytes = configuration.messageBytes
     let place = claim.place.flatMap { ArchivePlace(json: $0) } ?? ArchivePlace()
     reader = ArchiveReader(request.format, from: place, limits)
-    known =
-      request.skipsDuplicates
-      ? try await engine.store.contentIdentities(in: request.mailbox, of: account) : nil
     reported = claim.job.errors.count
     (self.account, self.engine, self.lane, self.request, self.target) =
       (account, engine, lane, request, target)
@@ -176,7 +174,9 @@ private final class MailImport {
   private func take() async throws {
     while let event = reader.next() {
       switch event {
-      case .defect(let defect): report(defect.words)
+      case .defect(let defect):
+        if defect.kind.isLoss { step.skipped += 1 }
+        report(defect.words)
       case .message(let message) where message.isDeleted: step.skipped += 1
       case .message(let message):
         batch.append(message)
@@ -205,16 +205,21 @@ private final class MailImport {
     let messages = batch
     batch = []
     bytes = 0
-    let deliveries = fresh(try await prepare(messages))
+    let deliveries = try await fresh(try await prepare(messages))
     try await lane.store(deliveries, step)
     step = ImportStep(number: 0, position: 0, place: "{}")
   }
 
-  /// Without those that the mailbox has.
-  private func fresh(_ deliveries: [Delivery]) -> [Delivery] {
-    guard known != nil else { return deliveries }
+  /// Without those that their mailbox has, where they are to be left out.
+  private func fresh(_ deliveries: [Delivery]) async throws -> [Delivery] {
+    guard request.skipsDuplicates else { return deliveries }
+    for mailbox in Set(deliveries.map(\.mailbox)) where known[mailbox] == nil {
+      // The batch that is being stored holds nothing for it, else it were known.
+      known[mailbox] = try await engine.store.contentIdentities(in: mailbox, of: account)
+    }
     return deliveries.filter { delivery in
-      let isNew = known?.insert(ContentIdentity(delivery.message.identity)).inserted ?? true
+      let identity = ContentIdentity(delivery.message.identity)
+      let isNew = known[delivery.mailbox, default: []].insert(identity).inserted
       if !isNew { step.skipped += 1 }
       return isNew
     }

@@ -24,6 +24,7 @@ extension POP3Pass {
       let part = doomed[start..<min(start + Self.slice, doomed.count)]
       let replies = try await client.delete(part.map(\.listed))
       marked += zip(part, replies).filter { $1.isPositive }.map { $0.0.key }
+      if let refusal = replies.first(where: { !$0.isPositive }) { noteUndeleted("DELE", refusal) }
     }
     return marked
   }

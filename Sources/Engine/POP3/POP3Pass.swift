@@ -139,7 +139,10 @@ final class POP3Pass: @unchecked Sendable {  // Confined to the loop of its clie
   /// Deletes what need not stay, and says goodbye; only the answer to that says that it is gone (RFC 1939 §6).
   private func end() async throws {
     let marked = retention.deletes ? try await deleteDue(retention) : []
-    guard case .done = await client.quit(), !marked.isEmpty else { return }
+    let farewell = await client.quit()
+    guard !marked.isEmpty else { return }
+    if case .refused(let reply) = farewell { noteUndeleted("QUIT", reply) }
+    guard case .done = farewell else { return }
     var changes = ServerMessageChanges()
     for key in marked { changes.states[key] = .deleted }
     try await services.store.change(changes, of: account)
@@ -178,6 +181,16 @@ final class POP3Pass: @unchecked Sendable {  // Confined to the loop of its clie
       POP3Error.refused(command: "RETR", reply),
       host: services.host(of: account)
     )
+  }
+
+  /// Takes note that the server keeps what should have gone from it: each session asks again, and until one is heard the account says so.
+  func noteUndeleted(_ command: String, _ reply: POP3Reply) {
+    failure =
+      failure
+      ?? ServiceError(
+        POP3Error.refused(command: command, reply),
+        host: services.host(of: account)
+      )
   }
 
   /// Takes note of a message that is longer than any may be, so that it is not asked for again.

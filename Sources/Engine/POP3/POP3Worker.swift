@@ -169,7 +169,10 @@ final class POP3Worker: @unchecked Sendable {  // Confined to its loop, but for 
     let failure = services.serviceError(error, account)
     logger.notice(
       "account failed",
-      metadata: ["code": "\(failure.code.rawValue)", "cause": "\(failure.cause ?? "")"]
+      metadata: [
+        "code": "\(failure.code.rawValue)", "host": "\(failure.backend?.host ?? "")",
+        "cause": "\(failure.cause ?? failure.message)",
+      ]
     )
     switch failure.code {
     // The database being away says nothing of the account.

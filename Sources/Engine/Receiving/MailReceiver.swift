@@ -12,7 +12,8 @@ import Store
 /// Mail for an address of an account that is kept here goes into its inbox, whoever brings it. Mail for any other
 /// address is taken only from who may send as the account whose address the sender is: who signed in with a token of
 /// the scope `send`, or connects from a network that was named. It becomes a submission of that account, and so goes to its
-/// smart host alone. Nothing else is passed on, ever.
+/// smart host alone. Nothing else is passed on, ever. The postmaster of each domain that an account has an address in, and of none,
+/// is somebody here (RFC 5321 §4.5.1).
 package struct MailReceiver: SMTPServerHandler {
   /// An account that was signed in to.
   package struct Login: Sendable {
@@ -32,14 +33,22 @@ package struct MailReceiver: SMTPServerHandler {
   /// Networks that may send as any account without signing in.
   private let relayNetworks: [CIDR]
   private let hostName: String
+  /// The address or the id of the account that gets the postmaster's mail; without one the oldest account of the domain does.
+  private let postmaster: String?
 
   private var services: EngineServices { engine.services }
 
   /// A receiver that lets `relayNetworks` send without signing in.
-  package init(_ engine: Engine, relayNetworks: [CIDR] = [], hostName: String) {
+  package init(
+    _ engine: Engine,
+    relayNetworks: [CIDR] = [],
+    hostName: String,
+    postmaster: String? = nil
+  ) {
     self.engine = engine
     self.relayNetworks = relayNetworks
     self.hostName = hostName
+    self.postmaster = postmaster
   }
 
   // MARK: - Who sends
@@ -150,11 +159,32 @@ package struct MailReceiver: SMTPServerHandler {
 
   private func addressee(_ mailbox: SMTPMailbox) async throws(SMTPServerReply) -> MailAddressee? {
     do throws(ServiceError) {
-      guard let domain = mailbox.domain else { return try await engine.store.postmaster() }
-      return try await engine.store.addressee("\(mailbox.localPart)@\(domain)")
+      if let domain = mailbox.domain {
+        let address = "\(mailbox.localPart)@\(domain)"
+        if let found = try await engine.store.addressee(address) { return found }
+      }
+      guard mailbox.localPart.lowercased() == "postmaster" else { return nil }
+      let first =
+        if let domain = mailbox.domain {
+          try await engine.store.postmaster(of: domain)
+        } else {
+          try await engine.store.postmaster()
+        }
+      guard let first else { return nil }
+      if let appointed = try await appointed() { return appointed }
+      return first
     } catch {
       throw Self.reply(error)
     }
+  }
+
+  /// The account that was named to get the postmaster's mail, if there is one whose mail is kept here.
+  private func appointed() async throws(ServiceError) -> MailAddressee? {
+    guard let postmaster else { return nil }
+    guard let id = ID<Account>(text: postmaster) else {
+      return try await engine.store.addressee(postmaster)
+    }
+    return try await engine.store.addressee(id)
   }
 
   private func checkRoom(_ addressee: MailAddressee, for size: Int) throws(SMTPServerReply) {
@@ -173,7 +203,8 @@ package struct MailReceiver: SMTPServerHandler {
     else { return nil }
     do throws(ServiceError) {
       let accounts = try await engine.store.accounts(sendingAs: transaction.sender.plainAddress)
-      return accounts.first { $0.outgoing != nil }
+      // One that cannot send is told so, as whoever signed in is.
+      return accounts.first { $0.outgoing != nil } ?? accounts.first
     } catch {
       throw Self.reply(error)
     }

@@ -11,6 +11,8 @@ import Store
 ///   message/delivery-status   for programs
 ///   text/rfc822-headers       the header of the message, to know it by
 /// ```
+/// A header with UTF-8 in it is `message/global-headers` (RFC 6533 §4).
+///
 /// It has the null reverse-path and is never sent, but kept in the account of the sender: nothing answers it, and it cannot go round.
 struct DeliveryStatusNotification {
   let submission: SubmissionRecord
@@ -41,7 +43,7 @@ struct DeliveryStatusNotification {
     output.append("Return-Path: <>\r\n")
     output += formatField("Date", text: date.formatted)
     output += formatField("From", text: "Mail delivery <MAILER-DAEMON@\(hostName)>")
-    output += formatField("To", text: "<\(submission.sender)>")
+    output += formatField("To", address: submission.sender)
     output += formatField("Subject", text: "Not delivered: \(header.text("Subject") ?? "")")
     output += formatField("Message-ID", text: "<\(messageID)>")
     if let id = submission.messageID { output += formatField("In-Reply-To", text: "<\(id)>") }
@@ -116,10 +118,13 @@ struct DeliveryStatusNotification {
     let range = MessageParser.parse(original).parts.first?.headerRange ?? 0..<0
     let header = LineEnds.canonical([UInt8](original[range].prefix(Self.headerLimit)))
     var output: [UInt8] = []
-    output.append("Content-Type: text/rfc822-headers\r\n")
-    if header.contains(where: { $0 >= 0x80 }) {
-      output.append("Content-Transfer-Encoding: 8bit\r\n")
-    }
+    let isASCII = header.allSatisfy { $0 < 0x80 }
+    // Other bytes than UTF-8 are of no type that is defined; the older one asks for less.
+    let isGlobal = !isASCII && (try? UTF8Span(validating: header.span)) != nil
+    output.append("Content-Type: ")
+    output.append(text: isGlobal ? "message/global-headers" : "text/rfc822-headers")
+    output.append("\r\n")
+    if !isASCII { output.append("Content-Transfer-Encoding: 8bit\r\n") }
     return output + [.cr, .lf] + header
   }
 

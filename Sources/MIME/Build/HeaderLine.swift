@@ -137,13 +137,28 @@ private struct HeaderWord {
   }
 }
 
+/// A whole field of one address in angle brackets, its UTF-8 as it is (RFC 6532 §3.2): encoded words must not stand there (RFC 2047 §5).
+///
+/// Controls become spaces, so that no address ends the field early.
+package func formatField(_ name: String, address: String) -> [UInt8] {
+  var line = HeaderLine(name)
+  line.append(token: "<\(withoutControls(address))>")
+  var output: [UInt8] = []
+  line.end(into: &output)
+  return output
+}
+
+private func withoutControls(_ text: String) -> String {
+  let safe = text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
+  return String(String.UnicodeScalarView(safe))
+}
+
 /// A whole field of unstructured text with its line end, folded and encoded (RFC 2047) where it must be.
 ///
 /// Controls become spaces, so that no text ends the field early.
 package func formatField(_ name: String, text: String) -> [UInt8] {
-  let safe = text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
   var line = HeaderLine(name)
-  line.append(unstructured: String(String.UnicodeScalarView(safe)))
+  line.append(unstructured: withoutControls(text))
   var output: [UInt8] = []
   line.end(into: &output)
   return output

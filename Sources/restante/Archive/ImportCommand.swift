@@ -65,9 +65,21 @@ struct ImportCommand: AsyncParsableCommand {
       guard let id = job["id"]?.stringValue else {
         throw StartError("The service answered without a job.")
       }
-      let done = try await send(&source, file, to: id, of: account, client)
-      try report(done, file)
+      do {
+        let done = try await send(&source, file, to: id, of: account, client)
+        try report(done, file)
+      } catch let refusal as ServiceClient.Refusal {
+        try await reportStored(file, by: id, client)
+        throw refusal
+      }
     }
+  }
+
+  /// Tells how much of an archive is stored of which the rest is refused.
+  private func reportStored(_ file: String, by job: String, _ client: ServiceClient) async throws {
+    var failures = 0
+    let stored = try await status(of: job, client, &failures)["done"]?.intValue ?? 0
+    if stored > 0 { print("\(file): \(stored) imported, and the rest refused") }
   }
 
   /// How often a broken connection is made anew without any progress.

@@ -53,6 +53,34 @@ struct POP3OfflineTests {
     }
   }
 
+  @Test(arguments: ["DELE", "QUIT"])
+  func `a server that lets nothing be deleted is told of in its words, until it does`(
+    _ command: String
+  ) async throws {
+    let server = try server([.pipelining])
+    defer { server.stop() }
+    server.refuse(command, "read only")
+    try await TestService.with { service in
+      let account = try await service.addAccount(server, mode: .offline, leaveOnServer: .notAtAll)
+      #expect(try await service.count(account) == 4)
+      try await service.look(server, account)
+      #expect(left(server) == Self.names)
+      try await eventually("the reason is told") {
+        try await service.store.account(account)?.lastError?.message
+          == "The POP3 server refused \(command): read only"
+      }
+      let told = try #require(try await service.store.account(account))
+      #expect(told.state == .ready && told.lastError?.code == .backendRefused)
+      server.refuse(command, nil)
+      try await service.look(server, account)
+      #expect(left(server) == [])
+      try await eventually("all is well") {
+        try await service.store.account(account)?.lastError == nil
+      }
+      #expect(try await service.count(account) == 4)
+    }
+  }
+
   @Test func `days are waited for`() async throws {
     let server = try server([.pipelining])
     defer { server.stop() }

@@ -70,6 +70,7 @@ package final class SmallPOP3Server: Sendable {
     var messages: [Message] = []
     var isLocked = false
     var refusal: String?
+    var refusals: [String: String] = [:]
     var lastLogin: ContinuousClock.Instant?
     var retrievals = 0
     var sessions = 0
@@ -141,6 +142,14 @@ package final class SmallPOP3Server: Sendable {
 
   /// From now on answers PASS, RPOP by `-ERR` and this text; nil ends that.
   package func refuseLogins(_ text: String?) { state.withLock { $0.refusal = text } }
+
+  /// From now on answers a command of the mailbox, or QUIT, by `-ERR` and this text; nil ends that.
+  package func refuse(_ command: String, _ text: String?) {
+    state.withLock { $0.refusals[command] = text }
+  }
+
+  /// By what a command is refused.
+  func refusal(of command: String) -> String? { state.withLock { $0.refusals[command] } }
 
   /// Stops listening and cuts every session.
   package func stop() {

@@ -101,6 +101,7 @@ struct SmallPOP3Session {
     let present = messages.indices.filter { !deleted.contains($0) }
     let number = arguments.first.flatMap { Int($0) }.map { $0 - 1 }
     if let number, !present.contains(number) { return err("no such message") }
+    if let text = server.refusal(of: verb) { return err(text) }
     switch (verb, number) {
     case ("STAT", nil): ok("\(present.count) \(present.map(size).reduce(0, +))")
     case ("LIST", let number?): ok("\(number + 1) \(size(number))")
@@ -151,7 +152,12 @@ struct SmallPOP3Session {
   private mutating func quit() {
     isOver = true
     if has(.brokenQuit) { return }
-    if !has(.lostQuit) { ok("bye") }
+    if let text = server.refusal(of: "QUIT") {
+      deleted = []
+      err(text)
+    } else if !has(.lostQuit) {
+      ok("bye")
+    }
     guard let messages else { return }
     server.close(deleting: Set(deleted.union(expired).map { messages[$0].uniqueID }))
     self.messages = nil
