@@ -106,6 +106,8 @@ package struct RuleEffect: Sendable {
   package var destroys = false
   /// What the message is in the end, where its header or more of it is changed.
   package var rewrite: MessageRewrite?
+  /// Whether rules change its header.
+  package var isEdited = false
   /// Messages that are filed besides: other versions of it, and copies of what is sent.
   package var deliveries: [Delivery] = []
   package var submissions: [NewSubmission] = []

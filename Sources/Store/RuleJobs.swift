@@ -122,9 +122,12 @@ extension Store {
   ) async throws {
     let statements: [SQL] = Self.groups(batch).map { patch, messages in
       """
-      insert into rule_undo (account_id, job_id, message_id, mailboxes, added, removed)
+      insert into rule_undo (account_id, job_id, message_id, mailboxes, added, removed, placed)
       select p.account_id, \(job.id.rawValue), p.message_id, array_agg(p.mailbox_id),
-        \(patch.addKeywords), \(patch.removeKeywords)
+        \(patch.addKeywords), \(patch.removeKeywords),
+        array(select unnest(array_agg(p.mailbox_id)
+            || \(patch.addMailboxes.map(\.rawValue))::bigint[])
+          except select unnest(\(patch.removeMailboxes.map(\.rawValue))::bigint[]))
       from placement p where p.account_id = \(account.rawValue)
         and p.message_id = any (\(messages.map(\.rawValue))) and not p.is_deleted
       group by p.account_id, p.message_id
@@ -152,6 +155,8 @@ extension Store {
   }
 
   /// Puts some messages back to where and what they were before a job; how many, and how many are left.
+  ///
+  /// One that is elsewhere by now than where the job put it stays there, and gets its keywords back alone.
   package func undoBatch(
     of job: ID<Job>,
     in account: ID<Account>,
@@ -165,7 +170,9 @@ extension Store {
             and job_id = \(job.rawValue) and message_id = any (array(
               select message_id from rule_undo where account_id = \(account.rawValue)
                 and job_id = \(job.rawValue) order by message_id limit \(Int64(limit))))
-          returning message_id, mailboxes, added, removed
+          returning message_id, mailboxes, added, removed, placed,
+            array(select p.mailbox_id from placement p where p.account_id = rule_undo.account_id
+              and p.message_id = rule_undo.message_id and not p.is_deleted)
           """,
           """
           select count(*) from rule_undo
@@ -178,7 +185,8 @@ extension Store {
         for row in 0..<results[0].count {
           var patch = MessagePatch()
           let mailboxes = try results[0].int64Array(row, 1).filter { known.contains($0) }.sorted()
-          if !mailboxes.isEmpty { patch.mailboxes = mailboxes.map { ID($0) } }
+          let isThere = try Self.isWhereItWasPut(results[0], row)
+          if isThere, !mailboxes.isEmpty { patch.mailboxes = mailboxes.map { ID($0) } }
           patch.removeKeywords = try results[0].stringArray(row, 2)
           patch.addKeywords = try results[0].stringArray(row, 3)
           groups[patch, default: []].append(ID(try results[0].int64(row, 0)))
@@ -189,6 +197,13 @@ extension Store {
         return (results[0].count, Int(try results[1].int64(0, 0)))
       }
     }
+  }
+
+  /// Whether a message that `undoBatch` puts back is where the job put it.
+  private static func isWhereItWasPut(_ rows: PostgresRows, _ row: Int) throws -> Bool {
+    // It was not noted by jobs of earlier versions.
+    guard !rows.isNull(row, 4) else { return true }
+    return try Set(rows.int64Array(row, 4)) == Set(rows.int64Array(row, 5))
   }
 
   /// How many messages a job changed that can be put back.

@@ -104,7 +104,7 @@ extension Endpoints {
 
   private func simulation(_ results: [SimulatedMessage], _ rules: [Rule]) -> HTTPResponse {
     var summary = RuleSummary()
-    for result in results { summary.count(result.run, sends: result.message == nil) }
+    for result in results { summary.count(result) }
     return .json { json in
       json.object { json in
         json.member("items") { json in
@@ -160,11 +160,11 @@ enum SimulationJSON {
       json.member("rules") { json in
         json.array { json in
           for outcome in result.run.outcomes {
-            write(outcome, rules[outcome.index], result.run.refused, to: &json)
+            write(outcome, rules[outcome.index], result.refused, to: &json)
           }
         }
       }
-      json.member("result") { write(result.run.disposition, to: &$0) }
+      json.member("result") { write(end: result, to: &$0) }
     }
   }
 
@@ -190,17 +190,26 @@ enum SimulationJSON {
     }
   }
 
-  private static func write(_ disposition: Disposition, to json: inout JSONWriter) {
+  /// What becomes of the message, with what is refused left out.
+  private static func write(end result: SimulatedMessage, to json: inout JSONWriter) {
+    let (disposition, effect) = (result.run.disposition, result.effect)
+    let leaves = !Set(effect.patch.removeMailboxes).isDisjoint(with: result.mailboxes)
+    let redirects = zip(disposition.redirects, result.run.redirectPlaces)
+    let notifications = zip(disposition.notifications, result.run.notificationPlaces)
     json.object { json in
-      json.member("kept") { $0.bool(disposition.isKept) }
-      json.member("discarded") { $0.bool(disposition.isDiscarded) }
-      json.member("mailboxes") { $0.strings(disposition.mailboxes.map(\.text)) }
-      json.member("addedKeywords") { $0.strings(disposition.addedKeywords) }
-      json.member("removedKeywords") { $0.strings(disposition.removedKeywords) }
-      json.member("edited") { $0.bool(disposition.isEdited) }
-      json.member("redirects") { $0.strings(disposition.redirects) }
-      json.member("notifies") { $0.strings(disposition.notifications.map(\.address)) }
-      json.member("replies") { $0.bool(disposition.reply != nil) }
+      json.member("kept") { $0.bool(!effect.destroys && !leaves) }
+      json.member("discarded") { $0.bool(effect.destroys) }
+      json.member("mailboxes") { $0.strings(result.targets.map(\.text)) }
+      json.member("addedKeywords") { $0.strings(effect.patch.addKeywords) }
+      json.member("removedKeywords") { $0.strings(effect.patch.removeKeywords) }
+      json.member("edited") { $0.bool(effect.isEdited) }
+      json.member("redirects") { json in
+        json.strings(redirects.filter { result.carriesOut($0.1) }.map(\.0))
+      }
+      json.member("notifies") { json in
+        json.strings(notifications.filter { result.carriesOut($0.1) }.map(\.0.address))
+      }
+      json.member("replies") { $0.bool(result.run.replyPlace.map(result.carriesOut) ?? false) }
     }
   }
 

@@ -8,6 +8,7 @@ struct RuleBatches {
   private let rules: CompiledRules
   private let needs: RuleNeeds
   private let edits: Bool
+  private let runsByClock: Bool
   private let services: EngineServices
   private let hands: RuleHands
   private var plan: RulePlan
@@ -24,6 +25,7 @@ struct RuleBatches {
     self.services = services
     self.hands = hands
     needs = RuleNeeds(of: rules.rules)
+    runsByClock = rules.rules.contains { $0.trigger == .schedule }
     edits = rules.rules.contains { $0.actions.contains(where: \.edits) }
     reader = Self.reader(account, services, hands)
     plan = Self.plan(rules, account, services, hands, reader)
@@ -86,11 +88,20 @@ struct RuleBatches {
     var effects: [(message: ID<Message>, effect: RuleEffect)] = []
     for stored in messages {
       let run = RuleRun(rules, on: stored.message, now: now, explains: false)
-      summary.count(run, sends: false)
-      guard !run.matched.isEmpty else { continue }
-      let effect = try await plan.effect(of: run, on: stored, in: stored.mailboxes, sends: false)
-      // What looks at the same mail again and again tells of what it did, not of what it found done.
-      if effect.changes(stored) { effects.append((stored.id, effect)) }
+      guard !run.matched.isEmpty else {
+        summary.count(run, RuleEffect(), in: stored.mailboxes)
+        continue
+      }
+      let outcome = try await plan.outcome(
+        of: run,
+        on: stored,
+        in: stored.mailboxes,
+        sends: false
+      )
+      summary.count(run, outcome.effect, in: stored.mailboxes)
+      // What looks at the same mail again and again tells of what it did, not of what it found done or could not do.
+      let isTold = !runsByClock && outcome.refused.contains { $0.reason != .storedMail }
+      if isTold || outcome.effect.changes(stored) { effects.append((stored.id, outcome.effect)) }
     }
     return effects
   }

@@ -14,6 +14,8 @@ struct RulePlan {
   /// The envelope that the message came in; nil where only its header can tell.
   var envelope: DeliveryEnvelope?
   let hands: RuleHands
+  /// Whether nothing is made, read or sent: only what would be done is wanted.
+  var isDry = false
   /// The mailboxes of the names that were looked up; nil for a name that none has.
   private var found: [RuleAction.MailboxName: ID<Mailbox>?] = [:]
   /// Whether a mailbox was made.
@@ -43,6 +45,16 @@ struct RulePlan {
     in sources: [ID<Mailbox>],
     sends: Bool
   ) async throws -> RuleEffect {
+    try await outcome(of: run, on: stored, in: sources, sends: sends).effect
+  }
+
+  /// The same, and which actions are not carried out.
+  mutating func outcome(
+    of run: RuleRun,
+    on stored: StoredRuleMessage,
+    in sources: [ID<Mailbox>],
+    sends: Bool
+  ) async throws -> (effect: RuleEffect, refused: [RefusedAction]) {
     var effect = RuleEffect()
     var refused = run.refused
     let disposition = run.disposition
@@ -65,10 +77,25 @@ struct RulePlan {
       effect.patch.removeMailboxes = sources.filter { !targets.contains($0) }
     }
     if disposition.isEdited, !effect.destroys {
-      effect.rewrite = try await rewrite(run, stored, &refused)
+      try await edit(run, stored, &effect, &refused)
     }
     addMatches(run, refused, to: &effect)
-    return effect
+    return (effect, refused)
+  }
+
+  /// Notes what the message is with its header changed, where it can be.
+  private func edit(
+    _ run: RuleRun,
+    _ stored: StoredRuleMessage,
+    _ effect: inout RuleEffect,
+    _ refused: inout [RefusedAction]
+  ) async throws {
+    guard stored.isHereAlone || stored.mailboxes.count < 2 else {
+      refused += run.editPlaces.map { RefusedAction($0, .severalMailboxes) }
+      return
+    }
+    if !isDry { effect.rewrite = try await rewrite(run, stored, &refused) }
+    effect.isEdited = isDry || effect.rewrite != nil
   }
 
   /// The mailboxes that rules put the message into.
@@ -102,6 +129,7 @@ struct RulePlan {
   ) async throws -> Bool {
     guard run.disposition.sends else { return false }
     if sends, account.account.outgoing != nil {
+      guard !isDry else { return !run.redirectPlaces.isEmpty }
       return try await addMail(run, id, to: &effect, &refused)
     }
     let reason: RefusedAction.Reason = sends ? .noOutgoing : .storedMail
@@ -212,12 +240,26 @@ struct RulePlan {
     return isSentOn
   }
 
+  /// An id, which is nobody's, of a mailbox that would be made; nil where none can have such a path.
+  private func wouldBe(_ path: String) -> ID<Mailbox>? {
+    let delimiter = account.mailboxes.lazy.compactMap(\.delimiter).first
+    let names =
+      delimiter.map { path.split(separator: $0, omittingEmptySubsequences: false).map(String.init) }
+      ?? [path]
+    guard names.allSatisfy({ Mailbox.isName($0, delimiter: delimiter) }) else { return nil }
+    return ID(-Int64(found.count) - 1)
+  }
+
+  /// Whether there is, or can be, a mailbox of a name that rules put the message into.
+  func hasMailbox(_ name: RuleAction.MailboxName) -> Bool { found[name].map { $0 != nil } ?? false }
+
   private mutating func mailbox(_ name: RuleAction.MailboxName) async throws -> ID<Mailbox>? {
     if let known = found[name] { return known }
     let mailbox: ID<Mailbox>?
     switch name.find(in: account.namedMailboxes) {
     case .unknown, .impossible: mailbox = nil
     case .existing(let found): mailbox = ID<Mailbox>(text: found.id)
+    case .missing(let path) where isDry: mailbox = wouldBe(path)
     case .missing(let path):
       do {
         mailbox = try await hands.makeMailbox(path, of: account.account.id)

@@ -3,13 +3,31 @@ package import Model
 import Net
 package import Rules
 import Sieve
-import Store
+package import Store
 
 /// What rules would do with one message.
 package struct SimulatedMessage: Sendable {
   /// Nil for one that is not stored.
   package var message: ID<Message>?
   package var run: RuleRun
+  /// What comes of it, and what of the rules' actions does not.
+  package var effect: RuleEffect
+  package var refused: [RefusedAction]
+  /// Where the message is.
+  package var mailboxes: [ID<Mailbox>]
+  /// The mailboxes that rules put it into.
+  package var targets: [RuleAction.MailboxName]
+
+  /// Whether an action at any of these places is carried out.
+  package func carriesOut(_ place: ActionPlace) -> Bool {
+    !refused.contains { $0.place == place }
+  }
+
+  /// Whether anything is sent on, answered or told.
+  package var sends: Bool {
+    let places = run.redirectPlaces + run.notificationPlaces + [run.replyPlace].compactMap(\.self)
+    return places.contains(where: carriesOut)
+  }
 }
 
 /// What rules did, or would do, with some messages.
@@ -30,21 +48,25 @@ package struct RuleSummary: Sendable, Equatable {
 
   package init() {}
 
-  /// Counts one message, of which nothing is sent on unless `sends`.
-  package mutating func count(_ run: RuleRun, sends: Bool) {
-    let disposition = run.disposition
+  /// Counts one message, which is in `mailboxes`; what is as the rules want it already is not counted as changed.
+  mutating func count(_ run: RuleRun, _ effect: RuleEffect, in mailboxes: [ID<Mailbox>]) {
     messages += 1
     if !run.matched.isEmpty { matched += 1 }
-    if disposition.isDiscarded, run.redirectPlaces.isEmpty {
+    if effect.destroys {
       discarded += 1
-    } else if !disposition.isKept, !disposition.mailboxes.isEmpty {
+    } else if !Set(effect.patch.removeMailboxes).isDisjoint(with: mailboxes) {
       moved += 1
-    } else if !disposition.mailboxes.isEmpty {
+    } else if !Set(effect.patch.addMailboxes).isSubset(of: mailboxes) {
       copied += 1
     }
-    if !disposition.addedKeywords.isEmpty || !disposition.removedKeywords.isEmpty { marked += 1 }
-    if disposition.isEdited { edited += 1 }
-    if sends, disposition.sends { sent += 1 }
+    if !effect.patch.addKeywords.isEmpty || !effect.patch.removeKeywords.isEmpty { marked += 1 }
+    if effect.isEdited { edited += 1 }
+  }
+
+  /// Counts one message that is not done with yet.
+  package mutating func count(_ simulated: SimulatedMessage) {
+    count(simulated.run, simulated.effect, in: simulated.mailboxes)
+    if simulated.sends { sent += 1 }
   }
 }
 
@@ -82,6 +104,8 @@ extension Engine {
     let needs = RuleNeeds(of: known.rules.filter(\.isEnabled))
     let now = services.now()
     let compiled = CompiledRules(known.rules, context: known.context(at: now))
+    var dry = RulePlan(known.rules, account: known, now: now, reader: reader, hands: hands)
+    dry.isDry = true
     return try await serviceErrors(account) {
       var found: [SimulatedMessage] = []
       for id in messages {
@@ -89,7 +113,7 @@ extension Engine {
           continue
         }
         let run = RuleRun(compiled, on: stored.message, now: now)
-        found.append(SimulatedMessage(message: id, run: run))
+        found.append(try await simulated(run, on: stored, sends: false, by: &dry))
       }
       return found
     }
@@ -105,18 +129,56 @@ extension Engine {
     let now = services.now()
     let reader = RuleMessageReader(account: known, store: store) { _, _, _ in ([], false) }
     let parsed = MessageParser.parse(LineEnds.canonical(raw))
+    var mailboxes: [ID<Mailbox>] = []
     var message = RuleMessage(
       parsed,
       envelope: reader.envelope(of: parsed.header, nil),
       receivedAt: now
     )
     for mailbox in known.mailboxes where mailbox.role == "inbox" {
+      mailboxes = [mailbox.id]
       message.mailboxNames = [
         mailbox.id.description, "inbox", mailbox.name.lowercased(), mailbox.path.lowercased(),
       ]
     }
     let meant = rules ?? known.rules.enabled { $0 == .delivery }
     let run = RuleRun(meant, on: message, context: known.context(at: now))
-    return SimulatedMessage(message: nil, run: run)
+    // It has no id yet, and is nowhere but on its way to the inbox.
+    let coming = StoredRuleMessage(
+      id: ID(0),
+      message: message,
+      mailboxes: mailboxes,
+      isHereAlone: known.account.incoming.kind.hasLocalMailboxes
+    )
+    var dry = RulePlan(
+      meant,
+      account: known,
+      now: now,
+      reader: reader,
+      hands: RuleHands(self)
+    )
+    dry.isDry = true
+    return try await serviceErrors(account) {
+      var found = try await simulated(run, on: coming, sends: true, by: &dry)
+      found.message = nil
+      return found
+    }
+  }
+
+  private func simulated(
+    _ run: RuleRun,
+    on stored: StoredRuleMessage,
+    sends: Bool,
+    by plan: inout RulePlan
+  ) async throws -> SimulatedMessage {
+    let outcome = try await plan.outcome(of: run, on: stored, in: stored.mailboxes, sends: sends)
+    return SimulatedMessage(
+      message: stored.id,
+      run: run,
+      effect: outcome.effect,
+      refused: outcome.refused,
+      mailboxes: stored.mailboxes,
+      targets: run.disposition.mailboxes.filter(plan.hasMailbox)
+    )
   }
 }

@@ -77,7 +77,7 @@ struct ScriptPlan {
     }
     // Its owner finds it where new mail is.
     places.keep(delivery)
-    return target == nil ? nil : .detachedMailbox
+    return target == nil ? .noMailbox : .detachedMailbox
   }
 
   private func place(

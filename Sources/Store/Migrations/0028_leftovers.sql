@@ -9,3 +9,5 @@ create table leftover (
 );
 -- Of the deletion of a mailbox: of which generation `uid_next` is.
 alter table operation add column uid_validity bigint;
+-- Where a run of rules left a message: one that was moved since is not taken from there by undoing the run.
+alter table rule_undo add column placed bigint[];
