@@ -28,6 +28,8 @@ struct ActionScript {
         "The account's server does not tell where it puts a message (UIDPLUS, RFC 4315), and has no Sieve that changes headers."
       )
     }
+    // It says itself why nobody can do it.
+    if case .unsupported = piece { return piece }
     return .unsupported(
       "The service has taken the message when its rules run, and the account's server has no Sieve that does it."
     )
