@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts the first syncs under way in this process, so that what can wait leaves them the machine.
+/// Counts the first syncs, and the imports, under way in this process, so that what can wait leaves them the machine.
 package final class FirstSyncs: Sendable {
   private let count = Atomic(0)
 

@@ -45,7 +45,7 @@ extension Engine {
     let lane = ImportLane(claim, account, self)
     do {
       let run = try await MailImport(claim, account, self, lane)
-      try await run.receive(next)
+      try await store.firstSyncs.during { try await run.receive(next) }
     } catch {
       await lane.end()
       let isFinal = (error as? ServiceError).map { !$0.isRetryable && $0.code != .conflict }
