@@ -121,33 +121,19 @@ extension Store {
   }
 
   /// Says that the server would not do it now and may later, in its words.
+  ///
+  /// What only waits, for others, was not tried: with `asTried` false it may wait however long.
   package func putOff(
     _ operations: [ID<MailOperation>],
     reason: String,
+    asTried: Bool = true,
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
       _ = try await pool.query(
         """
-        update operation set state = 'pending', last_error = \(reason)
-        where account_id = \(account.rawValue) and id = any (\(operations.map(\.rawValue)))
-          and state in ('pending', 'running')
-        """
-      )
-    }
-  }
-
-  /// Says what an intent waits for: nothing was tried, however long it waits.
-  package func letWait(
-    _ operations: [ID<MailOperation>],
-    reason: String,
-    of account: ID<Account>
-  ) async throws(ServiceError) {
-    try await attempt {
-      _ = try await pool.query(
-        """
-        update operation
-        set state = 'pending', attempts = greatest(attempts - 1, 0), last_error = \(reason)
+        update operation set state = 'pending', last_error = \(reason),
+          attempts = case when \(asTried) then attempts else greatest(attempts - 1, 0) end
         where account_id = \(account.rawValue) and id = any (\(operations.map(\.rawValue)))
           and state in ('pending', 'running')
         """

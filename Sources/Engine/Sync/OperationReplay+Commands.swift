@@ -145,7 +145,7 @@ extension OperationReplay {
       return try await store.completeOperations(operations, uids: [:], of: account)
     }
     let reason = "Others' deleted messages are in the mailbox, and the server has no UIDPLUS."
-    try await store.letWait(operations.map(\.id), reason: reason, of: account)
+    try await store.putOff(operations.map(\.id), reason: reason, asTried: false, of: account)
     let until = Deadline.now + postponed.nextWait()
     for operation in operations { postponed.add(operation.message, until: until) }
   }

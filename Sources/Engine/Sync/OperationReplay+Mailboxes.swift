@@ -262,7 +262,7 @@ extension OperationReplay {
   }
 
   private func putOff(_ operation: MailboxOperation, _ reason: String) async throws {
-    try await store.letWait([operation.id], reason: reason, of: account)
+    try await store.putOff([operation.id], reason: reason, asTried: false, of: account)
     postpone(operation)
   }
 

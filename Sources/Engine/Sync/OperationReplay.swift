@@ -147,7 +147,7 @@ struct OperationReplay {
   /// Leaves intents alone until what they wait for was tried again.
   private func putOff(_ group: [OperationRecord]) async throws {
     let reason = "The mailbox is not on the server yet."
-    try await store.letWait(group.map(\.id), reason: reason, of: account)
+    try await store.putOff(group.map(\.id), reason: reason, asTried: false, of: account)
     for operation in group {
       postponed.add(operation.message, until: .now + configuration.firstBackoff)
     }
