@@ -270,8 +270,15 @@ struct PropertyRun {
   private func serverState(_ client: IMAPClient) async throws -> [String] {
     var state: [String] = []
     for mailbox in try await client.list().filter(\.isSelectable) {
+      let selected: SelectedMailbox
+      do throws(IMAPError) {
+        selected = try await client.examine(mailbox.name)
+      } catch {
+        // But a name, with others below it, which Dovecot does not say in a list.
+        guard error.response?.contains("doesn't exist") == true else { throw error }
+        continue
+      }
       state.append("mailbox \(mailbox.name.decoded)")
-      let selected = try await client.examine(mailbox.name)
       let validity = selected.uidValidity?.value ?? 0
       for (uid, flags) in try await client.fetchFlags(.all) {
         state.append(
