@@ -164,10 +164,7 @@ final class AccountWorker: Sendable {
 
   private func note(_ error: any Error) async {
     let failure = serviceError(error)
-    logger.notice(
-      "account failed",
-      metadata: ["code": "\(failure.code.rawValue)", "cause": "\(failure.cause ?? "")"]
-    )
+    logger.accountFailed(failure)
     // The database being away says nothing of the account.
     guard failure.code != .unavailable, failure.code != .internalError else { return }
     await setState(failure.accountState, failure)

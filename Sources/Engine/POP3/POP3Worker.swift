@@ -167,13 +167,7 @@ final class POP3Worker: @unchecked Sendable {  // Confined to its loop, but for 
   private func note(_ error: any Error) async {
     record.end()
     let failure = services.serviceError(error, account)
-    logger.notice(
-      "account failed",
-      metadata: [
-        "code": "\(failure.code.rawValue)", "host": "\(failure.backend?.host ?? "")",
-        "cause": "\(failure.cause ?? failure.message)",
-      ]
-    )
+    logger.accountFailed(failure)
     switch failure.code {
     // The database being away says nothing of the account.
     case .unavailable, .internalError: return
