@@ -299,7 +299,8 @@ struct PropertyRun {
   private func ownState() async throws -> [String: Int64] {
     let rows = try await service.query(
       """
-      select b.path, b.uid_validity, coalesce(p.uid, 0), p.keywords, p.is_deleted, p.message_id
+      select b.path, coalesce(b.uid_validity, 0), coalesce(p.uid, 0), p.keywords, p.is_deleted,
+        p.message_id
       from placement p join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
       where p.account_id = \(account.rawValue)
       """
