@@ -61,13 +61,16 @@ extension Store {
   ) async throws -> MergedFlags {
     let rows = try await connection.query(flagStatement(flags, mailbox, account))
     var merged = MergedFlags()
+    var shown: [Int64] = []
     for row in 0..<rows.count {
       let (wasDeleted, isDeleted) = (try rows.bool(row, 2), try rows.bool(row, 4))
       merged.changed.append(try rows.int64(row, 0))
       if isDeleted, !wasDeleted { merged.hidden.append(try rows.int64(row, 0)) }
+      if wasDeleted, !isDeleted { shown.append(try rows.int64(row, 0)) }
       merged.counters.count(isSeen: try rows.bool(row, 1), isDeleted: wasDeleted, sign: -1)
       merged.counters.count(isSeen: try rows.bool(row, 3), isDeleted: isDeleted, sign: 1)
     }
+    try await forgetLeftovers(shown, in: mailbox, of: account, on: connection)
     return merged
   }
 

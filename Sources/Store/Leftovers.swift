@@ -71,4 +71,22 @@ extension Store {
       )
     }
   }
+
+  /// Forgets those of what was left in `mailbox` that are these messages: somebody wants them to stay.
+  func forgetLeftovers(
+    _ messages: [Int64],
+    in mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !messages.isEmpty else { return }
+    _ = try await connection.query(
+      """
+      delete from leftover l using placement p
+      where l.account_id = \(account.rawValue) and l.mailbox_id = \(mailbox.rawValue)
+        and p.account_id = l.account_id and p.mailbox_id = l.mailbox_id and p.uid = l.uid
+        and p.message_id = any (\(messages))
+      """
+    )
+  }
 }

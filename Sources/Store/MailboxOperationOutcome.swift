@@ -108,7 +108,7 @@ extension Store {
           update operation set state = \(isConflict ? "conflict" : "refused"),
             last_error = \(reason)
           where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
-            and (not \(ifPending) or state = 'pending')
+            and (not \(ifPending) or state = 'pending' and attempts = 0)
           """
         )
         guard changed.affected == 1 else { return false }

@@ -159,7 +159,7 @@ extension Store {
   /// The server refused: what was shown is taken back, and the intent stays with the reason until it is discarded.
   ///
   /// With `conflict` it was not asked, since the message has other flags there than it had when the intent was made: those show.
-  /// With `ifPending` one that is on its way stays as it is.
+  /// With `ifPending` one of which the server may have been told stays as it is.
   ///
   /// - Returns: Whether it is refused.
   @discardableResult
@@ -177,7 +177,7 @@ extension Store {
           update operation set state = \(conflict == nil ? "refused" : "conflict"),
             last_error = \(reason), server_keywords = \(conflict?.keywords)
           where account_id = \(account.rawValue) and id = \(operation.id.rawValue)
-            and (not \(ifPending) or state = 'pending')
+            and (not \(ifPending) or state = 'pending' and attempts = 0)
           """
         )
         guard rows.affected == 1 else { return false }

@@ -147,7 +147,8 @@ extension Store {
         and c.identity = m.identity and c.message_id = m.id)
       and not exists (select 1 from operation o join message r
           on r.account_id = o.account_id and r.id = o.message_id
-        where o.account_id = m.account_id and o.kind = 'replace' and r.message_id = m.message_id)
+        where o.account_id = m.account_id and o.kind = 'replace' and r.message_id = m.message_id
+          and o.state in ('pending', 'running'))
       and not exists (select 1 from placement p
         where p.account_id = m.account_id and p.message_id = m.id and p.is_deleted)
       and not \(isFilteredElsewhere)

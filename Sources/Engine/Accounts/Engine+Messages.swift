@@ -147,6 +147,8 @@ extension Engine {
     let reason = "Discarded."
     switch try await store.operation(id, of: account) {
     case nil: throw .notFound("operation")
+    // What leaves the server does so by the account's settings, and is marked there while it waits.
+    case .message(let operation)? where operation.kind == "release": break
     case .message(let operation)? where operation.state == "pending":
       try await store.refuseOperation(operation, reason: reason, ifPending: true, of: account)
     case .mailbox(let operation)? where operation.state == "pending":
@@ -163,9 +165,10 @@ extension Engine {
     guard try await store.forgetOperation(id, of: account) else {
       throw ServiceError(
         .conflict,
-        "The server is being told of the operation at this moment. Look again when it is over."
+        "The server may have been told of the operation: it can be discarded once that has been answered, and refused."
       )
     }
+    wake(account, .everything)
   }
 
   private func outcomes(

@@ -91,11 +91,14 @@ struct TreeSync {
     var missing: Set<MailboxName> = []
     let told = try await client.statuses(untold, counters) { missing.insert($0) }
     statuses.merge(told) { $1 }
+    // Where one below it answers, the server has its storage at hand.
     return missing.filter { name in
-      listed.contains { other in
-        guard let delimiter = other.delimiter else { return false }
-        return other.name.encoded.starts(with: name.encoded + [delimiter])
-      }
+      name != .inbox
+        && listed.contains { other in
+          guard let delimiter = other.delimiter else { return false }
+          return statuses[other.name] != nil
+            && other.name.encoded.starts(with: name.encoded + [delimiter])
+        }
     }
   }
 

@@ -61,7 +61,10 @@ extension StatusResponse {
   /// Leniency `missingInWords`: Dovecot 2.3 says it without a code.
   fileprivate var saysMissing: Bool {
     guard condition == .no else { return false }
-    if case .other("NONEXISTENT", _)? = code { return true }
+    if let code {
+      if case .other("NONEXISTENT", _) = code { return true }
+      return false
+    }
     let words = text.lowercased()
     return ["doesn't exist", "does not exist"].contains { words.contains($0) }
   }

@@ -163,6 +163,25 @@ struct WaitingMailboxTests {
     }
   }
 
+  @Test func `what the server may have been told is not taken back`() async throws {
+    let dovecot = try await MailServers.own()
+    try await dovecot.deliver(letter("destroyed"), to: "alice")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let message = try await service.message("destroyed", of: account)
+      try await AwayServer.leave(way, service, account)
+      _ = try await service.engine.deleteMessages([message], of: account, isPermanent: true)
+      _ = try await service.query("update operation set attempts = 1")
+      let operation = try #require(try await service.operations(of: account).first)
+      await #expect {
+        try await service.engine.discardOperation(operation.id, of: account)
+      } throws: {
+        ($0 as? ServiceError)?.code == .conflict
+      }
+      try await AwayServer.comeBack(way, service, account)
+      #expect(try await dovecot.messageCount(user: "alice") == 0)
+    }
+  }
+
   @Test func `a name is not taken before the one who has it gave it up`() async throws {
     let dovecot = try await MailServers.own()
     try await AwayServer.make(dovecot, "Box")
