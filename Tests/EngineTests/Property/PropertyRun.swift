@@ -112,8 +112,13 @@ struct PropertyRun {
     let conflicts = try await service.mailboxOperations(of: account)
     let unsettled = Set(conflicts.map(\.mailbox))
     let now = try await own.mailboxes()
-    let wrong = Set(shown.keys).union(now.keys).subtracting(unsettled)
-      .filter { shown[$0] != now[$0] }
+    // What is below one of those goes with it.
+    let tops = unsettled.flatMap { [shown[$0], now[$0]] }.compactMap(\.self).map { "\($0)/" }
+    let wrong = Set(shown.keys).union(now.keys).subtracting(unsettled).filter { id in
+      let paths = [shown[id], now[id]].compactMap(\.self)
+      return shown[id] != now[id]
+        && !tops.contains { top in paths.contains { $0.hasPrefix(top) } }
+    }
     guard wrong.isEmpty else {
       let story = try await Story(service: service, account: account)
         .mailboxes(wrong.map(\.rawValue).sorted())
