@@ -25,24 +25,6 @@ struct HeaderEditTests {
     return String(decoding: try await source.collect(upTo: 1 << 20).bytes, as: UTF8.self)
   }
 
-  private func run(
-    _ account: ID<Account>,
-    _ service: TestService,
-    until state: String = "done"
-  ) async throws -> JobRecord {
-    var query = MessageQuery()
-    query.mailbox = try await service.mailbox("INBOX", of: account).id
-    let job = try await service.engine.runRules(
-      of: account,
-      query: query,
-      findings: SearchFindings()
-    )
-    try await eventually("the rules have run") {
-      try await service.store.job(job.id)?.state == state
-    }
-    return try #require(try await service.store.job(job.id))
-  }
-
   /// Raw messages that no message has, and whether the account counts what it keeps as it is.
   private func strays(_ account: ID<Account>, _ service: TestService) async throws -> [Int64] {
     let rows = try await service.query(
@@ -103,7 +85,7 @@ struct HeaderEditTests {
 
       // It is there already: another run changes nothing, and says so.
       let before = try await service.store.message(message, of: account).row(0).version
-      let again = try await run(account, service)
+      let again = try await RuleTests.run(account, service)
       #expect(again.result?["edited"]?.intValue == 0)
       #expect(try await Self.raw(message, of: account, service) == expected)
       #expect(try await service.store.message(message, of: account).row(0).version == before)
@@ -192,7 +174,7 @@ struct HeaderEditTests {
       // From within the sign-in to within the last of the replies.
       proxy.cut(after: (0..<24).map { 400 * variant + $0 * 97 })
       try await dovecot.kick(user)
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       try await eventually("every cut was made") {
         if proxy.left > 0 { try await service.engine.syncNow(account) }
         return proxy.left == 0
@@ -267,7 +249,7 @@ struct HeaderEditTests {
         to: account,
         service
       )
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       try await service.waitUntilReplayed(account)
       let new = try await Self.raw(message, of: account, service)
       #expect(new.utf8.count == old.utf8.count && new.contains("X-Mark: ab\r\n"))
@@ -290,7 +272,7 @@ struct HeaderEditTests {
         to: account,
         service
       )
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       try await service.waitUntilReplayed(account)
       let refused = try await service.store.operations(of: account, limit: 10).compactMap(\.message)
       #expect(refused.map(\.kind) == ["replace"] && refused.map(\.state) == ["refused"])
@@ -328,7 +310,7 @@ struct HeaderEditTests {
         to: account,
         service
       )
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       try await service.waitUntilReplayed(account)
       let refused = try await service.store.operations(of: account, limit: 10).compactMap(\.message)
       #expect(refused.map(\.state) == ["refused"])
@@ -355,7 +337,7 @@ struct HeaderEditTests {
         service
       )
       way.goAway()
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       let other = try await service.otherClient(dovecot, user)
       try await other.select(.inbox)
       _ = try await other.move(
@@ -393,7 +375,7 @@ struct HeaderEditTests {
         to: account,
         service
       )
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       try await RuleTests.add(
         #"{"name":"Stamp","trigger":"stored","actions":[\#(Self.stamp)]}"#,
         to: account,
@@ -401,7 +383,7 @@ struct HeaderEditTests {
       )
       let message = try #require(try await service.messages(of: account).first).id
       #expect(try await service.messages(in: "Other", of: account).map(\.id) == [message])
-      _ = try await run(account, service)
+      _ = try await RuleTests.run(account, service)
       let log = try await service.store.ruleMatches(of: message, in: account)
       #expect(log.last?.refusals == ["/actions/0 several_mailboxes"])
       try await service.waitUntilReplayed(account)

@@ -18,24 +18,9 @@ struct RuleForetellingTests {
     let simulated = try await service.engine.simulate(nil, on: ids, of: account)
     var foretold = RuleSummary()
     for message in simulated { foretold.count(message) }
-    let job = try await run(account, service)
-    let result = try await service.store.job(job)?.result
+    let job = try await RuleTests.run(account, service)
+    let result = job.result
     return (foretold, try #require(RuleSummary(json: result)), simulated)
-  }
-
-  /// Runs the rules over the inbox.
-  private func run(_ account: ID<Account>, _ service: TestService) async throws -> ID<Job> {
-    var query = MessageQuery()
-    query.mailbox = try await service.mailbox("INBOX", of: account).id
-    let job = try await service.engine.runRules(
-      of: account,
-      query: query,
-      findings: SearchFindings()
-    )
-    try await eventually("the rules have run") {
-      try await service.store.job(job.id)?.state == "done"
-    }
-    return job.id
   }
 
   private func add(
@@ -95,13 +80,13 @@ struct RuleForetellingTests {
       for body in ["one", "two"] {
         _ = try await RuleTests.deliver("Subject: moved\n\n\(body)\n", to: account, service)
       }
-      let job = try await run(account, service)
+      let job = try await RuleTests.run(account, service)
       let moved = try await service.messages(in: "X", of: account).map(\.id)
       #expect(moved.count == 2)
       var patch = MessagePatch()
       patch.mailboxes = [try await service.mailbox("Archive", of: account).id]
       _ = try await service.engine.changeMessages([moved[0]], of: account, patch)
-      let undo = try await service.engine.undoRules(job, of: account)
+      let undo = try await service.engine.undoRules(job.id, of: account)
       try await eventually("it is undone") {
         try await service.store.job(undo.id)?.state == "done"
       }

@@ -59,6 +59,30 @@ struct RuleTests {
     ).id
   }
 
+  /// Queues a run of the rules over the inbox.
+  static func queueRun(_ account: ID<Account>, _ service: TestService) async throws -> JobRecord {
+    var query = MessageQuery()
+    query.mailbox = try await service.mailbox("INBOX", of: account).id
+    return try await service.engine.runRules(
+      of: account,
+      query: query,
+      findings: SearchFindings()
+    )
+  }
+
+  /// Runs the rules over the inbox.
+  static func run(
+    _ account: ID<Account>,
+    _ service: TestService,
+    until state: String = "done"
+  ) async throws -> JobRecord {
+    let job = try await queueRun(account, service)
+    try await eventually("the rules have run") {
+      try await service.store.job(job.id)?.state == state
+    }
+    return try #require(try await service.store.job(job.id))
+  }
+
   /// Delivers as the listener does.
   static func deliver(
     _ raw: String,
@@ -328,13 +352,7 @@ struct RuleTests {
         to: account,
         service
       )
-      var query = MessageQuery()
-      query.mailbox = try await service.mailbox("INBOX", of: account).id
-      let job = try await service.engine.runRules(
-        of: account,
-        query: query,
-        findings: SearchFindings()
-      )
+      let job = try await Self.queueRun(account, service)
       try await eventually("some is done") {
         try await service.store.job(job.id)?.done ?? 0 > 0
       }

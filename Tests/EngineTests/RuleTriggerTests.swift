@@ -102,21 +102,8 @@ struct RuleTriggerTests {
         to: account,
         service
       )
-      var query = MessageQuery()
-      query.mailbox = try await service.mailbox("INBOX", of: account).id
-      func run() async throws -> ID<Job> {
-        let job = try await service.engine.runRules(
-          of: account,
-          query: query,
-          findings: SearchFindings()
-        )
-        try await eventually("the run has ended") {
-          try await service.store.job(job.id)?.state == "done"
-        }
-        return job.id
-      }
-      let first = try await run()
-      let second = try await run()
+      let first = try await RuleTests.run(account, service).id
+      let second = try await RuleTests.run(account, service).id
       for table in ["rule_match", "rule_undo"] {
         let jobs = try await service.query("select job_id from \(unsafeSQL: table)")
         #expect(jobs.count == 1, "\(table)")
@@ -129,7 +116,7 @@ struct RuleTriggerTests {
       _ = try await service.query("update job set updated_at = now() - interval '31 days'")
       // A run leaves that to the worker: its batches would look at all of it again and again.
       _ = try await RuleTests.deliver("Subject: b\n\nx\n", to: account, service)
-      let third = try await run()
+      let third = try await RuleTests.run(account, service).id
       #expect(try await service.store.undoCount(of: third, in: account) == 1)
       #expect(try await service.store.undoCount(of: first, in: account) == 1)
       try await service.store.expireRuleUndo()
