@@ -46,13 +46,14 @@ let package = Package(
     // Without pkg-config: Debian's file names a folder in a way that SwiftPM warns of.
     .systemLibrary(name: "CKerberos", providers: [.apt(["libkrb5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CXML", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
     // Pure targets: bytes in, values or events out; no I/O, no clock.
-    .target(name: "Bytes", dependencies: ["CZlib"], swiftSettings: borrowing),
+    .target(name: "Bytes", dependencies: ["CZlib", "CZstd"], swiftSettings: borrowing),
     .target(name: "Crypto", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
     .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "MIME", dependencies: ["Bytes", "CIconv"], swiftSettings: strict),

@@ -8,6 +8,7 @@ again, first for the drain and then for the sync. The files stay in the kernel's
 import time
 
 import processes
+from database import is_indexed
 from firstsync import first_sync
 from imap import drain
 from table import at_most, below, lowest, note
@@ -44,7 +45,7 @@ def measure_round(service, mail, database):
     service.reset_peak()
     account, first, total, cpu = first_sync(service, mail, MESSAGES)
     start = time.monotonic()
-    processes.wait_until(lambda: is_indexed(database), "the search index", 300, 0.2)
+    processes.wait_until(lambda: is_indexed(database, MESSAGES), "the search index", 300, 0.2)
     lag, peak = time.monotonic() - start, service.peak() / 1e6
     check(database)
     # Before and after, so that a busy moment of the machine makes no drain look slow.
@@ -53,20 +54,6 @@ def measure_round(service, mail, database):
          f"{total:.2f} s, {cpu:.2f} s CPU, index {lag:.2f} s later, {peak:.1f} MB at the highest")
     service.remove(account)
     return raw, total, lag, peak, cpu
-
-
-def is_indexed(database):
-    """Whether the index has followed the feed to its end.
-
-    All rows are counted only then: to count them at each look took PostgreSQL a tenth of what it indexes in.
-    """
-    behind = database.run("select exists (select 1 from change c, search_progress p where c.noun = 'message' "
-                          "and (c.xid, c.account_id, c.seq) > (p.xid, p.account_id, p.seq))")
-    return behind == "f" and indexed(database) >= MESSAGES
-
-
-def indexed(database):
-    return int(database.run("select count(*) from message_search"))
 
 
 def check(database):

@@ -1,19 +1,46 @@
 import CZlib
+import CZstd
 
-/// Why bytes could not be inflated.
+/// Why bytes could not be compressed or decompressed.
 package enum CompressionError: Error, Sendable {
-  /// The bytes are no zlib stream, or end within it.
+  /// The bytes are not what was made by compressing, or end within it.
   case damaged
   /// The result would be longer than allowed.
   case tooLong(limit: Int)
-  /// zlib has no memory.
+  /// The library has no memory.
   case outOfMemory
 }
 
-/// Whole buffers out of zlib's format (RFC 1950).
+/// Whole buffers that were compressed.
 package enum Compression {
-  /// The bytes that `Deflaters` were given, at most `limit` of them.
-  package static func inflate(
+  /// The bytes that `Compressors` were given, at most `limit` of them.
+  ///
+  /// A database may hold zlib's format (RFC 1950) as well, in which they were written once.
+  package static func decompress(
+    _ bytes: Span<UInt8>,
+    limit: Int
+  ) throws(CompressionError) -> [UInt8] {
+    guard bytes.count >= 4, bytes.extracting(first: 4).array == [0x28, 0xB5, 0x2F, 0xFD] else {
+      return try inflate(bytes, limit: limit)
+    }
+    let size = unsafe bytes.withUnsafeBufferPointer { source in
+      unsafe ZSTD_getFrameContentSize(source.baseAddress, source.count)
+    }
+    // The two highest stand for none told, and for a frame that is none.
+    guard size < UInt64.max - 1 else { throw .damaged }
+    guard size <= limit else { throw .tooLong(limit: limit) }
+    var length = 0
+    let output = unsafe [UInt8](unsafeUninitializedCapacity: Int(size)) { target, count in
+      length = unsafe bytes.withUnsafeBufferPointer { source in
+        unsafe ZSTD_decompress(target.baseAddress, Int(size), source.baseAddress, source.count)
+      }
+      count = length == Int(size) ? length : 0
+    }
+    guard length != Int(size) else { return output }
+    throw ZSTD_getErrorCode(length) == ZSTD_error_memory_allocation ? .outOfMemory : .damaged
+  }
+
+  private static func inflate(
     _ bytes: Span<UInt8>,
     limit: Int
   ) throws(CompressionError) -> [UInt8] {

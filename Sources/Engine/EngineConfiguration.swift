@@ -108,11 +108,11 @@ package struct EngineConfiguration: Sendable {
   /// How many messages, and how many bytes of them, one transaction of deliveries takes.
   package var deliveryBatch = 256
   package var deliveryBytes: Int64 = 16 << 20
-  /// From how many bytes on a message is parsed and deflated beside the loops.
+  /// From how many bytes on a message is parsed and compressed beside the loops.
   package var parsedAside = 128 * 1024
-  /// How many messages of an archive, and how many bytes of them, one transaction of an import takes.
-  package var importBatch = 1000
-  package var importBytes = 16 << 20
+  /// How many messages of an archive, and how many bytes of them, one transaction of an import takes; three are in memory.
+  package var importBatch = 2000
+  package var importBytes = 8 << 20
   /// How many lines the report of an import has.
   package var importErrors = 1000
   /// How many messages, and how many bytes of them, an export reads in one go.

@@ -6,7 +6,7 @@ import Postgres
 package struct BlobLimits: Sendable {
   /// How many raw bytes a chunk holds: 256 KiB.
   package static let chunkSize = 256 * 1024
-  /// How long the only chunk of a blob may be, deflated, to stand in the blob's own row: 16 KiB.
+  /// How long the only chunk of a blob may be, compressed, to stand in the blob's own row: 16 KiB.
   static let inlineSize = 16 * 1024
 }
 
@@ -44,7 +44,7 @@ extension Store {
           """
       )
       guard rows.count == 1, !rows.isNull(0, 0) else { return nil }
-      return try Compression.inflate(rows.bytes(0, 0), limit: BlobLimits.chunkSize)
+      return try Compression.decompress(rows.bytes(0, 0), limit: BlobLimits.chunkSize)
     }
   }
 

@@ -62,8 +62,8 @@ extension Store {
     }
   }
 
-  /// The deflated chunks of `blobs`, each blob's in their order, read in one go; for blobs that are small together.
-  package func deflatedBlobs(
+  /// The compressed chunks of `blobs`, each blob's in their order, read in one go; for blobs that are small together.
+  package func compressedBlobs(
     _ blobs: [ID<Blob>],
     of account: ID<Account>
   ) async throws(ServiceError) -> [ID<Blob>: [[UInt8]]] {

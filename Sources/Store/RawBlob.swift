@@ -3,9 +3,9 @@ import Crypto
 package import Model
 import Postgres
 
-/// A raw message, deflated chunk by chunk and ready to be stored.
+/// A raw message, compressed chunk by chunk and ready to be stored.
 ///
-/// Made before a transaction begins, so that no lock waits for zlib.
+/// Made before a transaction begins, so that no lock waits for it.
 package struct RawBlob: Sendable {
   package let digest: [UInt8]
   /// How many bytes the raw message has.
@@ -21,7 +21,7 @@ package struct RawBlob: Sendable {
     _ bytes: [UInt8],
     digest: [UInt8]? = nil,
     leaves: [Range<Int>] = [],
-    by deflaters: Deflaters
+    by compressors: Compressors
   ) throws(ServiceError) {
     self.digest = digest ?? Digest.sha256(bytes.span)
     size = Int64(bytes.count)
@@ -31,7 +31,7 @@ package struct RawBlob: Sendable {
     do throws(CompressionError) {
       repeat {
         let end = min(start + BlobLimits.chunkSize, bytes.count)
-        chunks.append(try deflaters.deflate(bytes.span.extracting(start..<end)))
+        chunks.append(try compressors.compress(bytes.span.extracting(start..<end)))
         start = end
       } while start < bytes.count
     } catch {

@@ -14,7 +14,7 @@ package struct MessageRewrite: Sendable {
   /// What is noted, and with which of the rules that matched, where it cannot become that.
   package var refusals: [(match: Int, refusal: JSONValue)] = []
 
-  /// A rewrite to a raw message that was parsed and deflated.
+  /// A rewrite to a raw message that was parsed and compressed.
   package init(_ delivery: Delivery) {
     message = delivery.message
     blob = delivery.blob

@@ -296,14 +296,14 @@ extension Store {
     for submission in effect.submissions {
       prepared.mail.append(
         (
-          submission, try RawBlob(submission.message, by: deflaters),
+          submission, try RawBlob(submission.message, by: compressors),
           try await ids.take(2, from: pool)
         )
       )
     }
     if let reply = effect.reply {
       prepared.reply = (
-        try RawBlob(reply.submission.message, by: deflaters), try await ids.take(2, from: pool)
+        try RawBlob(reply.submission.message, by: compressors), try await ids.take(2, from: pool)
       )
     }
     let copies = effect.deliveries.count + (effect.reply?.copy == nil ? 0 : 1)

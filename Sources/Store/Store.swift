@@ -10,8 +10,8 @@ package final class Store: Sendable {
   package let pool: PostgresPool
   let sealer: Sealer
   let ids = IDAllocator()
-  /// Deflates what is kept.
-  package let deflaters = Deflaters()
+  /// Compresses what is kept.
+  package let compressors = Compressors()
   /// The first syncs under way.
   package let firstSyncs = FirstSyncs()
   /// Told of every commit that appended to a feed.

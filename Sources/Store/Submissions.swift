@@ -125,7 +125,7 @@ extension Store {
   ) async throws(ServiceError) -> SubmissionRecord {
     let id = try await attempt {
       let fresh = try await ids.take(2, from: pool)
-      let blob = try RawBlob(new.message, by: deflaters)
+      let blob = try RawBlob(new.message, by: compressors)
       try await pool.transaction { connection in
         try await settle(
           claim,

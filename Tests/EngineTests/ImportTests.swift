@@ -204,8 +204,8 @@ struct ImportTests {
         await #expect(throws: (any Error).self) {
           try await Self.send(archive, job, account, service, pieces: 3000) { _ in
             let done = try await service.number("select done from job where id = \(job.rawValue)")
-            guard done >= Int64(kill) * 80 else { return }
-            // While the next batch is on its way.
+            guard done >= Int64(kill) * 60 else { return }
+            // While the next batches are on their way.
             try await service.kill()
             throw CancellationError()
           }

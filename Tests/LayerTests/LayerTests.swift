@@ -8,9 +8,10 @@ import Testing
 
   /// What each target may depend on and import, of this package and of others.
   static let allowed: [String: Set<String>] = [
-    "AllocationCounter": [], "CLinux": [], "CIconv": [], "CGSASL": [], "CZlib": [], "COpenSSL": [],
+    "AllocationCounter": [], "CLinux": [], "CIconv": [], "CGSASL": [], "CZlib": [], "CZstd": [],
+    "COpenSSL": [],
     "CPCRE2": [], "CPostgres": [], "CKerberos": [], "CXML": [],
-    "Bytes": ["CZlib"],
+    "Bytes": ["CZlib", "CZstd"],
     "Crypto": ["Bytes", "COpenSSL"],
     "HTTP": ["Bytes"],
     "MIME": ["Bytes", "CIconv"],

@@ -21,7 +21,11 @@ import Testing
     message.threadID = 0
     message.links.message = ThreadLinks.key(of: name)
     if let other { message.links.references = [ThreadLinks.key(of: other)] }
-    return Delivery(message, try RawBlob(raw(name, size: size), by: Deflaters()), into: mailbox.id)
+    return Delivery(
+      message,
+      try RawBlob(raw(name, size: size), by: Compressors()),
+      into: mailbox.id
+    )
   }
 
   private func deliver(_ batch: [Delivery], _ fixture: StoreFixture) async throws
@@ -98,7 +102,7 @@ import Testing
       let all = [Self.raw("short"), noise, Self.raw("long", size: 200_000)]
       let batch = try all.enumerated().map { index, raw in
         var delivery = try Self.delivery("\(index)", fixture.inbox)
-        delivery.blob = try RawBlob(raw, by: Deflaters())
+        delivery.blob = try RawBlob(raw, by: Compressors())
         return delivery
       }
       let ids = try await deliver(batch, fixture)
@@ -112,9 +116,11 @@ import Testing
         #expect(try await fixture.store.blob(blob, of: fixture.account) == raw)
         blobs.append(blob)
       }
-      let deflated = try await fixture.store.deflatedBlobs(blobs, of: fixture.account)
+      let deflated = try await fixture.store.compressedBlobs(blobs, of: fixture.account)
       #expect(
-        try blobs.map { try deflated[$0]?.map { try Compression.inflate($0.span, limit: 1 << 18) } }
+        try blobs.map {
+          try deflated[$0]?.map { try Compression.decompress($0.span, limit: 1 << 18) }
+        }
           == all.map { [$0] }
       )
       #expect(try await fixture.store.destroyMessages(ids, of: fixture.account).isEmpty)

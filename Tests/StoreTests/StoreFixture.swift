@@ -161,7 +161,7 @@ struct StoreFixture {
   ) async throws -> ID<Message> {
     let delivery = Delivery(
       message,
-      try RawBlob(raw, leaves: message.leafRanges, by: Deflaters()),
+      try RawBlob(raw, leaves: message.leafRanges, by: Compressors()),
       into: mailbox
     )
     return try #require(try await store.deliver([delivery], to: account).first).get()

@@ -141,7 +141,7 @@ import Testing
           of: submission,
           Delivery(
             StoreFixture.mail(nil, ["$seen"]),
-            try RawBlob([0x41], by: Deflaters()),
+            try RawBlob([0x41], by: Compressors()),
             into: fixture.archive.id
           )
         )

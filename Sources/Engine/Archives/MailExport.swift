@@ -69,7 +69,7 @@ package struct MailExport: Sendable {
     _ rows: [ExportedMessage],
     _ writer: ArchiveWriter
   ) async throws -> (ArchiveWriter, [UInt8]) {
-    let kept = try await engine.store.deflatedBlobs(rows.compactMap(\.blob), of: account)
+    let kept = try await engine.store.compressedBlobs(rows.compactMap(\.blob), of: account)
     var fetched: [ID<Message>: [UInt8]] = [:]
     for row in rows where row.blob.map({ kept[$0] == nil }) ?? true {
       fetched[row.id] = try await fetch(row.id)
@@ -82,7 +82,7 @@ package struct MailExport: Sendable {
         let raw: [UInt8]
         if let chunks = row.blob.flatMap({ kept[$0] }) {
           raw = try chunks.reduce(into: []) { bytes, chunk in
-            bytes += try Compression.inflate(chunk.span, limit: BlobLimits.chunkSize)
+            bytes += try Compression.decompress(chunk.span, limit: BlobLimits.chunkSize)
           }
         } else if let body = bodies[row.id] {
           raw = body

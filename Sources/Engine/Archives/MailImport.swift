@@ -62,7 +62,7 @@ extension Engine {
   }
 }
 
-/// Stores the batches of one import in their order, one while the next is read and parsed.
+/// Stores the batches of one import in their order, one while the next are read and parsed.
 private final class ImportLane: @unchecked Sendable {  // Stays on its request's loop.
   private let job: ID<Job>
   private let account: ID<Account>
@@ -129,6 +129,8 @@ private final class MailImport {
   private var reported: Int
   private var batch: [ArchivedMessage] = []
   private var bytes = 0
+  /// The batch before, and what it adds to how far the job is.
+  private var prepared: (preparing: Task<[Delivery], any Error>, step: ImportStep)?
   private var step = ImportStep(number: 0, position: 0, place: "{}")
 
   init(
@@ -167,7 +169,8 @@ private final class MailImport {
     reader.finish()
     try await take()
     step.isLast = true
-    try await store()
+    try await prepareBatch()
+    try await storePrepared()
     try await lane.wait()
   }
 
@@ -182,7 +185,7 @@ private final class MailImport {
         batch.append(message)
         bytes += message.raw.count
         if batch.count >= configuration.importBatch || bytes >= configuration.importBytes {
-          try await store()
+          try await prepareBatch()
         }
       }
     }
@@ -197,21 +200,39 @@ private final class MailImport {
     }
   }
 
-  /// Has the batch stored, and with it how far the archive is read.
-  private func store() async throws {
+  /// Begins to prepare the batch, while the one before is stored and more is read.
+  private func prepareBatch() async throws {
     let place = reader.place
     step.position = place.offset
     step.place = place.json
     let messages = batch
     batch = []
     bytes = 0
-    let deliveries = try await fresh(try await prepare(messages))
-    try await lane.store(deliveries, step)
+    var targets: [ID<Mailbox>] = []
+    for message in messages {
+      targets.append(try await mailbox(message.mailbox, at: message.offset))
+    }
+    let deliveries = prepare(messages, targets)
+    let current = (deliveries, step)
     step = ImportStep(number: 0, position: 0, place: "{}")
+    try await storePrepared()
+    prepared = current
+  }
+
+  /// Has what is prepared stored, and with it how far the archive is read.
+  private func storePrepared() async throws {
+    guard let (preparing, atFirst) = prepared else { return }
+    prepared = nil
+    var step = atFirst
+    let deliveries = try await fresh(try await preparing.value, &step)
+    try await lane.store(deliveries, step)
   }
 
   /// Without those that their mailbox has, where they are to be left out.
-  private func fresh(_ deliveries: [Delivery]) async throws -> [Delivery] {
+  private func fresh(
+    _ deliveries: [Delivery],
+    _ step: inout ImportStep
+  ) async throws -> [Delivery] {
     guard request.skipsDuplicates else { return deliveries }
     for mailbox in Set(deliveries.map(\.mailbox)) where known[mailbox] == nil {
       // The batch that is being stored holds nothing for it, else it were known.
@@ -225,35 +246,34 @@ private final class MailImport {
     }
   }
 
-  /// The messages parsed and deflated, beside the loop and on two threads.
-  private func prepare(_ messages: [ArchivedMessage]) async throws -> [Delivery] {
-    guard !messages.isEmpty else { return [] }
-    var targets: [ID<Mailbox>] = []
-    for message in messages {
-      targets.append(try await mailbox(message.mailbox, at: message.offset))
+  /// Begins to parse and compress messages, beside the loop.
+  private func prepare(
+    _ messages: [ArchivedMessage],
+    _ targets: [ID<Mailbox>]
+  ) -> Task<[Delivery], any Error> {
+    let services = engine.services
+    let compressors = engine.store.compressors
+    let now = services.now()
+    return Task(executorPreference: services.group.another()) {
+      try await services.group.blocking.run {
+        try MailImport.deliveries(messages, targets, now, compressors)
+      }
     }
-    let blocking = engine.services.group.blocking
-    let now = engine.services.now()
-    let work = Array(zip(messages, targets))
-    let middle = work.count / 2
-    let deflaters = engine.store.deflaters
-    async let first = blocking.run { try Self.deliveries(work[..<middle], now, deflaters) }
-    async let second = blocking.run { try Self.deliveries(work[middle...], now, deflaters) }
-    return try await first + second
   }
 
   private static func deliveries(
-    _ work: ArraySlice<(ArchivedMessage, ID<Mailbox>)>,
+    _ messages: [ArchivedMessage],
+    _ targets: [ID<Mailbox>],
     _ now: Timestamp,
-    _ deflaters: Deflaters
+    _ compressors: Compressors
   ) throws -> [Delivery] {
-    try work.map { message, mailbox in
+    try zip(messages, targets).map { message, mailbox in
       try Delivery(
         message.raw,
         message.keywords,
         received(message, now),
         into: mailbox,
-        by: deflaters
+        by: compressors
       )
     }
   }

@@ -130,8 +130,8 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
   }
 
   private func keep(_ raw: [Raw]) async throws {
-    let copies = try await services.group.blocking.run { [deflaters = store.deflaters] in
-      try raw.map { try MessageCopy(of: $0.id, raw: $0.bytes, by: deflaters) }
+    let copies = try await services.group.blocking.run { [compressors = store.compressors] in
+      try raw.map { try MessageCopy(of: $0.id, raw: $0.bytes, by: compressors) }
     }
     try await store.keep(copies, of: worker.account)
   }

@@ -8,14 +8,14 @@ extension MessageCopy {
   init(
     of message: ID<Message>,
     raw: [UInt8],
-    by deflaters: Deflaters
+    by compressors: Compressors
   ) throws(ServiceError) {
     let parsed = MessageParser.parse(raw)
     let structure = parsed.bodyStructure
     let views = BodyViews(of: structure)
     self.init(
       of: message,
-      try RawBlob(raw, leaves: structure.leaves.compactMap(\.range), by: deflaters),
+      try RawBlob(raw, leaves: structure.leaves.compactMap(\.range), by: compressors),
       hasAttachment: views.hasAttachment,
       attachments: views.attachments.isEmpty
         ? nil : Self.json { StructureJSON.write(list: views.attachments, to: &$0) },

@@ -60,7 +60,7 @@ extension Engine {
 }
 
 extension EngineServices {
-  /// A raw message, parsed and deflated, to be kept in `mailbox`.
+  /// A raw message, parsed and compressed, to be kept in `mailbox`.
   func delivery(
     of raw: [UInt8],
     into mailbox: ID<Mailbox>,
@@ -68,11 +68,11 @@ extension EngineServices {
     receivedAt: Timestamp
   ) async throws(ServiceError) -> Delivery {
     guard raw.count >= configuration.parsedAside else {
-      return try Delivery(raw, keywords, receivedAt, into: mailbox, by: store.deflaters)
+      return try Delivery(raw, keywords, receivedAt, into: mailbox, by: store.compressors)
     }
     do {
-      return try await group.blocking.run { [deflaters = store.deflaters] in
-        try Delivery(raw, keywords, receivedAt, into: mailbox, by: deflaters)
+      return try await group.blocking.run { [compressors = store.compressors] in
+        try Delivery(raw, keywords, receivedAt, into: mailbox, by: compressors)
       }
     } catch let error as ServiceError {
       throw error
@@ -89,20 +89,20 @@ extension EngineServices {
 }
 
 extension Delivery {
-  /// A raw message, parsed and deflated; its line ends become CRLF.
+  /// A raw message, parsed and compressed; its line ends become CRLF.
   init(
     _ raw: [UInt8],
     _ keywords: [String],
     _ receivedAt: Timestamp,
     into mailbox: ID<Mailbox>,
-    by deflaters: Deflaters
+    by compressors: Compressors
   ) throws(ServiceError) {
     try self.init(
       canonical: LineEnds.canonical(raw),
       keywords,
       receivedAt,
       into: mailbox,
-      by: deflaters
+      by: compressors
     )
   }
 
@@ -115,7 +115,7 @@ extension Delivery {
     _ receivedAt: Timestamp,
     readsTrace: Bool = false,
     into mailbox: ID<Mailbox>,
-    by deflaters: Deflaters
+    by compressors: Compressors
   ) throws(ServiceError) {
     let digest = Digest.sha256(raw)
     let message = NewMessage(
@@ -125,7 +125,7 @@ extension Delivery {
       receivedAt: receivedAt,
       readsTrace: readsTrace
     )
-    let blob = try RawBlob(raw, digest: digest, leaves: message.leafRanges, by: deflaters)
+    let blob = try RawBlob(raw, digest: digest, leaves: message.leafRanges, by: compressors)
     self.init(message, blob, into: mailbox)
   }
 }

@@ -128,18 +128,15 @@ struct POP3Fetch {
 
   private func rows(of batch: [Raw]) async throws -> [Prepared] {
     let (now, inbox, blocking) = (services.now(), pass.inbox, services.group.blocking)
-    let deflaters = services.store.deflaters
-    let middle = batch.count / 2
-    async let first = blocking.run { try Self.rows(of: batch[..<middle], now, inbox, deflaters) }
-    async let second = blocking.run { try Self.rows(of: batch[middle...], now, inbox, deflaters) }
-    return try await first + second
+    let compressors = services.store.compressors
+    return try await blocking.run { try Self.rows(of: batch, now, inbox, compressors) }
   }
 
   private static func rows(
-    of batch: ArraySlice<Raw>,
+    of batch: [Raw],
     _ now: Timestamp,
     _ inbox: ID<Mailbox>,
-    _ deflaters: Deflaters
+    _ compressors: Compressors
   ) throws -> [Prepared] {
     try batch.map { message in
       let bytes = LineEnds.canonical(message.bytes)
@@ -149,7 +146,7 @@ struct POP3Fetch {
         now,
         readsTrace: true,
         into: inbox,
-        by: deflaters
+        by: compressors
       )
       return Prepared(
         listed: message.listed,

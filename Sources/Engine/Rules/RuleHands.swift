@@ -31,7 +31,7 @@ struct RuleHands: Sendable {
     return try await source.collect(upTo: limit)
   }
 
-  /// A raw message, parsed and deflated, to be kept in `mailbox`.
+  /// A raw message, parsed and compressed, to be kept in `mailbox`.
   func delivery(
     of raw: [UInt8],
     into mailbox: ID<Mailbox>,

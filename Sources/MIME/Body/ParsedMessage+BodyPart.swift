@@ -41,11 +41,11 @@ extension ParsedMessage {
   package func preview(of views: BodyViews, limit: Int = 256) -> String {
     for body in views.textBody + views.htmlBody where body.type.hasPrefix("text/") {
       guard let part = body.partID.flatMap({ part(at: $0) }) ?? parts.first else { continue }
-      let preview = Preview.text(
-        from: part.decodedText().text,
-        isHTML: body.type == "text/html",
-        limit: limit
-      )
+      let isHTML = body.type == "text/html"
+      if !isHTML, let full = part.firstLines.flatMap({ Preview.full(from: $0, limit: limit) }) {
+        return full
+      }
+      let preview = Preview.text(from: part.decodedText().text, isHTML: isHTML, limit: limit)
       if !preview.isEmpty { return preview }
     }
     return ""

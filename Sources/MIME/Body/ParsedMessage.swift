@@ -48,6 +48,22 @@ extension MessagePart {
     return decoded
   }
 
+  /// The lines of the first two kilobytes of a text whose lines stand by themselves, in UTF-8; nil of any other.
+  ///
+  /// A preview needs no more of most texts.
+  var firstLines: [UInt8]? {
+    guard contentEncoding.isIdentity else { return nil }
+    switch contentType.charset {
+    case nil, "us-ascii", "utf-8": break
+    default: return nil
+    }
+    let begun = source.span.extracting(bodyRange).extracting(first: 2 << 10)
+    guard let lf = begun.indices.last(where: { begun[$0] == .lf }) else { return nil }
+    let lines = begun.extracting(0..<lf)
+    guard (try? UTF8Span(validating: lines)) != nil else { return nil }  // Whatever it is, it is not that.
+    return lines.array
+  }
+
   /// How many bytes the content has when decoded, counted in chunks without holding it.
   package func decodedSize() -> Int {
     guard !contentEncoding.isIdentity else { return bodyRange.count }

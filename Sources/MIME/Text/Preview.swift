@@ -2,91 +2,53 @@ import Bytes
 
 /// The plain-text fragment that a list shows of a message (RFC 8621 §4.1.4 `preview`).
 package enum Preview {
+  /// How many bytes of a text are read at most: enough for the preview even where most lines are quotes.
+  private static let mostBytes = 64 << 10
+
   /// The beginning of `text`, white space collapsed; of HTML, its text only.
   ///
   /// At most `limit` Unicode scalars. Quoted lines and what follows a signature's dashes are left
   /// out, unless nothing else stands there.
   package static func text(from text: String, isHTML: Bool = false, limit: Int = 256) -> String {
-    // Enough for the preview even where most lines are quotes, and a bound on the work.
-    let mostBytes = 64 << 10
-    let plain = isHTML ? HTMLText.plainText(text, limit: mostBytes) : text
-    // Most texts have enough of it in their first lines.
-    let begun = collapsed(unquoted(plain, upTo: min(limit * 6, mostBytes)), limit: limit)
-    if begun.unicodeScalars.count == limit { return begun }
-    let preview = collapsed(unquoted(plain, upTo: mostBytes), limit: limit)
-    return preview.isEmpty ? collapsed(plain, limit: limit) : preview
+    let plain = Array((isHTML ? HTMLText.plainText(text, limit: mostBytes) : text).utf8)
+    if let full = full(from: plain, limit: limit) { return full }
+    let preview = collapsed(plain, upTo: mostBytes, leavesOutQuotes: true, limit)
+    let chosen =
+      preview.isEmpty
+      ? collapsed(plain, upTo: mostBytes, leavesOutQuotes: false, limit) : preview
+    return String(decoding: chosen.bytes, as: UTF8.self)
   }
 
-  /// The lines that begin within the first `count` bytes and are neither quoted nor of the signature.
-  private static func unquoted(_ text: String, upTo count: Int) -> String {
-    var text = text
-    let kept = text.withUTF8 { bytes in
-      var kept: [UInt8] = []
-      var line = 0
-      let end = min(64 << 10, bytes.count)
-      while line < min(count, end) {
-        let next = unsafe bytes[line..<end].firstIndex(of: .lf) ?? end
-        let content = unsafe bytes[line..<next]
-        line = next + 1
-        if unsafe isSignatureMark(content) { break }
-        if unsafe content.first == 0x3E || content.isEmpty { continue }
-        unsafe kept.append(contentsOf: content)
-        kept.append(.space)
+  /// The preview of a text that begins with these lines, where they are enough for it, as they mostly are.
+  static func full(from lines: [UInt8], limit: Int) -> String? {
+    let begun = collapsed(lines, upTo: limit * 6, leavesOutQuotes: true, limit)
+    return begun.isFull ? String(decoding: begun.bytes, as: UTF8.self) : nil
+  }
+
+  /// The lines that begin within the first `count` bytes as one, cut at `limit` scalars.
+  private static func collapsed(
+    _ text: [UInt8],
+    upTo count: Int,
+    leavesOutQuotes: Bool,
+    _ limit: Int
+  ) -> CollapsedText {
+    let bytes = text.span.extracting(first: mostBytes)
+    var collapsed = CollapsedText(limit: limit)
+    var line = 0
+    while line < min(count, bytes.count), !collapsed.isFull {
+      let next = bytes.firstIndex(of: .lf, from: line) ?? bytes.count
+      let content = bytes.extracting(line..<next)
+      line = next + 1
+      if leavesOutQuotes {
+        if isSignatureMark(content) { break }
+        if !content.isEmpty, content[0] == 0x3E { continue }
       }
-      return kept
+      collapsed.append(content)
     }
-    return String(decoding: kept, as: UTF8.self)
+    return collapsed
   }
 
-  private static func isSignatureMark(_ line: some Collection<UInt8>) -> Bool {
-    line.count < 5 && (line.elementsEqual("-- ".utf8) || line.elementsEqual("-- \r".utf8))
-  }
-
-  /// The text with each run of white space as one space, cut at `limit` scalars.
-  private static func collapsed(_ text: String, limit: Int) -> String {
-    var output: [UInt8] = []
-    output.reserveCapacity(limit * 2)
-    var count = 0
-    var isSpaceDue = false
-    for scalar in text.unicodeScalars {
-      if isBlank(scalar) {
-        isSpaceDue = count > 0
-        continue
-      }
-      guard !isFiller(scalar), !(isJoiner(scalar) && isSpaceDue) else { continue }
-      let needed = isSpaceDue ? 2 : 1
-      guard count + needed <= limit else { break }
-      if isSpaceDue { output.append(.space) }
-      if scalar.isASCII {
-        output.append(UInt8(truncatingIfNeeded: scalar.value))
-      } else {
-        output.append(contentsOf: String(scalar).utf8)
-      }
-      count += needed
-      isSpaceDue = false
-    }
-    return String(decoding: output, as: UTF8.self)
-  }
-
-  /// Whether a scalar is white space (Unicode's White_Space) or a control of ASCII.
-  private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.value {
-    case ...0x20, 0x7F, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000:
-      true
-    default: false
-    }
-  }
-
-  /// Whether a scalar only pads: newsletters fill their preview text with them.
-  private static func isFiller(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.value {
-    case 0x00AD, 0x034F, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, 0xFFFD: true
-    default: false
-    }
-  }
-
-  /// Whether a scalar means something only between two others.
-  private static func isJoiner(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.value == 0x200C || scalar.value == 0x200D
+  private static func isSignatureMark(_ line: Span<UInt8>) -> Bool {
+    line.elementsEqual("-- ".utf8.span) || line.elementsEqual("-- \r".utf8.span)
   }
 }
