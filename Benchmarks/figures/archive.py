@@ -9,8 +9,7 @@ import os
 import random
 import time
 
-import processes
-from database import is_indexed
+from database import wait_indexed
 from table import at_most, highest, lowest, note
 
 MESSAGES = int(os.environ.get("BENCH_ARCHIVE_MESSAGES", "100000"))
@@ -30,7 +29,7 @@ def measure(stack, table):
         imports.append(import_time(service, account, mbox))
         exports.append(export_time(service, account))
         # The index would lock rows of what is emptied, and slow down the COPY.
-        processes.wait_until(lambda: is_indexed(database, MESSAGES), "the search index", 300, 0.2)
+        wait_indexed(database, MESSAGES)
         copies.append(copy_time(database, stack.folder))
         note(f"import {imports[-1]:.2f} s, COPY {copies[-1]:.2f} s, export {exports[-1]:.2f} s")
     os.unlink(mbox)

@@ -10,8 +10,7 @@ import socket
 import statistics
 import time
 
-import processes
-from database import is_indexed
+from database import wait_indexed
 from pop3 import POP3, drain
 from stack import MESSAGES
 from table import at_most, lowest, note
@@ -53,7 +52,7 @@ def measure_round(service, database, mail, port, window):
     total, cost = time.monotonic() - start, service.cpu() - cpu
     # Dovecot locks the mailbox until the session is over.
     wait_ready(service, account)
-    processes.wait_until(lambda: is_indexed(database, MESSAGES), "the search index", 120, 0.2)
+    wait_indexed(database, MESSAGES)
     after = drain(Through(mail, port), "ada", MESSAGES, window)[0]
     note(f"drain {before:.3f} and {after:.3f} s, all {total:.3f} s, {cost:.2f} s CPU")
     service.remove(account)

@@ -7,8 +7,7 @@ again, first for the drain and then for the sync. The files stay in the kernel's
 
 import time
 
-import processes
-from database import is_indexed
+from database import wait_indexed
 from firstsync import first_sync
 from imap import drain
 from table import at_most, below, lowest, note
@@ -45,7 +44,7 @@ def measure_round(service, mail, database):
     service.reset_peak()
     account, first, total, cpu = first_sync(service, mail, MESSAGES)
     start = time.monotonic()
-    processes.wait_until(lambda: is_indexed(database, MESSAGES), "the search index", 300, 0.2)
+    wait_indexed(database, MESSAGES)
     lag, peak = time.monotonic() - start, service.peak() / 1e6
     check(database)
     # Before and after, so that a busy moment of the machine makes no drain look slow.

@@ -80,12 +80,10 @@ extension Store {
         """
         insert into message_copy (account_id, identity, message_id)
         select m.account_id, m.identity, m.id from (
-          select identity, received_at, min(id) as first from message
-          where account_id = \(account.rawValue)
-          group by identity, received_at having count(*) > 1) as equal
-        join message m on m.account_id = \(account.rawValue)
-          and m.received_at = equal.received_at and m.identity = equal.identity
-          and m.id <> equal.first
+          -- In one walk: what PostgreSQL last knew of the table may be of before the sync.
+          select account_id, identity, id, min(id) over (partition by identity, received_at) as first
+          from message where account_id = \(account.rawValue)) as m
+        where m.id <> m.first
         order by m.id
         on conflict do nothing
         """

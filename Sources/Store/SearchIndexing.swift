@@ -26,8 +26,8 @@ extension Store {
 
   /// Adds to the index what the next `limit` rows of the feed made visible, and removes what they destroyed.
   ///
-  /// The messages are parted among `width` connections, each with a transaction of its own: PostgreSQL indexes on one
-  /// core a connection. Only when all have committed does the progress move past them, so a crash in between has them
+  /// The messages are parted, each part a transaction of its own on one of `width` connections: PostgreSQL indexes on one
+  /// core a connection. There are twice as many parts, so that no connection waits long for the other at the end. Only when all have committed does the progress move past them, so a crash in between has them
   /// looked at again, and found there.
   package func indexForSearch(
     limit: Int,
@@ -50,12 +50,15 @@ extension Store {
       var count = 0
       for row in 0..<next.count { count += Int(try next.int64(row, 3)) }
       // Few are not worth the parting.
-      let parts = count > Self.idsTogether ? width : 1
+      let parts = count > Self.idsTogether ? width * 2 : 1
       let added = try await withThrowingTaskGroup(of: Int?.self) { group in
+        var sum: Int? = 0
         for part in 0..<parts {
+          if part >= width, let added = try await group.next() {
+            sum = sum.flatMap { sum in added.map { sum + $0 } }
+          }
           group.addTask { [self] in try await index(after: start, upTo: end, part, of: parts) }
         }
-        var sum: Int? = 0
         for try await added in group { sum = sum.flatMap { sum in added.map { sum + $0 } } }
         return sum
       }

@@ -38,7 +38,7 @@ package struct FeedLimits: Sendable {
   /// The longest that they wait while a first sync runs.
   package var indexFirstSyncDelay: Duration = .seconds(60)
   /// How many rows of the feed, each of a batch of messages, one transaction of the indexer takes.
-  package var indexRows = 4
+  package var indexRows = 8
   /// Among how many connections the messages of one such transaction are parted, where they are many.
   package var indexWidth = 2
   /// After how many messages the pending lists of the indexes are merged.
