@@ -74,6 +74,7 @@ extension Store {
     case .subscribe(let mailbox, let isSubscribed):
       entries = try await setSubscribed(isSubscribed, mailbox.id, account, on: connection)
     case .delete(let mailbox, _):
+      try await requireNoneLeave(mailbox, of: account, on: connection)
       queued.uidNext = try await nextUnknownUID(of: mailbox, on: connection)
       entries = try await removeMailbox(
         mailbox.id,

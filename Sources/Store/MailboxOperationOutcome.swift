@@ -5,9 +5,12 @@ import Postgres
 
 extension Store {
   /// The server did what the intent asked; `encodedName` is what the mailbox is called there from then on, nil where that did not change.
+  ///
+  /// Of one that is not here any more, `before` says what it was called until then, and the delimiter.
   package func completeMailboxOperation(
     _ operation: MailboxOperation,
     encodedName: String? = nil,
+    before: (encodedName: String, delimiter: String?)? = nil,
     of account: ID<Account>
   ) async throws(ServiceError) {
     try await attempt {
@@ -22,7 +25,8 @@ extension Store {
           """
         )
         if let encodedName {
-          try await setEncodedName(encodedName, operation, known, account, on: connection)
+          let last = known.flatMap { $0.isAwaited ? nil : ($0.encodedName, $0.delimiter) } ?? before
+          try await setEncodedName(encodedName, operation, known, last, account, on: connection)
         }
         var entries = [FeedEntry(.operation, .destroyed, [operation.id.rawValue])]
         if known != nil {
@@ -39,6 +43,7 @@ extension Store {
     _ name: String,
     _ operation: MailboxOperation,
     _ known: Mailbox?,
+    _ before: (encodedName: String, delimiter: String?)?,
     _ account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
@@ -61,25 +66,21 @@ extension Store {
         where account_id = \(account.rawValue) and id = \(known.id.rawValue)
         """,
       ]
-      if let delimiter = known.delimiter, !known.isAwaited {
-        let old = known.encodedName + delimiter
-        statements.append(
-          """
-          update mailbox set encoded_name = \(name + delimiter)
-            || substr(encoded_name, length(\(old)) + 1)
-          where account_id = \(account.rawValue) and starts_with(encoded_name, \(old))
-          """
-        )
+    }
+    if let before, let delimiter = before.delimiter {
+      let old = before.encodedName + delimiter
+      let renamed: SQL =
+        "encoded_name = \(name + delimiter) || substr(encoded_name, length(\(old)) + 1)"
+      statements += [
+        "update mailbox set " + renamed
+          + " where account_id = \(account.rawValue) and starts_with(encoded_name, \(old))",
         // So are those that are to be deleted by now, of which there is nothing but the intent.
-        statements.append(
-          """
-          update operation set encoded_name = \(name + delimiter)
-            || substr(encoded_name, length(\(old)) + 1)
-          where account_id = \(account.rawValue) and kind = 'deleteMailbox'
+        "update operation set " + renamed
+          + """
+           where account_id = \(account.rawValue) and kind = 'deleteMailbox'
             and state in ('pending', 'running') and starts_with(encoded_name, \(old))
-          """
-        )
-      }
+          """,
+      ]
     }
     _ = try await connection.pipeline(statements)
   }

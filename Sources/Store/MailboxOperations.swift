@@ -160,6 +160,37 @@ extension Store {
     }
   }
 
+  /// What the server calls a mailbox that is to be deleted there; nil where none is, or it never came there.
+  package func serverName(
+    ofDoomed mailbox: ID<Mailbox>,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> String? {
+    let isIt: SQL = "mailbox_id = \(mailbox.rawValue)"
+    return try await doomed(isIt, in: account).first?.encodedName
+  }
+
+  /// Whether a mailbox that the server calls so is to be deleted there.
+  package func isDoomed(
+    serverName: String,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> Bool {
+    try await !doomed("encoded_name = \(serverName)", in: account).isEmpty
+  }
+
+  /// The intents on their way that delete the mailboxes for which `condition` holds.
+  private func doomed(
+    _ condition: SQL,
+    in account: ID<Account>
+  ) async throws(ServiceError) -> [MailboxOperation] {
+    try await attempt {
+      let isDeletion: SQL = "kind = 'deleteMailbox' and state in ('pending', 'running')"
+      let rows = try await pool.query(
+        mailboxOperationsStatement(account, where: isDeletion + " and " + condition)
+      )
+      return try mailboxOperations(rows)
+    }
+  }
+
   /// Whether a change of a mailbox is on its way to the account's server.
   package func changesMailboxes(of account: ID<Account>) async throws(ServiceError) -> Bool {
     try await attempt {

@@ -1,4 +1,4 @@
-import Model
+package import Model
 import Postgres
 
 extension Store {
@@ -44,6 +44,37 @@ extension Store {
       ),
       FeedEntry(.mailbox, .destroyed, [id.rawValue]),
     ]
+  }
+
+  /// Throws `conflict` while messages are on their way out of a mailbox: on the server they are still in it, and would go with it.
+  package func requireNoneLeave(
+    _ mailbox: Mailbox,
+    of account: ID<Account>
+  ) async throws(ServiceError) {
+    try await attempt {
+      try await pool.withConnection { connection in
+        try await requireNoneLeave(mailbox, of: account, on: connection)
+      }
+    }
+  }
+
+  func requireNoneLeave(
+    _ mailbox: Mailbox,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    let leaving = try await connection.query(
+      """
+      select count(*) from operation where account_id = \(account.rawValue)
+        and mailbox_id = \(mailbox.id.rawValue) and target_mailbox_id <> \(mailbox.id.rawValue)
+        and message_id is not null and state in ('pending', 'running')
+      """
+    ).int64(0, 0)
+    guard leaving > 0 else { return }
+    throw ServiceError(
+      .conflict,
+      "\(leaving) messages are on their way out of the mailbox. It can be deleted when they have arrived."
+    )
   }
 
   /// Takes back what the intents on a mailbox showed, the last one first, and drops them: their messages, the other mailboxes

@@ -143,6 +143,7 @@ extension Engine {
     let mailbox = try tree.require(id)
     try tree.requireDeletable(mailbox, isPermanent: isPermanent)
     if !mailbox.isLocal {
+      try await store.requireNoneLeave(mailbox, of: account)
       try await backend(of: account).delete(mailbox, ifEmpty: !isPermanent)
     }
     // What is delivered at this moment is counted under the lock of the transaction.

@@ -50,11 +50,42 @@ extension OperationReplay {
   /// Where it was tried, and the answer lost, the server may have done it: what deletes the mailbox there is told the name.
   private func completeDeleted(_ operation: MailboxOperation, _ all: [Mailbox]) async throws {
     let hasParent = operation.parent.map { parent in all.contains { $0.id == parent } } ?? true
-    guard operation.wasTried, hasParent, [.create, .rename].contains(operation.kind),
-      let wire = try await name(of: operation, all), try await listing(of: wire) != nil,
-      !all.contains(where: { $0.imapName == wire })
+    guard hasParent, [.create, .rename].contains(operation.kind),
+      let wire = try await name(of: operation, all)
     else { return try await store.completeMailboxOperation(operation, of: account) }
-    try await complete(operation, wire)
+    if operation.wasTried, try await listing(of: wire) != nil,
+      !all.contains(where: { $0.imapName == wire })
+    {
+      try await complete(operation, wire)
+    } else if operation.kind == .rename {
+      try await renameDoomed(operation, wire, all)
+    } else {
+      try await store.completeMailboxOperation(operation, of: account)
+    }
+  }
+
+  /// Renames a mailbox that is to be deleted later: by then its old name may be that of another one.
+  private func renameDoomed(
+    _ operation: MailboxOperation,
+    _ wire: MailboxName,
+    _ all: [Mailbox]
+  ) async throws {
+    guard let old = try await store.serverName(ofDoomed: operation.mailbox, in: account) else {
+      return try await store.completeMailboxOperation(operation, of: account)
+    }
+    do throws(IMAPError) {
+      try await client.rename(MailboxName(encoded: Array(old.utf8)), to: wire)
+    } catch {
+      guard case .refused = error else { throw error }
+      return try await store.completeMailboxOperation(operation, of: account)
+    }
+    let delimiter = all.lazy.compactMap(\.delimiter).first
+    try await store.completeMailboxOperation(
+      operation,
+      encodedName: String(utf8: wire.encoded.span),
+      before: (old, delimiter),
+      of: account
+    )
   }
 
   private func create(
@@ -67,8 +98,11 @@ extension OperationReplay {
       try await client.create(wire)
     } catch {
       guard case .refused = error, try await listing(of: wire) != nil else { throw error }
-      // Somebody has made one of this name, or we did and were cut off.
-      guard !all.contains(where: { $0.imapName == wire && $0.id != mailbox.id }) else {
+      // Somebody has made one of this name, or we did and were cut off; or it is one that is to be deleted.
+      let isOther = all.contains { $0.imapName == wire && $0.id != mailbox.id }
+      let encodedName = String(utf8: wire.encoded.span)
+      let isDoomed = try await store.isDoomed(serverName: encodedName, in: account)
+      if isOther || isDoomed {
         return try await conflict(operation, "There is a mailbox of this name on the server.", wire)
       }
     }

@@ -98,6 +98,103 @@ struct DisconnectedMailboxTests {
     }
   }
 
+  @Test func `a name that was left free is that of a new mailbox, whatever becomes of the old`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["Old", "Old/Inner", "Above"] { try await AwayServer.make(dovecot, name) }
+    try await dovecot.deliver(letter("doomed"), to: "alice", mailbox: "Old")
+    try await dovecot.deliver(letter("moved"), to: "alice")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let old = try await service.mailbox("Old", of: account)
+      let inner = try await service.mailbox("Old/Inner", of: account)
+      let above = try await service.mailbox("Above", of: account)
+      let moved = try await service.message("moved", of: account)
+      try await AwayServer.leave(way, service, account)
+      _ = try await engine.updateMailbox(
+        old.id,
+        of: account,
+        name: "Sub",
+        parent: .some(above.id),
+        isSubscribed: nil
+      )
+      let new = try await engine.createMailbox(account, name: "Old", parent: nil)
+      _ = try await engine.changeMessages([moved], of: account, AwayServer.moving(to: new))
+      try await engine.deleteMailbox(inner.id, of: account, isPermanent: true)
+      try await engine.deleteMailbox(old.id, of: account, isPermanent: true)
+      try await AwayServer.comeBack(way, service, account)
+      try await eventually("nothing waits") {
+        try await service.number("select count(*) from operation") == 0
+      }
+      #expect(try await AwayServer.paths(service, account) == ["Above", "Old"])
+      #expect(try await service.mailbox("Old", of: account).id == new.id)
+      #expect(try await service.message("moved", in: "Old", of: account) == moved)
+      let other = try await service.otherClient(dovecot, "alice")
+      let listed = try await other.list().map(\.name.decoded)
+      #expect(Set(listed).isDisjoint(with: ["Above/Sub", "Above/Sub/Inner", "Old/Inner"]))
+      #expect(try await uids(other, in: "Old").count == 1)
+      other.close()
+    }
+  }
+
+  @Test func `a mailbox that messages are leaving is not deleted before they have left`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["Old", "New"] { try await AwayServer.make(dovecot, name) }
+    for text in ["moved", "copied"] {
+      try await dovecot.deliver(letter(text), to: "alice", mailbox: "Old")
+    }
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let old = try await service.mailbox("Old", of: account)
+      let new = try await service.mailbox("New", of: account)
+      let moved = try await service.message("moved", in: "Old", of: account)
+      try await AwayServer.leave(way, service, account)
+      _ = try await engine.changeMessages([moved], of: account, AwayServer.moving(to: new))
+      let error = await #expect(throws: ServiceError.self) {
+        try await engine.deleteMailbox(old.id, of: account, isPermanent: true)
+      }
+      #expect(error?.code == .conflict)
+      try await AwayServer.comeBack(way, service, account)
+      try await engine.deleteMailbox(old.id, of: account, isPermanent: true)
+      #expect(try await service.message("moved", in: "New", of: account) == moved)
+      let other = try await service.otherClient(dovecot, "alice")
+      #expect(try await uids(other, in: "New").count == 1)
+      other.close()
+    }
+  }
+
+  @Test func `a mailbox is not made of one that is to be deleted`() async throws {
+    let dovecot = try await MailServers.own()
+    try await AwayServer.make(dovecot, "Old")
+    try await dovecot.deliver(letter("d"), to: "alice", mailbox: "Old")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let engine = try service.engine
+      let old = try await service.mailbox("Old", of: account)
+      try await AwayServer.leave(way, service, account)
+      _ = try await engine.updateMailbox(
+        old.id,
+        of: account,
+        name: "Taken",
+        parent: nil,
+        isSubscribed: nil
+      )
+      let new = try await engine.createMailbox(account, name: "Old", parent: nil)
+      try await engine.deleteMailbox(old.id, of: account, isPermanent: true)
+      // The new name is another's by now, so that the old one is not free.
+      try await AwayServer.make(dovecot, "Taken")
+      try await AwayServer.comeBack(way, service, account)
+      try await eventually("a conflict alone is left") {
+        let left = try await service.mailboxOperations(of: account)
+        return left.map(\.kind) == [.create] && left.map(\.state) == ["conflict"]
+          && left.map(\.mailbox) == [new.id]
+      }
+      #expect(try await AwayServer.paths(service, account) == ["Taken"])
+    }
+  }
+
   @Test func `what others did to mailboxes meanwhile is merged, or is a conflict`() async throws {
     let dovecot = try await MailServers.own()
     try await dovecot.deliver(letter("mine"), to: "alice")

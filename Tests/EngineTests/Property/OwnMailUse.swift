@@ -69,8 +69,9 @@ final class OwnMailUse {
         )
       default:
         text = "own: delete mailbox \(target.rawValue)"
-        try await noteDestroyed(in: target)
+        let subjects = try await subjects(in: target)
         try await service.engine.deleteMailbox(target, of: account, isPermanent: true)
+        destroyed.formUnion(subjects)
       }
     } catch let error as ServiceError {
       return "\(text): \(error.code)"
@@ -80,6 +81,10 @@ final class OwnMailUse {
 
   /// The messages of a mailbox are destroyed with it.
   func noteDestroyed(in mailbox: ID<Mailbox>) async throws {
+    destroyed.formUnion(try await subjects(in: mailbox))
+  }
+
+  private func subjects(in mailbox: ID<Mailbox>) async throws -> [String] {
     let rows = try await service.query(
       """
       select m.subject from placement p
@@ -87,7 +92,7 @@ final class OwnMailUse {
       where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.rawValue)
       """
     )
-    for row in 0..<rows.count { destroyed.insert(try rows.string(row, 0)) }
+    return try (0..<rows.count).map { try rows.string($0, 0) }
   }
 
   /// One change of one message; what was done.

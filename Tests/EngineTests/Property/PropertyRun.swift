@@ -113,9 +113,14 @@ struct PropertyRun {
     let unsettled = Set(conflicts.map(\.mailbox))
     let now = try await own.mailboxes()
     // What is below one of those goes with it.
-    let tops = unsettled.flatMap { [shown[$0], now[$0]] }.compactMap(\.self).map { "\($0)/" }
+    let kept = unsettled.flatMap { [shown[$0], now[$0]] }.compactMap(\.self)
+    let tops = kept.map { "\($0)/" }
     let wrong = Set(shown.keys).union(now.keys).subtracting(unsettled).filter { id in
       let paths = [shown[id], now[id]].compactMap(\.self)
+      // What is above one that stays is there as a name, whoever deleted it.
+      if shown[id] == nil, let path = now[id], kept.contains(where: { $0.hasPrefix("\(path)/") }) {
+        return false
+      }
       return shown[id] != now[id]
         && !tops.contains { top in paths.contains { $0.hasPrefix(top) } }
     }
