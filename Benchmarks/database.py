@@ -98,13 +98,16 @@ def wait_indexed(database, messages, limit=300):
                  "order by c.xid desc, c.account_id desc, c.seq desc limit 1) "
                  "<= (select (p.xid, p.account_id, p.seq) from search_progress p);\n")
     end = time.monotonic() + limit
-    looks = subprocess.Popen(["psql", *database.arguments, "-d", "restante", "-XAtq"], text=True,
-                             bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    looks = subprocess.Popen(["psql", *database.arguments, "-d", "restante", "-v", "ON_ERROR_STOP=1", "-XAtq"],
+                             text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with looks:
         while time.monotonic() < end:
             looks.stdin.write(caught_up)
             looks.stdin.flush()
-            if looks.stdout.readline().strip() == "t":
+            answer = looks.stdout.readline().strip()
+            if not answer:
+                break
+            if answer == "t":
                 if int(database.run("select count(*) from message_search")) >= messages:
                     return
             time.sleep(0.05)

@@ -13,6 +13,9 @@ package enum CompressionError: Error, Sendable {
 
 /// Whole buffers that were compressed.
 package enum Compression {
+  /// How a frame of Zstandard begins (RFC 8878 §3.1.1); zlib's format cannot, whose first two bytes are a multiple of 31.
+  private static let zstdMagic: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD]
+
   /// The bytes that `Compressors` were given, at most `limit` of them.
   ///
   /// A database may hold zlib's format (RFC 1950) as well, in which they were written once.
@@ -20,7 +23,7 @@ package enum Compression {
     _ bytes: Span<UInt8>,
     limit: Int
   ) throws(CompressionError) -> [UInt8] {
-    guard bytes.count >= 4, bytes.extracting(first: 4).array == [0x28, 0xB5, 0x2F, 0xFD] else {
+    guard bytes.extracting(first: 4).elementsEqual(Self.zstdMagic.span) else {
       return try inflate(bytes, limit: limit)
     }
     let size = unsafe bytes.withUnsafeBufferPointer { source in

@@ -34,6 +34,7 @@ import CZstd
     }
     // With room for the worst case nothing else can fail.
     guard !output.isEmpty else { throw .outOfMemory }
-    return output
+    // Without the room for the worst case, which would be kept with it.
+    return output.span.array
   }
 }

@@ -110,7 +110,8 @@ package struct EngineConfiguration: Sendable {
   package var deliveryBytes: Int64 = 16 << 20
   /// From how many bytes on a message is parsed and compressed beside the loops.
   package var parsedAside = 128 * 1024
-  /// How many messages of an archive, and how many bytes of them, one transaction of an import takes; three are in memory.
+  /// How many messages of an archive, and how many bytes of them, one transaction of an import takes, or one message
+  /// more; three such batches are in memory.
   package var importBatch = 2000
   package var importBytes = 8 << 20
   /// How many lines the report of an import has.

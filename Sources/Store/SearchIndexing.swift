@@ -27,8 +27,9 @@ extension Store {
   /// Adds to the index what the next `limit` rows of the feed made visible, and removes what they destroyed.
   ///
   /// The messages are parted, each part a transaction of its own on one of `width` connections: PostgreSQL indexes on one
-  /// core a connection. There are twice as many parts, so that no connection waits long for the other at the end. Only when all have committed does the progress move past them, so a crash in between has them
-  /// looked at again, and found there.
+  /// core a connection. There are twice as many parts, so that no connection waits long for another at the end. Only
+  /// when all have committed does the progress move past them, so a crash in between has them looked at again, and
+  /// found there.
   package func indexForSearch(
     limit: Int,
     width: Int = 1
@@ -51,23 +52,30 @@ extension Store {
       for row in 0..<next.count { count += Int(try next.int64(row, 3)) }
       // Few are not worth the parting.
       let parts = count > Self.idsTogether ? width * 2 : 1
-      let added = try await withThrowingTaskGroup(of: Int?.self) { group in
-        var sum: Int? = 0
-        for part in 0..<parts {
-          if part >= width, let added = try await group.next() {
-            sum = sum.flatMap { sum in added.map { sum + $0 } }
-          }
+      let added = try await withThrowingTaskGroup(of: Int?.self, returning: Int?.self) { group in
+        var sum = 0
+        var begun = 0
+        while begun < min(width, parts) { begin() }
+        while let part = try await group.next() {
+          // Whoever has the lock of a part does the others, too.
+          guard let part else { return Int?.none }
+          sum += part
+          if begun < parts { begin() }
+        }
+        return sum
+
+        func begin() {
+          let part = begun
+          begun += 1
           group.addTask { [self] in try await index(after: start, upTo: end, part, of: parts) }
         }
-        for try await added in group { sum = sum.flatMap { sum in added.map { sum + $0 } } }
-        return sum
       }
       guard let added else { return .busy }
       return try await moveOn(from: start, to: end) ? .added(added) : .busy
     }
   }
 
-  /// Ids with numbers that are neighbours are indexed by one connection, up to so many of them.
+  /// Ids with numbers that are neighbours are in one part, up to so many of them.
   private static let idsTogether = 500
 
   /// Indexes one of the `parts` of what the feed tells between two positions; how many messages, nil where another is at it.

@@ -222,6 +222,25 @@ struct ImportTests {
     }
   }
 
+  @Test func `of an upload that breaks off every message that came whole is kept`() async throws {
+    try await TestService.with(Self.small()) { service in
+      let account = try await service.addLocalAccount()
+      let messages = Self.samples(100)
+      let archive = Self.archive(messages)
+      let job = try await Self.begin(service, account)
+      await #expect(throws: CancellationError.self) {
+        try await Self.send(archive, job, account, service, pieces: 3000) { start in
+          if start > archive.count * 9 / 10 { throw CancellationError() }
+        }
+      }
+      let broken = try #require(try await service.store.job(job))
+      #expect(broken.done >= 85 && broken.position > Int64(archive.count * 8 / 10))
+      let done = try await Self.send(archive, job, account, service)
+      #expect(done.done == 100)
+      #expect(try await Self.stored(service, account).map(\.raw) == messages.map(\.raw))
+    }
+  }
+
   @Test func `a cancelled import stops, and whoever comes later takes one over`() async throws {
     try await TestService.with(Self.small()) { service in
       let account = try await service.addLocalAccount()

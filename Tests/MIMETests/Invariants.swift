@@ -23,6 +23,27 @@ func checkInvariants(of message: ParsedMessage, at location: SourceLocation = #_
     sourceLocation: location
   )
   #expect(message.preview().unicodeScalars.count <= 256, sourceLocation: location)
+  checkPreview(of: message, views, at: location)
+}
+
+/// Checks that the preview is that of the whole text, of which it reads no more than it needs.
+private func checkPreview(
+  of message: ParsedMessage,
+  _ views: BodyViews,
+  at location: SourceLocation
+) {
+  for body in views.textBody + views.htmlBody where body.type.hasPrefix("text/") {
+    guard let part = body.partID.flatMap({ message.part(at: $0) }) ?? message.parts.first else {
+      continue
+    }
+    let decoded = part.decodedText()
+    // What is no valid text may be read in two ways.
+    guard decoded.problem == nil else { return }
+    let preview = Preview.text(from: decoded.text, isHTML: body.type == "text/html")
+    guard !preview.isEmpty else { continue }
+    #expect(message.preview(of: views) == preview, sourceLocation: location)
+    return
+  }
 }
 
 /// The parts below `part` that have content of their own.

@@ -116,10 +116,10 @@ import Testing
         #expect(try await fixture.store.blob(blob, of: fixture.account) == raw)
         blobs.append(blob)
       }
-      let deflated = try await fixture.store.compressedBlobs(blobs, of: fixture.account)
+      let compressed = try await fixture.store.compressedBlobs(blobs, of: fixture.account)
       #expect(
         try blobs.map {
-          try deflated[$0]?.map { try Compression.decompress($0.span, limit: 1 << 18) }
+          try compressed[$0]?.map { try Compression.decompress($0.span, limit: 1 << 18) }
         }
           == all.map { [$0] }
       )

@@ -179,6 +179,30 @@ import Testing
     }
   }
 
+  @Test func `many are indexed by two connections, or not at all while another node is at it`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      try await fixture.merge(
+        (1...2500).map { Self.mail(Int64($0), "Number \($0)", from: nil, to: nil) }
+      )
+      let count = "select count(*) from message_search"
+      try await fixture.pool.transaction { connection in
+        // The lock of one of the four parts.
+        _ = try await connection.query("select pg_advisory_xact_lock(\(Int64(0x5EA2_C4ED) + 2))")
+        try await eventually("what is there is seen") {
+          try await fixture.store.indexForSearch(limit: 100, width: 2) == .busy
+        }
+      }
+      try await eventually("all is indexed") {
+        while case .added = try await fixture.store.indexForSearch(limit: 100, width: 2) {}
+        return try await fixture.pool.query(SQL(unsafeSQL: count)).int64(0, 0) == 2500
+      }
+      let words = "select count(*) from search_word where word = '2500'"
+      #expect(try await fixture.pool.query(SQL(unsafeSQL: words)).int64(0, 0) == 1)
+    }
+  }
+
   @Test func `texts of what is kept here are found, by words and by their parts`() async throws {
     try await StoreFixture.with { fixture in
       var message = Self.mail(9, "Draft", from: "Ada <ada@example.org>", to: nil)

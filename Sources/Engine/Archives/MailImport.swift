@@ -129,8 +129,10 @@ private final class MailImport {
   private var reported: Int
   private var batch: [ArchivedMessage] = []
   private var bytes = 0
-  /// The batch before, and what it adds to how far the job is.
-  private var prepared: (preparing: Task<[Delivery], any Error>, step: ImportStep)?
+  /// The batch that is being prepared, and what it adds to how far the job is.
+  private var underWay: (preparing: Task<[Delivery], any Error>, step: ImportStep)?
+  /// Whether a batch could not be stored, so that none after it may be.
+  private var hasFailed = false
   private var step = ImportStep(number: 0, position: 0, place: "{}")
 
   init(
@@ -157,7 +159,26 @@ private final class MailImport {
   }
 
   /// Reads and stores all that `next` gives.
+  ///
+  /// What was read before an error of the reading is stored all the same.
   func receive(_ next: () async throws -> [UInt8]?) async throws {
+    do {
+      try await read(next)
+    } catch {
+      if hasFailed {
+        _ = await underWay?.preparing.result
+      } else {
+        // The first error is the one to tell.
+        try? await prepareBatch()
+        try? await storePrepared()
+      }
+      throw error
+    }
+    try await storePrepared()
+    try await lane.wait()
+  }
+
+  private func read(_ next: () async throws -> [UInt8]?) async throws {
     while let piece = try await next() {
       for slice in reader.slices(of: piece) {
         reader.receive(Array(slice))
@@ -170,8 +191,6 @@ private final class MailImport {
     try await take()
     step.isLast = true
     try await prepareBatch()
-    try await storePrepared()
-    try await lane.wait()
   }
 
   private func take() async throws {
@@ -212,20 +231,31 @@ private final class MailImport {
     for message in messages {
       targets.append(try await mailbox(message.mailbox, at: message.offset))
     }
-    let deliveries = prepare(messages, targets)
-    let current = (deliveries, step)
+    let before = underWay
+    underWay = (prepare(messages, targets), step)
     step = ImportStep(number: 0, position: 0, place: "{}")
-    try await storePrepared()
-    prepared = current
+    try await store(before)
   }
 
-  /// Has what is prepared stored, and with it how far the archive is read.
+  /// Has what is being prepared stored, and with it how far the archive is read.
   private func storePrepared() async throws {
-    guard let (preparing, atFirst) = prepared else { return }
-    prepared = nil
-    var step = atFirst
-    let deliveries = try await fresh(try await preparing.value, &step)
-    try await lane.store(deliveries, step)
+    let last = underWay
+    underWay = nil
+    try await store(last)
+  }
+
+  private func store(
+    _ batch: (preparing: Task<[Delivery], any Error>, step: ImportStep)?
+  ) async throws {
+    guard let batch else { return }
+    do {
+      var step = batch.step
+      let deliveries = try await fresh(try await batch.preparing.value, &step)
+      try await lane.store(deliveries, step)
+    } catch {
+      hasFailed = true
+      throw error
+    }
   }
 
   /// Without those that their mailbox has, where they are to be left out.
@@ -251,6 +281,7 @@ private final class MailImport {
     _ messages: [ArchivedMessage],
     _ targets: [ID<Mailbox>]
   ) -> Task<[Delivery], any Error> {
+    guard !messages.isEmpty else { return Task { [] } }
     let services = engine.services
     let compressors = engine.store.compressors
     let now = services.now()

@@ -37,9 +37,9 @@ package struct FeedLimits: Sendable {
   package var indexDelay: Duration = .seconds(10)
   /// The longest that they wait while a first sync runs.
   package var indexFirstSyncDelay: Duration = .seconds(60)
-  /// How many rows of the feed, each of a batch of messages, one transaction of the indexer takes.
+  /// How many rows of the feed, each of a batch of messages, one step of the indexer takes.
   package var indexRows = 8
-  /// Among how many connections the messages of one such transaction are parted, where they are many.
+  /// Among how many connections the messages of a step are parted, where they are many; each has two transactions of them.
   package var indexWidth = 2
   /// After how many messages the pending lists of the indexes are merged.
   package var indexSettle = 500

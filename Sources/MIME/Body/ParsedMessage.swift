@@ -50,17 +50,15 @@ extension MessagePart {
 
   /// The lines of the first two kilobytes of a text whose lines stand by themselves, in UTF-8; nil of any other.
   ///
-  /// A preview needs no more of most texts.
+  /// A preview needs no more of most texts. Where no charset is stated, text that begins as UTF-8 is read as that, whatever follows.
   var firstLines: [UInt8]? {
-    guard contentEncoding.isIdentity else { return nil }
-    switch contentType.charset {
-    case nil, "us-ascii", "utf-8": break
-    default: return nil
-    }
+    guard contentEncoding.isIdentity, Charset.admitsUTF8(contentType.charset) else { return nil }
     let begun = source.span.extracting(bodyRange).extracting(first: 2 << 10)
     guard let lf = begun.indices.last(where: { begun[$0] == .lf }) else { return nil }
     let lines = begun.extracting(0..<lf)
-    guard (try? UTF8Span(validating: lines)) != nil else { return nil }  // Whatever it is, it is not that.
+    // A byte order mark is no part of the first line.
+    if lines.count > 0, lines[0] == 0xEF { return nil }
+    guard (try? UTF8Span(validating: lines)) != nil else { return nil }  // It is something else.
     return lines.array
   }
 

@@ -28,11 +28,8 @@ package enum Charset {
     if name == "utf-8" { return decodeUTF8(bytes) }
     let name = normalised(name ?? "")
     switch name {
-    case "utf-8", "utf8", "unicode-1-1-utf-8", "utf-8n":
-      return decodeUTF8(bytes)
-    case "", "us-ascii", "ascii", "ansi_x3.4-1968", "646", "iso646-us", "unknown", "x-unknown",
-      "unknown-8bit", "x-user-defined", "default", "x-default", "_autodetect":
-      return guess(bytes)
+    case _ where utf8Names.contains(name): return decodeUTF8(bytes)
+    case _ where vagueNames.contains(name): return guess(bytes)
     case "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "latin-1", "l1", "cp819",
       "windows-1252", "cp1252", "cp-1252", "x-cp1252", "ansi", "x-ansi":
       return DecodedText(Windows1252.decode(bytes))
@@ -42,6 +39,21 @@ package enum Charset {
       guessed.problem = .unknownCharset
       return guessed
     }
+  }
+
+  private static let utf8Names: Set = ["utf-8", "utf8", "unicode-1-1-utf-8", "utf-8n"]
+
+  /// Names that do not say what bytes above ASCII mean.
+  private static let vagueNames: Set = [
+    "", "us-ascii", "ascii", "ansi_x3.4-1968", "646", "iso646-us", "unknown", "x-unknown",
+    "unknown-8bit", "x-user-defined", "default", "x-default", "_autodetect",
+  ]
+
+  /// Whether text in the charset of this name is read as UTF-8 where it is valid as such.
+  static func admitsUTF8(_ name: String?) -> Bool {
+    guard let name, name != "utf-8" else { return true }
+    let normalised = normalised(name)
+    return utf8Names.contains(normalised) || vagueNames.contains(normalised)
   }
 
   /// Text of no stated charset: UTF-8 where it is valid, else windows-1252.

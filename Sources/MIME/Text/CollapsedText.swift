@@ -45,7 +45,8 @@ struct CollapsedText {
   }
 
   private mutating func append(_ text: String) {
-    for scalar in text.unicodeScalars where !isFull {
+    for scalar in text.unicodeScalars {
+      guard !isFull else { break }
       if Self.isBlank(scalar) {
         endWord()
       } else if !Self.isFiller(scalar), !(Self.isJoiner(scalar) && isSpaceDue), makeRoom() {

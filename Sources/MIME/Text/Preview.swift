@@ -10,13 +10,14 @@ package enum Preview {
   /// At most `limit` Unicode scalars. Quoted lines and what follows a signature's dashes are left
   /// out, unless nothing else stands there.
   package static func text(from text: String, isHTML: Bool = false, limit: Int = 256) -> String {
-    let plain = Array((isHTML ? HTMLText.plainText(text, limit: mostBytes) : text).utf8)
+    let whole = isHTML ? HTMLText.plainText(text, limit: mostBytes) : text
+    let plain = Array(whole.utf8.prefix(mostBytes))
     if let full = full(from: plain, limit: limit) { return full }
     let preview = collapsed(plain, upTo: mostBytes, leavesOutQuotes: true, limit)
-    let chosen =
-      preview.isEmpty
-      ? collapsed(plain, upTo: mostBytes, leavesOutQuotes: false, limit) : preview
-    return String(decoding: chosen.bytes, as: UTF8.self)
+    if !preview.isEmpty { return String(decoding: preview.bytes, as: UTF8.self) }
+    let all = Array(whole.utf8)
+    let anything = collapsed(all, upTo: all.count, leavesOutQuotes: false, limit)
+    return String(decoding: anything.bytes, as: UTF8.self)
   }
 
   /// The preview of a text that begins with these lines, where they are enough for it, as they mostly are.
@@ -32,7 +33,7 @@ package enum Preview {
     leavesOutQuotes: Bool,
     _ limit: Int
   ) -> CollapsedText {
-    let bytes = text.span.extracting(first: mostBytes)
+    let bytes = text.span
     var collapsed = CollapsedText(limit: limit)
     var line = 0
     while line < min(count, bytes.count), !collapsed.isFull {
@@ -49,6 +50,9 @@ package enum Preview {
   }
 
   private static func isSignatureMark(_ line: Span<UInt8>) -> Bool {
-    line.elementsEqual("-- ".utf8.span) || line.elementsEqual("-- \r".utf8.span)
+    guard line.count >= 3, line.extracting(first: 3).elementsEqual("-- ".utf8.span) else {
+      return false
+    }
+    return (3..<line.count).allSatisfy { line[$0] == .cr }
   }
 }

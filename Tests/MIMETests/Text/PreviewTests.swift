@@ -37,6 +37,8 @@ struct PreviewTests {
     .init("> only\n> quoted", "> only > quoted"),
     .init("-- \nonly a signature", "-- only a signature"),
     .init("<b>not HTML</b> &amp;", "<b>not HTML</b> &amp;"),
+    .init("Hi\r\r\n-- \r\r\nsignature", "Hi"),
+    .init(String(repeating: "\n", count: 70_000) + "finally", "finally"),
     .init("nul\0 and bell\u{07}", "nul and bell"),
   ]
 
@@ -51,6 +53,50 @@ struct PreviewTests {
     let marks = "a" + String(repeating: "\u{301}", count: 100_000)
     #expect(Preview.text(from: marks).unicodeScalars.count == 256)
     #expect(Preview.text(from: "abcdef", limit: 3) == "abc")
+  }
+
+  private static func repeated(_ text: String, _ count: Int) -> String {
+    String(repeating: text, count: count)
+  }
+
+  private static let lines = repeated("0123456789 abcdefg\r\n", 400)
+  private static let shown = String(repeated("0123456789 abcdefg ", 14).prefix(256))
+
+  /// Texts of which the first two kilobytes may be enough, and what is shown of each.
+  private static let long: [(text: String, preview: String)] = [
+    (lines, shown),
+    ("> quoted\r\n" + lines, shown),
+    (repeated("> q\r\n", 900) + "answer\r\n", "answer"),
+    ("short\r\n-- \r\n" + lines, "short"),
+    // One line longer than that, one that crosses its end, and none with an end.
+    (repeated("a", 5000) + "\r\n", repeated("a", 256)),
+    ("b\r\n" + repeated("c", 3000), "b " + repeated("c", 254)),
+    // A word that just fills it, and one for which the space before leaves no room.
+    (repeated("d", 256) + "\r\ne\r\n", repeated("d", 256)),
+    (repeated("f", 255) + "\r\ng\r\n", repeated("f", 255)),
+  ]
+
+  @Test(arguments: ["utf-8", "UTF-8", "\"US-ASCII\"", "iso-8859-1"], 0..<long.count)
+  func `the first lines of a message are enough for its preview`(
+    _ charset: String,
+    _ index: Int
+  ) {
+    expect(Self.long[index].preview, of: Self.long[index].text, charset)
+  }
+
+  @Test func `a mark of the byte order hides no quote, and no character is cut`() {
+    let marked = "\u{FEFF}> quoted\r\nanswer\r\n" + Self.lines
+    expect("answer " + Self.shown.prefix(249), of: marked, "utf-8")
+    let word = "Grüße aus Köln, 東京 "
+    let preview = String(Self.repeated(word, 30).prefix(256))
+    expect(preview, of: Self.repeated(word + "\r\n", 200), "utf-8")
+  }
+
+  private func expect(_ preview: String, of text: String, _ charset: String) {
+    let mail = "Content-Type: text/plain; charset=\(charset)\r\n\r\n\(text)"
+    let message = MessageParser.parse(Array(mail.utf8))
+    checkInvariants(of: message)
+    #expect(message.preview() == preview)
   }
 
   @Test func `a charset is read from a meta element`() {
