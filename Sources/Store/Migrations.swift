@@ -145,6 +145,11 @@ package enum Migrations {
         name: "leftovers",
         sql: String(decoding: PackageResources._028_leftovers_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 29,
+        name: "zstd",
+        sql: String(decoding: PackageResources._029_zstd_sql, as: UTF8.self)
+      ),
     ]
   }
 }
