@@ -221,18 +221,18 @@ private final class MailImport {
 
   /// Begins to prepare the batch, while the one before is stored and more is read.
   private func prepareBatch() async throws {
+    // A batch for which that fails is still to come.
+    var targets: [ID<Mailbox>] = []
+    for message in batch {
+      targets.append(try await mailbox(message.mailbox, at: message.offset))
+    }
     let place = reader.place
     step.position = place.offset
     step.place = place.json
-    let messages = batch
+    let before = underWay
+    underWay = (prepare(batch, targets), step)
     batch = []
     bytes = 0
-    var targets: [ID<Mailbox>] = []
-    for message in messages {
-      targets.append(try await mailbox(message.mailbox, at: message.offset))
-    }
-    let before = underWay
-    underWay = (prepare(messages, targets), step)
     step = ImportStep(number: 0, position: 0, place: "{}")
     try await store(before)
   }
