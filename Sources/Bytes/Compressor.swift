@@ -1,9 +1,7 @@
 import CZstd
 
 /// A compressor of whole buffers that is used again and again.
-///
-/// Sendable, since whoever took one uses it alone.
-@safe final class Compressor: @unchecked Sendable {
+@safe final class Compressor: @unchecked Sendable {  // Whoever took one uses it alone.
   private let context: OpaquePointer
 
   init() throws(CompressionError) {

@@ -165,13 +165,8 @@ private final class MailImport {
     do {
       try await read(next)
     } catch {
-      if hasFailed {
-        _ = await underWay?.preparing.result
-      } else {
-        // The first error is the one to tell.
-        try? await prepareBatch()
-        try? await storePrepared()
-      }
+      if !hasFailed { try? await prepareBatch() }  // The first error is the one to tell.
+      try? await storePrepared()  // Likewise.
       throw error
     }
     try await storePrepared()
@@ -248,6 +243,8 @@ private final class MailImport {
     _ batch: (preparing: Task<[Delivery], any Error>, step: ImportStep)?
   ) async throws {
     guard let batch else { return }
+    // Its place lies behind what could not be stored.
+    guard !hasFailed else { return _ = await batch.preparing.result }
     do {
       var step = batch.step
       let deliveries = try await fresh(try await batch.preparing.value, &step)
