@@ -7,7 +7,9 @@ package import Store
 import Synchronization
 
 /// What the engine is built from.
-package struct EngineServices: Sendable {
+///
+/// A class, since each of thousands of accounts holds it several times: with its configuration it is some 2 KB.
+package final class EngineServices: Sendable {
   package let store: Store
   package let backends: BackendConnector
   package let group: EventLoopGroup

@@ -27,7 +27,12 @@ final class IMAPBackend: MailBackend {
   var bodies: BodyPool { worker.bodies }
 
   func run() async {
-    guard let keeper else { return await worker.run() }
+    if let keeper { await run(besides: keeper) } else { await worker.run() }
+  }
+
+  /// On its own, since its frame would stand below each of thousands of workers that wait.
+  @inline(never)
+  private func run(besides keeper: CopyKeeper) async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask(executorPreference: loop) { await keeper.run() }
       await worker.run()
