@@ -156,6 +156,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
     let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
     let looksAgain = try await run(pass(), comparingFlags: comparesFlags)
     (hasPassed, rematches) = (true, true)
+    replay.endPass()
     opened.notify(.inbox)
     worker.copies.notify(.bodies)
     if comparesFlags { nextFlags = .now + configuration.flagInterval }

@@ -66,8 +66,7 @@ extension OperationReplay {
       return try await refuse([operation], goneReason)
     }
     try await store.putOff([operation.id], reason: goneReason, of: account)
-    postponed.add(operation.message, until: .now + configuration.firstBackoff)
-    postponed.needPass()
+    postponed.addUntilPass(operation.message, until: .now + configuration.firstBackoff)
   }
 
   /// Takes away what was replaced; what the server only marks `\Deleted` is hidden, as other clients hide it.

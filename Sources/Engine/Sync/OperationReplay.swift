@@ -42,8 +42,11 @@ struct OperationReplay {
   /// over all mailboxes can tell what became of it.
   struct StaleUIDs: Error {}
 
-  /// Whether intents wait for a pass over all mailboxes; asked once.
+  /// Whether intents wait for a pass over all mailboxes, which then begins.
   func takesPass() -> Bool { postponed.takesPass() }
+
+  /// A pass over all mailboxes has ended.
+  func endPass() { postponed.endPass() }
 
   /// When an intent that the server put off is due again; nil where there is none.
   var nextTry: Deadline? { postponed.nextTry }
@@ -109,7 +112,7 @@ struct OperationReplay {
     } catch is StaleUIDs {
       let left = try await giveUp(group, "The mailbox has another UIDVALIDITY each time.")
       for operation in left {
-        postponed.add(operation.message, until: .now + configuration.firstBackoff)
+        postponed.addUntilPass(operation.message, until: .now + configuration.firstBackoff)
       }
       postponed.needPass()
       return false
