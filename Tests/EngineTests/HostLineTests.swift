@@ -185,6 +185,10 @@ struct HostLineTests {
         lease.turnAway(refusal, "NO [UNAVAILABLE]", isKnown: true)
         lease.end()
       }
+      // Nor what it refuses one whose login is only tried.
+      let trial = try await gate.lease(settings, for: nil, .commands)
+      trial.turnAway(.tooMany, "NO [LIMIT]", isKnown: true)
+      trial.end()
       // Were it the host's, this would wait for longer than there is time.
       let late = Deadline.now
       let lease = try await gate.lease(settings, for: ID<Account>(2), .commands, by: late)

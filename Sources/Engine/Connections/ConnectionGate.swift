@@ -241,9 +241,10 @@ package final class ConnectionGate: Sendable {
     _ isKnown: Bool
   ) {
     let spread = Double.random(in: 0...1)
-    if isKnown, let account = lease.account {
-      // What a server says to one user it says of that user: others' logins do not wait for it, and the account's own backoff does.
-      guard refusal == .tooMany else { return }
+    if isKnown {
+      // What a server says to one user it says of that user: others' logins do not wait for it, and the account's own backoff does. Who
+      // only tries a login has none.
+      guard refusal == .tooMany, let account = lease.account else { return }
       change(account) { [limits] in $0.refuse(response, limits, now: .now, spread: spread) }
     } else {
       change(lease.server) { $0.line.turnAway(refusal, now: .now, spread: spread) }
