@@ -21,6 +21,10 @@ struct MergedFlags {
   var changed: [Int64] = []
   /// Those of them that carry `\Deleted` now and did not before.
   var hidden: [Int64] = []
+  /// Those that carried it and do not now.
+  var shown: [Int64] = []
+  /// Those that carry it as before.
+  var stayedHidden: [Int64] = []
   var counters = CounterChange()
 }
 
@@ -42,8 +46,15 @@ extension Store {
         let changed = Set(merged.changed + moved).sorted()
         try await touch(changed, of: account, on: connection)
         try await store(progress, counters: merged.counters, of: mailbox, on: connection)
+        let changes = try await shownChanges(
+          merged,
+          moved: moved,
+          in: mailbox.id,
+          of: account,
+          on: connection
+        )
         try await append(
-          [FeedEntry(.message, .updated, changed)] + counterEntries(mailbox.id, merged.counters),
+          changes.entries + counterEntries(mailbox.id, merged.counters),
           to: account,
           on: connection
         )
@@ -61,16 +72,20 @@ extension Store {
   ) async throws -> MergedFlags {
     let rows = try await connection.query(flagStatement(flags, mailbox, account))
     var merged = MergedFlags()
-    var shown: [Int64] = []
     for row in 0..<rows.count {
+      let id = try rows.int64(row, 0)
       let (wasDeleted, isDeleted) = (try rows.bool(row, 2), try rows.bool(row, 4))
-      merged.changed.append(try rows.int64(row, 0))
-      if isDeleted, !wasDeleted { merged.hidden.append(try rows.int64(row, 0)) }
-      if wasDeleted, !isDeleted { shown.append(try rows.int64(row, 0)) }
+      merged.changed.append(id)
+      switch (wasDeleted, isDeleted) {
+      case (false, true): merged.hidden.append(id)
+      case (true, false): merged.shown.append(id)
+      case (true, true): merged.stayedHidden.append(id)
+      case (false, false): break
+      }
       merged.counters.count(isSeen: try rows.bool(row, 1), isDeleted: wasDeleted, sign: -1)
       merged.counters.count(isSeen: try rows.bool(row, 3), isDeleted: isDeleted, sign: 1)
     }
-    try await forgetLeftovers(shown, in: mailbox, of: account, on: connection)
+    try await forgetLeftovers(merged.shown, in: mailbox, of: account, on: connection)
     return merged
   }
 

@@ -124,8 +124,9 @@ extension Store {
         let told = plan.toldFlags
         if !told.isEmpty {
           let merged = try await mergeFlags(told, in: mailbox.id, of: account, on: connection)
-          plan.note(changed: merged.changed, merged.counters)
           try await touch(merged.changed, of: account, on: connection)
+          let changes = try await shownChanges(merged, in: mailbox.id, of: account, on: connection)
+          plan.note(changes, merged.counters)
         }
         connection.beforeCommit = [progressStatement(progress, plan.counters, of: mailbox)]
         let arrived = progress.syncedDownTo == nil && mailbox.role == "inbox" ? plan.arrived : []

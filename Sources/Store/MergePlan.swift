@@ -28,8 +28,8 @@ struct MergePlan {
   private var renewed: [(id: Int64, place: Int)] = []
   /// Known messages, in whatever way the server describes them.
   private var refetched: [Int] = []
-  /// Messages whose flags turned out to be others.
-  private var changed: [Int64] = []
+  /// What the feed says of messages whose flags turned out to be others.
+  private var changes = ShownChanges()
   /// Whether the server has messages that are not stored now: an intent takes them away, or is refused.
   private(set) var hasPassedOver = false
   private(set) var counters = CounterChange()
@@ -119,8 +119,8 @@ struct MergePlan {
   }
 
   /// Takes up what the flags that the server told have changed.
-  mutating func note(changed: [Int64], _ change: CounterChange) {
-    self.changed = changed
+  mutating func note(_ changes: ShownChanges, _ change: CounterChange) {
+    self.changes = changes
     counters.total += change.total
     counters.unread += change.unread
   }
@@ -184,8 +184,13 @@ struct MergePlan {
         to: &placements
       )
     }
+    var shown: Set<Int64> = []
+    for (_, place) in created where !messages[place].isDeleted {
+      shown.insert(messages[place].threadID)
+    }
     threadEntries = try await threads.finish(
       created.map(\.id),
+      shownIn: shown,
       after: [rows, placements],
       of: account,
       on: connection
@@ -244,8 +249,9 @@ struct MergePlan {
         )
       )
     }
-    let updated = Set(matched.map(\.id) + adopted.map(\.id) + changed).sorted()
+    let updated = Set(matched.map(\.id) + adopted.map(\.id)).subtracting(changes.updated).sorted()
     if !updated.isEmpty { entries.append(FeedEntry(.message, .updated, updated)) }
-    return entries
+    // Later than that: what of them is no longer shown is gone.
+    return entries + changes.entries
   }
 }

@@ -128,9 +128,12 @@ struct ThreadPlan {
 
   /// Stores the batch's `rows`, remembers what they name, joins what only subjects tie together, and tells the feed.
   ///
+  /// `shown` are the threads of the messages that callers see; nil where they see all of them.
+  ///
   /// - Returns: What the feed is to say of threads, and of messages stored before that changed theirs.
   mutating func finish(
     _ created: [Int64],
+    shownIn shown: Set<Int64>? = nil,
     after rows: [BulkRows],
     of account: ID<Account>,
     on connection: PostgresConnection
@@ -152,7 +155,7 @@ struct ThreadPlan {
       }
     }
     let moved = try await storeJoined(account, on: connection)
-    return entries(moved: moved.subtracting(created))
+    return entries(moved: moved.subtracting(created), shown ?? threads)
   }
 
   /// The threads that answers with the batch's subjects are of, with those of what they answer.
@@ -245,8 +248,8 @@ struct ThreadPlan {
     return Set(try (0..<results[0].count).map { try results[0].int64($0, 0) })
   }
 
-  private func entries(moved: Set<Int64>) -> [FeedEntry] {
-    let roots = Set(threads.map { root($0) })
+  private func entries(moved: Set<Int64>, _ shown: Set<Int64>) -> [FeedEntry] {
+    let roots = Set(shown.map { root($0) })
     let lost = joined.keys.filter { known.contains($0) }.sorted()
     let grown = roots.union(lost.map { root($0) }).filter { known.contains($0) }
     return [

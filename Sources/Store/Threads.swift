@@ -190,7 +190,7 @@ extension Store {
 }
 
 extension Store {
-  /// Tells the feed which threads lost messages, and which are gone with their last one.
+  /// Tells the feed which threads lost messages, and which are gone with the last one that is shown.
   ///
   /// Called in the transaction that removed the messages, before its own changes are appended.
   func tellThreads(
@@ -202,23 +202,24 @@ extension Store {
     let rows = try await connection.query(
       """
       select t.id, exists (select 1 from message m
-        where m.account_id = \(account.rawValue) and m.thread_id = t.id)
+          where m.account_id = \(account.rawValue) and m.thread_id = t.id),
+        exists (select 1 from message m
+          join placement p on p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
+          where m.account_id = \(account.rawValue) and m.thread_id = t.id)
       from unnest(\(threads.sorted())::bigint[]) as t (id)
       """
     )
-    var (left, gone): ([Int64], [Int64]) = ([], [])
+    var (left, gone, dead): ([Int64], [Int64], [Int64]) = ([], [], [])
     for row in 0..<rows.count {
-      if try rows.bool(row, 1) {
-        left.append(try rows.int64(row, 0))
-      } else {
-        gone.append(try rows.int64(row, 0))
-      }
+      let thread = try rows.int64(row, 0)
+      if try !rows.bool(row, 1) { dead.append(thread) }
+      if try rows.bool(row, 2) { left.append(thread) } else { gone.append(thread) }
     }
-    if !gone.isEmpty {
+    if !dead.isEmpty {
       _ = try await connection.query(
         """
         insert into dead_thread (account_id, thread_id)
-        select \(account.rawValue), t.id from unnest(\(gone)::bigint[]) as t (id)
+        select \(account.rawValue), t.id from unnest(\(dead)::bigint[]) as t (id)
         on conflict (account_id, thread_id) do update set at = excluded.at
         """
       )
