@@ -147,6 +147,8 @@ extension Store {
       FeedEntry(.mailbox, .updated, plan.updated.map(\.mailbox.rawValue)),
     ]
     for mailbox in plan.gone {
+      // What was on its way there is nowhere else: it stays, in a mailbox that is local then.
+      entries += try await keepAppended(in: mailbox, on: connection)
       if let detached = try await detachMailbox(mailbox, of: account, on: connection) {
         entries += detached
       } else {

@@ -207,11 +207,28 @@ extension Store {
   }
 
   /// Makes messages that were to be appended to a mailbox be there alone; what the feed says of it.
-  private func keepAppended(
+  ///
+  /// One that is to go on from there to another mailbox of the server is appended to that.
+  func keepAppended(
     in mailbox: Mailbox,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
     let account = mailbox.accountID.rawValue
+    _ = try await connection.query(
+      """
+      with redirected as (
+        update operation o set mailbox_id = p.mailbox_id from placement p
+        where o.account_id = \(account) and o.mailbox_id = \(mailbox.id.rawValue)
+          and o.kind = 'append' and o.state in ('pending', 'running')
+          and p.account_id = o.account_id and p.message_id = o.message_id
+          and p.mailbox_id <> o.mailbox_id and p.origin = \(PlacementOrigin.pending.rawValue)
+        returning o.message_id
+      )
+      delete from operation where account_id = \(account) and kind = 'move'
+        and mailbox_id = \(mailbox.id.rawValue) and state in ('pending', 'running')
+        and message_id in (select message_id from redirected)
+      """
+    )
     let rows = try await connection.query(
       """
       with dropped as (

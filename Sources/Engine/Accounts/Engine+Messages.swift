@@ -122,7 +122,16 @@ extension Engine {
       patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
       patch.removeMailboxes = [operation.mailbox]
     case "copy": patch.addMailboxes = operation.targetMailbox.map { [$0] } ?? []
-    case "append", "replace":
+    case "append":
+      guard try await store.retryAppend(operation, of: account) else {
+        throw ServiceError(
+          .conflict,
+          "The message is gone, or in a mailbox that the server does not have; move it to one that it has."
+        )
+      }
+      wake(account, .operations)
+      return false
+    case "replace":
       throw ServiceError(.conflict, "This operation cannot be tried again; ask for it anew.")
     default: break
     }

@@ -14,6 +14,9 @@ private struct ServerPlace: Equatable {
   var uid: UID
 }
 
+/// The mailbox has another name by now, or is another one: a pass over all of them tells where the message is.
+private struct StalePlace: Error {}
+
 extension IMAPBackend {
   /// Reads a section from wherever the server has the message now.
   func read(
@@ -25,7 +28,7 @@ extension IMAPBackend {
     var last: ServerPlace?
     // Connections that waited in the pool may have been closed meanwhile: then a new one is tried.
     let hasBegun = Mutex(false)
-    var losses = 0
+    var (losses, looks) = (0, 0)
     let sink: BodySink = { piece in
       hasBegun.withLock { $0 = true }
       try await sink(piece)
@@ -50,6 +53,11 @@ extension IMAPBackend {
         where error.isLoss && losses < Self.connectionTries && !hasBegun.withLock({ $0 })
       {
         losses += 1
+      } catch is StalePlace {
+        guard looks < Self.looks, !hasBegun.withLock({ $0 }) else { break }
+        if looks == 0 { signal.notify(.everything) }
+        looks += 1
+        try await waitForMove()
       } catch IMAPError.notFound {
         // Nothing was handed out yet. A move of ours may have come in between.
         let isMoving = try await store.isPending(message, of: account)
@@ -69,6 +77,9 @@ extension IMAPBackend {
   /// How many connections a read may find lost before it has read anything: as many as wait in a pool.
   private static var connectionTries: Int { 3 }
 
+  /// How often a message is looked for whose mailbox is not what it was, a quarter of a second apart.
+  private static var looks: Int { 12 }
+
   /// How often a message that is being moved is looked for, a quarter of a second apart.
   private static var moveTries: Int { 40 }
 
@@ -86,15 +97,18 @@ extension IMAPBackend {
     let handoff = Handoff<[UInt8]>()
     let reading = Task(executorPreference: loop) { [bodies] in
       do {
-        try await bodies.withClient { client in
+        let isThere = try await bodies.withClient { client in
           if client.selected?.name != place.mailbox || client.uidValidity != place.uidValidity {
             try await client.examine(place.mailbox)
           }
           // Made anew meanwhile: the UID is another message's, or nobody's.
-          guard client.uidValidity == place.uidValidity else { throw IMAPError.notFound }
+          guard client.uidValidity == place.uidValidity else { return false }
           try await Self.read(client.fetchBody(place.uid, section), encoding, into: handoff)
+          return true
         }
-        handoff.finish(nil)
+        handoff.finish(isThere ? nil : StalePlace())
+      } catch let error as IMAPError where error.lacksMailbox {
+        handoff.finish(StalePlace())
       } catch {
         handoff.finish(error)
       }

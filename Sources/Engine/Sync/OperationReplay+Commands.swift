@@ -201,6 +201,11 @@ extension OperationReplay {
     } else if let uid = try await findCopy(of: operation, in: mailbox) {
       places = Places(uidValidity: client.uidValidity, uids: [operation.message: Int64(uid.value)])
     }
+    // It came into another mailbox of the name. Known by its bytes alone it would not be matched by what a pass reads of it:
+    // once that has taken the mailbox for what it is, it is found there as what an attempt made.
+    if let told = places.uidValidity, let known = mailbox.uidValidity, told != known {
+      throw StaleUIDs()
+    }
     try await store.completeOperations(
       [operation],
       uids: places.uids,

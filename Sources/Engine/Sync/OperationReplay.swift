@@ -38,8 +38,9 @@ struct OperationReplay {
   var store: Store { services.store }
   var configuration: EngineConfiguration { services.configuration }
 
-  /// The mailbox has another UIDVALIDITY, or is another one of the same name: nothing was sent, and only a pass
-  /// over all mailboxes can tell what became of it.
+  /// The mailbox has another UIDVALIDITY, or is another one of the same name.
+  ///
+  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent but an APPEND, which is found again.
   struct StaleUIDs: Error {}
 
   /// Whether intents wait for a pass over all mailboxes, which then begins.
@@ -164,6 +165,16 @@ struct OperationReplay {
   /// connection would otherwise keep its account from ever being synced again.
   private func note(_ error: IMAPError, _ group: [OperationRecord]) async throws {
     guard error != .cancelled else { throw error }
+    if error.lacksMailbox || Self.isBug(error) {
+      // Renamed or deleted by another client, perhaps: a pass finds out, and what is meant for it is tried once more.
+      let lost = group.filter { $0.attempts + 1 < configuration.sharedAttempts }
+      try await store.putOff(lost.map(\.id), reason: error.response ?? "", of: account)
+      for operation in lost {
+        postponed.addUntilPass(operation.message, until: .now + configuration.firstBackoff)
+      }
+      let found = Set(lost.map(\.id))
+      return try await refuse(group.filter { !found.contains($0.id) }, error.response ?? "")
+    }
     if case .refused(_, let response, let code) = error, !Self.passes(code) {
       logger.info("intent refused", metadata: ["kind": "\(group.first?.kind ?? "")"])
       return try await refuse(group, response)
@@ -188,6 +199,12 @@ struct OperationReplay {
     return ["UNAVAILABLE", "INUSE"].contains(name)
   }
 
+  /// Whether the server calls it a fault of its own (RFC 5530 §3), as Dovecot does where a mailbox goes under its session.
+  private static func isBug(_ error: IMAPError) -> Bool {
+    guard case .refused(_, _, .other("SERVERBUG", _)?) = error else { return false }
+    return true
+  }
+
   /// Refuses what was tried often enough; the rest.
   private func giveUp(_ group: [OperationRecord], _ reason: String) async throws
     -> [OperationRecord]
@@ -199,7 +216,12 @@ struct OperationReplay {
 
   func refuse(_ group: [OperationRecord], _ reason: String) async throws {
     for operation in group {
-      try await store.refuseOperation(operation, reason: reason, of: account)
+      if operation.kind == "append" {
+        // It is nowhere else.
+        try await store.refuseAppend(operation, reason: reason, of: account)
+      } else {
+        try await store.refuseOperation(operation, reason: reason, of: account)
+      }
     }
   }
 }

@@ -42,6 +42,18 @@ package enum IMAPError: Error, Equatable, Sendable {
     }
   }
 
+  /// Whether the server knows no mailbox of the name that it was told: it cannot be opened, or nothing be put into it
+  /// (RFC 3501 §7.1, TRYCREATE; RFC 5530 §3, NONEXISTENT).
+  package var lacksMailbox: Bool {
+    guard case .refused(let command, _, let code) = self else { return false }
+    switch code {
+    case .other("TRYCREATE", _)?, .other("NONEXISTENT", _)?: return true
+    // A server without RFC 5530 says no more than NO, and Dovecot so of a mailbox that was made anew under the session.
+    case nil: return command == "SELECT" || command == "EXAMINE"
+    default: return false
+    }
+  }
+
   /// The server's own words, where it said any.
   package var response: String? {
     switch self {

@@ -1,0 +1,220 @@
+import Engine
+import Foundation
+import MailProtocols
+import MailTransport
+import Model
+import Net
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+@Suite(
+  "Mailboxes that others rename or delete under a change of ours",
+  .serialized,
+  .timeLimit(.minutes(6))
+)
+struct LostMailboxTests {
+  /// Without NOTIFY, so that the change is what finds out; with response codes or without them.
+  private static let capabilities = [
+    "IMAP4rev1 SASL-IR ENABLE IDLE UIDPLUS MOVE UNSELECT CONDSTORE QRESYNC LIST-STATUS",
+    "IMAP4rev1",
+  ]
+
+  private func moving(from: Mailbox, to: Mailbox) -> MessagePatch {
+    var patch = MessagePatch()
+    (patch.addMailboxes, patch.removeMailboxes) = ([to.id], [from.id])
+    return patch
+  }
+
+  @Test(arguments: capabilities)
+  func `what was meant for a renamed mailbox is done where it is now`(
+    _ capabilities: String
+  ) async throws {
+    let dovecot = try await MailServers.own(.init(capabilities: capabilities))
+    try await dovecot.fill(user: "alice", count: 3)
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      var old: [Mailbox] = []
+      for name in ["Import", "Flag", "Into", "From"] {
+        old.append(try await service.addMailbox(name, dovecot, account, "alice"))
+      }
+      for name in ["Flag", "From"] {
+        try await dovecot.fill(user: "alice", mailbox: name, count: 1)
+      }
+      try await service.engine.syncNow(account)
+      try await eventually("they are opened and filled") {
+        let flag = try await service.messages(in: "Flag", of: account)
+        let from = try await service.messages(in: "From", of: account)
+        return flag.count == 1 && from.count == 1
+      }
+      let inbox = try await service.mailbox("INBOX", of: account)
+      let ids = try await service.messages(of: account).map(\.id)
+      let flagged = try await service.messages(in: "Flag", of: account)[0].id
+      let moved = try await service.messages(in: "From", of: account)[0].id
+
+      let other = try await service.otherClient(dovecot, "alice")
+      for mailbox in old {
+        try await other.rename(MailboxName(mailbox.path), to: MailboxName("New" + mailbox.name))
+      }
+      let imported = try await service.engine.importMessage(
+        SampleMail.message(7),
+        into: old[0].id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      var patch = MessagePatch()
+      patch.addKeywords = ["$flagged"]
+      _ = try await service.engine.changeMessages([flagged], of: account, patch)
+      let into = moving(from: inbox, to: old[2])
+      _ = try await service.engine.changeMessages([ids[0]], of: account, into)
+      let out = moving(from: old[3], to: inbox)
+      _ = try await service.engine.changeMessages([moved], of: account, out)
+      try await service.waitUntilReplayed(account)
+
+      #expect(try await service.number("select count(*) from operation") == 0)
+      #expect(try await service.messages(in: "NewImport", of: account).map(\.id) == [imported])
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "NewImport") == 1)
+      let flags = try await service.messages(in: "NewFlag", of: account)
+      #expect(flags.map(\.id) == [flagged])
+      #expect(try flags.first?.keywordList.contains("$flagged") == true)
+      #expect(try await service.messages(in: "NewInto", of: account).map(\.id) == [ids[0]])
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "NewInto") == 1)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "NewFrom") == 0)
+      #expect(Set(try await service.messages(of: account).map(\.id)) == Set(ids[1...] + [moved]))
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await dovecot.stop()
+  }
+
+  @Test(arguments: capabilities)
+  func `a message on its way to a mailbox that is deleted stays, and so does its id`(
+    _ capabilities: String
+  ) async throws {
+    let dovecot = try await MailServers.own(.init(capabilities: capabilities))
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let mailbox = try await service.addMailbox("Box", dovecot, account, "alice")
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName(mailbox.path))
+      let raw = SampleMail.message(7)
+      let id = try await service.engine.importMessage(
+        raw,
+        into: mailbox.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [id])
+      try await eventually("it is a mailbox of ours alone") {
+        try await service.mailbox("Box", of: account).isLocal
+      }
+      try await service.engine.syncNow(account)
+      try await service.waitUntilReady(account)
+      #expect(try await HeaderEditTests.raw(id, of: account, service).utf8.elementsEqual(raw))
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await dovecot.stop()
+  }
+
+  @Test func `a message that the server refuses stays here, and is brought to it again when asked`()
+    async throws
+  {
+    var options = DovecotServer.Options()
+    options.extraConfiguration = """
+      protocol imap {
+        mail_plugins = $mail_plugins acl
+      }
+      protocol doveadm {
+        mail_plugins = $mail_plugins acl
+      }
+      plugin {
+        acl = vfile
+      }
+      """
+    let dovecot = try await MailServers.own(options)
+    let address = dovecot.address(of: "alice")
+    let rights = ["acl", "set", "-u", address, "Box", "owner", "lookup", "read"]
+    try await dovecot.doveadm(["mailbox", "create", "-s", "-u", address, "Box"])
+    try await dovecot.doveadm(rights)
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let mailbox = try await service.mailbox("Box", of: account)
+      let id = try await service.engine.importMessage(
+        SampleMail.message(7),
+        into: mailbox.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      try await service.waitUntilReplayed(account)
+      let refused = try #require(
+        try await service.store.operations(of: account, limit: 9).first?.message
+      )
+      #expect(refused.state == "refused")
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [id])
+      try await service.engine.syncNow(account)
+      try await service.waitUntilReady(account)
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [id])
+      #expect(try await service.health(of: account) == [])
+
+      var patch = MessagePatch()
+      patch.addKeywords = ["$flagged"]
+      _ = try await service.engine.changeMessages([id], of: account, patch)
+      try await dovecot.doveadm(rights + ["insert", "write", "write-seen", "post"])
+      // A session has the rights that it began with.
+      try await dovecot.doveadm(["kick", address])
+      try await service.waitUntilReady(account)
+      try await service.engine.retryOperation(refused.id, of: account)
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.number("select count(*) from operation") == 0)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Box") == 1)
+      let there = try await service.messages(in: "Box", of: account)
+      #expect(there.map(\.id) == [id])
+      #expect(try there.first?.keywordList == ["$flagged"])
+      #expect(try await service.health(of: account) == [])
+    }
+    await dovecot.stop()
+  }
+
+  @Test(arguments: capabilities)
+  func `a message on its way to a mailbox that is made anew keeps its id`(
+    _ capabilities: String
+  ) async throws {
+    let dovecot = try await MailServers.own(.init(capabilities: capabilities))
+    try await TestService.with { service in
+      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
+      let account = try await service.addAccount(TestService.imap(port: way.port, "alice"))
+      try await service.waitUntilReady(account)
+      let mailbox = try await service.addMailbox("Box", dovecot, account, "alice")
+      way.goAway()
+      let id = try await service.engine.importMessage(
+        SampleMail.message(7),
+        into: mailbox.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName(mailbox.path))
+      try await other.create(MailboxName(mailbox.path))
+      other.close()
+      way.comeBack()
+      try await service.waitUntilReplayed(account)
+      try await service.waitUntilReady(account)
+      try await service.engine.syncNow(account)
+      try await eventually("it has a UID") {
+        try await service.number("select count(*) from placement where uid is not null") == 1
+      }
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [id])
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Box") == 1)
+      #expect(try await service.health(of: account) == [])
+      await way.stop()
+    }
+    await dovecot.stop()
+  }
+}
