@@ -143,7 +143,8 @@ import Testing
         ("after:2026-01-05", [6, 5, 4]), ("before:2026-01-03", [1]), ("larger:20K", [6]),
         ("smaller:20K from:billing", [2]), ("-(lunch OR invoice) -is:draft", [4]),
         ("from:ada OR is:draft", [5, 1]), ("thread:\(ID<MessageThread>(3))", [3]), ("it's", []),
-        (#"from:"o'brien \\ %""#, []), ("!!! lunch", [3, 1]), ("j@example.de", [4]),
+        (#"from:"o'brien \\ %""#, []), ("!lunch!", [3, 1]), ("j@example.de", [4]),
+        ("subject:%", [4]), ("-subject:%", [6, 5, 3, 2, 1]), (#""lunch 😀 on ! friday""#, [3, 1]),
       ]
       for (text, wanted) in cases {
         #expect(try await find(text, fixture) == wanted, "\(text)")

@@ -59,8 +59,8 @@ package struct LocatedQuery: Sendable, Equatable {
 extension LocatedQuery {
   /// Reads a filter as JSON (in the form of RFC 8621 §4.4.1); with `allowsTests` also what only rules know.
   ///
-  /// One that was stored once is read as leniently as it was then: numbers stand for the texts of their digits, and a part of a date need
-  /// only be written as one.
+  /// One that was stored once is read as leniently as it was then: numbers stand for the texts of their digits, a part of a date need
+  /// only be written as one, and a text may have no word.
   package static func parse(
     filter: JSONValue,
     allowsTests: Bool = false,
@@ -137,8 +137,12 @@ private struct FilterReader {
       let text = try Self.text(member.value, orNumber: isNumber, at: inner)
       switch member.name {
       case "text":
-        parts += text.split(separator: " ").map { .init(.term(.word(String($0))), at: inner) }
-      case "phrase": parts.append(.init(.term(.phrase(text)), at: inner))
+        let words = text.split(separator: " ").map(String.init)
+        try requireWords(in: words, at: inner)
+        parts += words.map { .init(.term(.word($0)), at: inner) }
+      case "phrase":
+        try requireWords(in: [text], at: inner)
+        parts.append(.init(.term(.phrase(text)), at: inner))
       default:
         do throws(SearchTermError) {
           let term = try SearchTerm(operator: member.name, value: text)
@@ -149,6 +153,15 @@ private struct FilterReader {
       }
     }
     return parts.count == 1 ? parts[0] : LocatedQuery(.and(parts), at: place)
+  }
+
+  private func requireWords(
+    in texts: [String],
+    at place: String
+  ) throws(SearchSyntaxError) {
+    guard isStored || texts.allSatisfy({ SearchTerm.hasWord($0) }) else {
+      throw SearchSyntaxError(place: place, reason: SearchTerm.noWord)
+    }
   }
 
   private static func text(

@@ -73,6 +73,12 @@ struct SearchEndToEndTests {
       let bodies = (0..<5).map { "body:x\($0)" }.joined(separator: "%20")
       let body = try await api.expect(422, "GET", "/v1/search?q=\(bodies)")
       #expect(body.pointers == ["?q"])
+      for (name, value) in [("q", "!"), ("q", "x -😀"), ("filter", #"{"text":"!"}"#)] {
+        let target = "\(path)/messages?\(name)=\(self.escaped(value))"
+        let wordless = try await api.expect(400, "GET", target)
+        #expect(wordless.pointers == ["?\(name)"])
+        #expect(wordless.json["detail"]?.stringValue?.contains("a letter or a digit") == true)
+      }
       let nothing = try await api.expect(400, "GET", "/v1/search")
       #expect(nothing.pointers == ["?q"])
       let elsewhere = try await api.expect(
