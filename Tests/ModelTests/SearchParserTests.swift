@@ -114,6 +114,16 @@ import Testing
   }
 
   @Test(arguments: [
+    #"{"nope":1}"#, #"{"nope":"x"}"#, #"{"from":"x","nope":{}}"#, #"{"nope":null,"is":"red"}"#,
+    #"{"property":"subject","op":"is","value":"x"}"#, #"{"Text":"x","nope":1}"#,
+  ])
+  func `a member that there is not is told as that, whatever it holds`(_ text: String) {
+    let error = #expect(throws: SearchSyntaxError.self) { try filter(text) }
+    #expect(error?.isUnknown == true)
+    #expect(error?.reason.hasPrefix("There is no such member; there are operator, text") == true)
+  }
+
+  @Test(arguments: [
     ("[]", ""), ("{}", ""), (#"{"from":true}"#, "/from"), (#"{"from":5}"#, "/from"),
     (#"{"colour":"x"}"#, "/colour"),
     (#"{"operator":"xor","conditions":[{"to":"x"}]}"#, "/operator"),

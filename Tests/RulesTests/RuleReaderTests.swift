@@ -77,6 +77,7 @@ import Testing
 
   @Test(arguments: [
     (#""when":5"#, "/when", "type"), (#""when":{"from":5}"#, "/when/from", "type"),
+    (#""when":{"nope":5}"#, "/when/nope", "unknown"),
     (#""when":{"operator":1,"conditions":[]}"#, "/when/operator", "type"),
     (#""when":{"property":5}"#, "/when/property", "type"),
     (#""when":{"property":"from.domain","op":"is","value":5}"#, "/when/value", "type"),

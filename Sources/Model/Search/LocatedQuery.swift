@@ -126,6 +126,11 @@ private struct FilterReader {
     }
   }
 
+  /// What the members of an object in a filter may be called.
+  private var names: [String] {
+    ["operator"] + (allowsTests ? ["property"] : []) + ["text", "phrase"] + SearchTerm.operators
+  }
+
   private func condition(
     _ members: [JSONValue.Member],
     at place: String
@@ -133,6 +138,16 @@ private struct FilterReader {
     var parts: [LocatedQuery] = []
     for member in members {
       let inner = "\(place)/\(member.name)"
+      // The operators in either case of letters, as in the grammar.
+      guard
+        names.contains(member.name) || SearchTerm.operators.contains(member.name.lowercased())
+      else {
+        throw SearchSyntaxError(
+          place: inner,
+          reason: "There is no such member; there are \(names.joined(separator: ", ")).",
+          isUnknown: true
+        )
+      }
       let isNumber = isStored || ["larger", "smaller"].contains(member.name)
       let text = try Self.text(member.value, orNumber: isNumber, at: inner)
       switch member.name {

@@ -86,4 +86,6 @@ package struct SearchSyntaxError: Error, Sendable, Equatable {
   package var reason: String
   /// Whether it is that another JSON type is wanted.
   package var isOfType = false
+  /// Whether it is a member of a filter that there is not.
+  package var isUnknown = false
 }

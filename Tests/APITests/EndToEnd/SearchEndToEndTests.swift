@@ -63,6 +63,16 @@ struct SearchEndToEndTests {
       let filter = self.escaped(#"{"colour":"x"}"#)
       let other = try await api.expect(400, "GET", "\(path)/messages?filter=\(filter)")
       #expect(other.pointers == ["?filter"])
+      #expect(other.json["detail"]?.stringValue?.contains("At /colour: There is no such") == true)
+      let unknown = try await api.expect(
+        400,
+        code: "invalid_request",
+        "POST",
+        "\(path)/messages:batch",
+        #"{"query":{"filter":{"colour":1}},"delete":"trash"}"#
+      )
+      #expect(unknown.pointers == ["/query/filter/colour"])
+      #expect(unknown.json["errors"]?.arrayValue?.first?["code"]?.stringValue == "unknown")
       let member = try await api.expect(
         400,
         "POST",
