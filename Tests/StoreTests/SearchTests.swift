@@ -157,6 +157,29 @@ import Testing
     }
   }
 
+  @Test func `a mailbox is named in any case of letters, by its path as it stands`() async throws {
+    try await StoreFixture.with { fixture in
+      var below = StoreFixture.listing("Case.Sub")
+      below.name = "Sub"
+      below.delimiter = "."
+      let listings = [StoreFixture.listing("Case"), StoreFixture.listing("CASE"), below]
+      var ids: [ID<Mailbox>] = []
+      for (index, listing) in listings.enumerated() {
+        let made = try await fixture.store.addMailbox(listing, of: fixture.account)
+        let box = try await fixture.store.beginSync(of: try #require(made), uidValidity: 7)
+        let uid = Int64(index + 1)
+        try await fixture.merge([Self.mail(uid, "Some", from: nil, to: nil)], into: box)
+        ids.append(box.id)
+      }
+      for (name, wanted) in [
+        ("Case", [2, 1]), ("case", [2, 1]), ("case.sub", [3]), ("SUB", [3]), ("Case/Sub", []),
+      ] as [(String, [Int64])] {
+        #expect(try await find("in:\(name)", fixture) == wanted, "\(name)")
+      }
+      #expect(try await find("in:\(ids[0])", fixture) == [1])
+    }
+  }
+
   @Test func `the index follows what comes and goes, and a preview that becomes known`()
     async throws
   {
