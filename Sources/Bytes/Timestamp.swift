@@ -12,6 +12,11 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     microseconds = overflowed ? (seconds < 0 ? .min : .max) : product
   }
 
+  /// The seconds since 1970 of the years 0001 to 9999 in UTC: what RFC 3339 can write.
+  ///
+  /// A date of the last hours of 9999, or of the first of 0001, may leave them by its zone.
+  package static let writableSeconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+
   /// Whole seconds since 1970, rounded down.
   package var seconds: Int64 {
     let (quotient, remainder) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
@@ -45,6 +50,7 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     guard let offset = reader.rfc3339Offset(), reader.isAtEnd else { return nil }
     let dayNumber = Self.dayNumber(year: year, month: month, day: day)
     let seconds = dayNumber * 86_400 + hour * 3600 + minute * 60 + second - offset
+    guard Self.writableSeconds.contains(seconds) else { return nil }
     microseconds = seconds * 1_000_000 + fraction
   }
 

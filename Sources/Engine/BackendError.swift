@@ -106,6 +106,18 @@ extension ServiceError {
     }
   }
 
+  /// What a caller sees of a mailbox's name that the server can never have (CANNOT, RFC 5530 §3); nil where that is not what failed.
+  ///
+  /// The member at `pointer` says the name.
+  init?(_ error: IMAPError, host: String, namedAt pointer: String) {
+    guard case .refused(let command, let response, let code) = error, code?.name == "CANNOT",
+      command == "CREATE" || command == "RENAME"
+    else { return nil }
+    self.init(error, host: host)
+    self.code = .unprocessable
+    fields = [FieldError(pointer: pointer, code: "format", detail: response)]
+  }
+
   /// What a caller sees of a failed connection.
   init(_ error: NetError, backend: BackendFailure) {
     switch error {

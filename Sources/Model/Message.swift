@@ -86,7 +86,7 @@ package struct MessageQuery: Sendable, Equatable {
 
 /// Where a page of messages begins: the sort key of the last message of the page before.
 package struct MessagePosition: Sendable, Equatable {
-  /// The sort column's value as text (microseconds, number or text).
+  /// The sort column's value as text: microseconds, a number, or a text of at most 250 characters.
   package var key: String
   /// The UID, or Int64.max where there is none yet; 0 where the list is not of one mailbox.
   package var uid: Int64

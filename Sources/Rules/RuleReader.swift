@@ -99,7 +99,8 @@ package struct RuleReader {
         rule.condition = condition
         checkPatterns(condition, at: "\(pointer)/when")
       } catch {
-        add("\(pointer)/when\(error.place)", error.isOfType ? "type" : "format", error.reason)
+        let code = error.isUnknown ? "unknown" : error.isOfType ? "type" : "format"
+        add("\(pointer)/when\(error.place)", code, error.reason)
       }
     } else if let text = string(value, "q", at: pointer) {
       do throws(SearchSyntaxError) {

@@ -98,8 +98,9 @@ struct MessageSQL {
       isOfOneMailbox ? "p.received_at" : isLedByIndex ? "s.received_at" : "m.received_at"
     case .sentAt: "coalesce(m.sent_at, m.received_at)"
     case .size: "m.size"
-    case .subject: "lower(coalesce(m.subject, ''))"
-    case .from: "lower(coalesce(m.from_text, ''))"
+    // No more of a text than a cursor can carry: what is alike so far is in the order of the ids.
+    case .subject: "left(lower(coalesce(m.subject, '')), 250)"
+    case .from: "left(lower(coalesce(m.from_text, '')), 250)"
     }
   }
 

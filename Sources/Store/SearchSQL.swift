@@ -57,8 +57,9 @@ struct SearchSQL {
   private func condition(of term: SearchTerm) -> SQL {
     switch term {
     case .field(let field, let text): condition(of: field, text)
-    case .word(let text): Self.words(text, isPrefix: true) ?? "true"
-    case .phrase(let text): Self.words(text, isPrefix: false) ?? "true"
+    // A search without a word is refused where it is read; nothing is found by one here.
+    case .word(let text): Self.words(text, isPrefix: true) ?? "false"
+    case .phrase(let text): Self.words(text, isPrefix: false) ?? "false"
     case .header(let name, let value):
       Self.keeps(field: name) ? header(name, value) : "m.id = \(found(term))"
     case .mailbox(let name): mailbox(name)
@@ -250,8 +251,11 @@ struct SearchSQL {
   private static let wordSeparators = Set(#"@.<>,;:/\_-+='"()[]{}|!?&*#~%$^`"#)
 
   /// Words one after the other, the last of which may go on; nil where `text` has no word.
+  ///
+  /// What has neither letter nor digit (`😀`) is in no index: left in a phrase it would part the words beside it.
   private static func words(_ text: String, isPrefix: Bool) -> SQL? {
     let words = text.split { wordSeparators.contains($0) || $0.isWhitespace }
+      .filter { SearchTerm.hasWord($0) }
     guard !words.isEmpty else { return nil }
     let query = words.map { "'\($0)'" }.joined(separator: " <-> ") + (isPrefix ? ":*" : "")
     return "s.words @@ to_tsquery('simple', \(query))"

@@ -27,6 +27,15 @@ import Testing
     )
   }
 
+  @Test func `the longest text that a list is sorted by fits into a cursor`() throws {
+    let values: [CursorValue] = [
+      .text(String(repeating: "😀", count: 250)), .int(.max), .int(.max),
+    ]
+    let cursor = coder.encode(values, list: "l")
+    #expect(cursor.utf8.count <= 4096)
+    #expect(try coder.decode(cursor, list: "l") == values)
+  }
+
   @Test func `a cursor of another list is refused`() {
     #expect(code(coder.encode(values, list: "a"), list: "b") == .cursorInvalid)
   }

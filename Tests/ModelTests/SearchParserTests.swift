@@ -59,7 +59,8 @@ import Testing
     Good("larger:20K smaller:5m", "(and larger=20480 smaller=5242880)"),
     Good("larger:500", "larger=500"), Good("12:30 a-b", "(and 12:30 a-b)"),
     Good("(((ada)))", "ada"), Good("Grüße", "Grüße"), Good("-from:ada", "(not from=ada)"),
-    Good(#"ada"bob""#, #"(and ada "bob")"#),
+    Good(#"ada"bob""#, #"(and ada "bob")"#), Good("C++ ٣ 日本", "(and C++ ٣ 日本)"),
+    Good(#"subject:! from:"😀""#, "(and subject=! from=😀)"), Good(#""a !""#, #""a !""#),
   ])
   func `a query means its tree`(_ good: Good) throws {
     #expect(Self.show(try SearchParser.parse(good.text)) == good.tree)
@@ -72,7 +73,8 @@ import Testing
     ("form:ada", 0),
     ("a http://b", 2), ("is:red", 3), ("has:wings", 4), ("before:monday", 7), ("larger:big", 7),
     ("larger:-1", 7), ("id:msg_1", 3), ("thread:x", 7), ("header:=x", 7),
-    ("larger:99999999999999", 7),
+    ("larger:99999999999999", 7), ("!", 0), ("...", 0), ("\\", 0), ("@", 0), ("😀", 0), ("。", 0),
+    ("-!", 1), ("plain0 -!", 8), (#"ada "--""#, 4), ("!!! lunch", 0),
   ])
   func `a fault is told with its place`(_ text: String, _ place: Int) {
     let error = #expect(throws: SearchSyntaxError.self) { try SearchParser.parse(text) }
@@ -112,11 +114,23 @@ import Testing
   }
 
   @Test(arguments: [
+    #"{"nope":1}"#, #"{"nope":"x"}"#, #"{"from":"x","nope":{}}"#, #"{"nope":null,"is":"red"}"#,
+    #"{"property":"subject","op":"is","value":"x"}"#, #"{"Text":"x","nope":1}"#,
+  ])
+  func `a member that there is not is told as that, whatever it holds`(_ text: String) {
+    let error = #expect(throws: SearchSyntaxError.self) { try filter(text) }
+    #expect(error?.isUnknown == true)
+    #expect(error?.reason.hasPrefix("There is no such member; there are operator, text") == true)
+  }
+
+  @Test(arguments: [
     ("[]", ""), ("{}", ""), (#"{"from":true}"#, "/from"), (#"{"from":5}"#, "/from"),
     (#"{"colour":"x"}"#, "/colour"),
     (#"{"operator":"xor","conditions":[{"to":"x"}]}"#, "/operator"),
     (#"{"operator":"or","conditions":[]}"#, "/conditions"), (#"{"operator":"or"}"#, ""),
     (#"{"operator":"or","conditions":[{"to":"x"},{"is":"x"}]}"#, "/conditions/1/is"),
+    (#"{"text":"!"}"#, "/text"), (#"{"text":"ada ..."}"#, "/text"),
+    (#"{"phrase":"-- 😀"}"#, "/phrase"),
   ])
   func `a fault of a filter is told with its pointer`(_ text: String, _ place: String) {
     let error = #expect(throws: SearchSyntaxError.self) { try filter(text) }

@@ -64,6 +64,8 @@ import Testing
       "/when/conditions/1/is"
     ),
     (#"{"name":"a","actions":[],"q":"from:"}"#, "/q"),
+    (#"{"name":"a","actions":[],"q":"!"}"#, "/q"),
+    (#"{"name":"a","actions":[],"when":{"text":"a !"}}"#, "/when/text"),
     (#"{"name":"a","actions":[],"q":"x","when":{"from":"x"}}"#, "/q"),
   ])
   func `what is wrong is named by its pointer`(_ text: String, _ pointer: String) throws {
@@ -75,6 +77,7 @@ import Testing
 
   @Test(arguments: [
     (#""when":5"#, "/when", "type"), (#""when":{"from":5}"#, "/when/from", "type"),
+    (#""when":{"nope":5}"#, "/when/nope", "unknown"),
     (#""when":{"operator":1,"conditions":[]}"#, "/when/operator", "type"),
     (#""when":{"property":5}"#, "/when/property", "type"),
     (#""when":{"property":"from.domain","op":"is","value":5}"#, "/when/value", "type"),
@@ -115,7 +118,8 @@ import Testing
 
   @Test(arguments: [
     #"{"from":5}"#, #"{"property":"from.domain","op":"is","value":5}"#,
-    #"{"property":"received.weekday","op":"is","value":"9"}"#,
+    #"{"property":"received.weekday","op":"is","value":"9"}"#, #"{"text":"! a"}"#,
+    #"{"phrase":"--"}"#,
   ])
   func `a rule that was stored once is read as it was then`(_ condition: String) throws {
     let json = try RuleFixture.json("{\"name\":\"a\",\"actions\":[],\"when\":\(condition)}")

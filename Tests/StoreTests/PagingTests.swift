@@ -65,6 +65,46 @@ import Testing
     }
   }
 
+  @Test(arguments: [MessageQuery.Sort.subject, .from])
+  func `a message with a long text can end a page`(_ sort: MessageQuery.Sort) async throws {
+    try await StoreFixture.with { fixture in
+      // Alike for as long as is compared, apart by their first letter, and of the longest characters.
+      let long = String(repeating: "x", count: 5000)
+      let texts = [long + "b", long + "a", "A" + long, "b" + long, "short", "", long]
+      let wide = (0..<3).map { String(repeating: "😀", count: 3000 + $0) }
+      try await fixture.merge(
+        (texts + wide).enumerated().map { number, text in
+          StoreFixture.mail(Int64(number + 1), subject: text, from: text)
+        }
+      )
+      for isOfOneMailbox in [true, false] {
+        var query = MessageQuery()
+        query.mailbox = isOfOneMailbox ? fixture.inbox.id : nil
+        query.sort = sort
+        for isAscending in [true, false] {
+          query.isAscending = isAscending
+          let whole = try await walk(fixture, query, limit: 100)
+          #expect(Set(whole).count == 10)
+          for limit in [1, 2, 3] {
+            #expect(try await walk(fixture, query, limit: limit) == whole)
+          }
+        }
+      }
+      var query = MessageQuery()
+      query.sort = sort
+      for limit in 1...10 {
+        let page = try await fixture.store.messages(
+          of: fixture.account,
+          query,
+          after: nil,
+          limit: limit
+        )
+        let position = try #require(try page.lastPosition)
+        #expect(position.key.unicodeScalars.count <= 250)
+      }
+    }
+  }
+
   @Test func `new mail does not shift the pages below`() async throws {
     try await StoreFixture.with { fixture in
       try await fill(fixture)

@@ -143,7 +143,8 @@ import Testing
         ("after:2026-01-05", [6, 5, 4]), ("before:2026-01-03", [1]), ("larger:20K", [6]),
         ("smaller:20K from:billing", [2]), ("-(lunch OR invoice) -is:draft", [4]),
         ("from:ada OR is:draft", [5, 1]), ("thread:\(ID<MessageThread>(3))", [3]), ("it's", []),
-        (#"from:"o'brien \\ %""#, []), ("!!! lunch", [3, 1]), ("j@example.de", [4]),
+        (#"from:"o'brien \\ %""#, []), ("!lunch!", [3, 1]), ("j@example.de", [4]),
+        ("subject:%", [4]), ("-subject:%", [6, 5, 3, 2, 1]), (#""lunch 😀 on ! friday""#, [3, 1]),
       ]
       for (text, wanted) in cases {
         #expect(try await find(text, fixture) == wanted, "\(text)")
@@ -153,6 +154,29 @@ import Testing
       let id = try #require(try await fixture.ids()[4])
       #expect(try await find("id:\(id)", fixture) == [4])
       #expect(try await find("lunch", in: fixture.archive, fixture) == [])
+    }
+  }
+
+  @Test func `a mailbox is named in any case of letters, by its path as it stands`() async throws {
+    try await StoreFixture.with { fixture in
+      var below = StoreFixture.listing("Case.Sub")
+      below.name = "Sub"
+      below.delimiter = "."
+      let listings = [StoreFixture.listing("Case"), StoreFixture.listing("CASE"), below]
+      var ids: [ID<Mailbox>] = []
+      for (index, listing) in listings.enumerated() {
+        let made = try await fixture.store.addMailbox(listing, of: fixture.account)
+        let box = try await fixture.store.beginSync(of: try #require(made), uidValidity: 7)
+        let uid = Int64(index + 1)
+        try await fixture.merge([Self.mail(uid, "Some", from: nil, to: nil)], into: box)
+        ids.append(box.id)
+      }
+      for (name, wanted) in [
+        ("Case", [2, 1]), ("case", [2, 1]), ("case.sub", [3]), ("SUB", [3]), ("Case/Sub", []),
+      ] as [(String, [Int64])] {
+        #expect(try await find("in:\(name)", fixture) == wanted, "\(name)")
+      }
+      #expect(try await find("in:\(ids[0])", fixture) == [1])
     }
   }
 

@@ -56,6 +56,11 @@ struct ObjectDecoder {
   /// Whether the member is there, null or not.
   func has(_ name: String) -> Bool { members.contains { $0.name == name } }
 
+  /// Whether the member is there and not null, whatever it is.
+  func isPresent(_ name: String) -> Bool {
+    members.contains { $0.name == name && $0.value != .null }
+  }
+
   /// The member as it stands.
   mutating func value(_ name: String, _ need: Need = .optional) -> JSONValue? {
     asked.insert(name)

@@ -64,9 +64,11 @@ enum SearchDecoding {
       // A parameter is named alone; what is inside of it stands in the text.
       let isParameter = pointer.hasPrefix("?")
       let place = isParameter && !error.place.isEmpty ? "At \(error.place): " : ""
+      let code: FaultCode =
+        isParameter ? .format : error.isUnknown ? .unknown : error.isOfType ? .type : .format
       faults.add(
         isParameter ? pointer : pointer + error.place,
-        error.isOfType && !isParameter ? .type : .format,
+        code,
         place + error.reason
       )
       return nil

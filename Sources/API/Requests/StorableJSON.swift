@@ -1,7 +1,7 @@
 import Bytes
 
-/// A body whose texts can be stored: where one holds U+0000, which PostgreSQL cannot keep, that is told, and another
-/// character stands in its place so that everything else that is wrong is told in the same answer.
+/// A body whose texts can be stored: where one holds U+0000, which PostgreSQL cannot keep, that is told, and a letter
+/// stands in its place so that everything else that is wrong, and no more, is told in the same answer.
 struct StorableJSON {
   let value: JSONValue
   /// The pointers to the texts that hold it.
@@ -39,7 +39,7 @@ struct StorableJSON {
     case .string(let text):
       guard text.utf8.contains(0) else { return value }
       pointers.append(pointer)
-      return .string(text.replacing("\0", with: "\u{FFFD}"))
+      return .string(text.replacing("\0", with: "x"))
     case .array(let values):
       return .array(
         values.enumerated().map { clean($0.element, at: "\(pointer)/\($0.offset)", &pointers) }

@@ -74,10 +74,11 @@ extension Endpoints {
       patch = try await self.patch(value, of: account, at: "/patch", faults: faults)
     }
     object.finish()
-    if (ids == nil) == (filter == nil) {
+    // What is there and at fault is nil too, and is told already.
+    if object.isPresent("ids") == object.isPresent("query") {
       faults.add("", .conflict, "Exactly one of ids and query is wanted.")
     }
-    if (patch == nil) == (deletion == nil) {
+    if object.isPresent("patch") == object.isPresent("delete") {
       faults.add("", .conflict, "Exactly one of patch and delete is wanted.")
     }
     try faults.check()

@@ -1,4 +1,5 @@
 import MailProtocols
+import MailTransport
 package import Model
 import Store
 
@@ -29,18 +30,17 @@ extension Engine {
     let top = parent == nil ? try await backend.topLevelPrefix(all) : ""
     let path = try tree.path(name, parent, top: top)
     try tree.requireFree(path)
-    let listing = try await backend.create(
-      MailboxListing(
-        encodedName: String(decoding: MailboxName(path).encoded, as: UTF8.self),
-        path: path,
-        name: name,
-        parentEncodedName: all.first { $0.id == parent }?.encodedName,
-        delimiter: tree.delimiter,
-        role: nil,
-        isSubscribed: true,
-        isSelectable: true
-      )
+    let wanted = MailboxListing(
+      encodedName: String(decoding: MailboxName(path).encoded, as: UTF8.self),
+      path: path,
+      name: name,
+      parentEncodedName: all.first { $0.id == parent }?.encodedName,
+      delimiter: tree.delimiter,
+      role: nil,
+      isSubscribed: true,
+      isSelectable: true
     )
+    let listing = try await judging("/name", of: account) { try await backend.create(wanted) }
     guard let made = try await store.addMailbox(listing, of: account) else {
       throw ServiceError.notFound("mailbox")
     }
@@ -108,7 +108,12 @@ extension Engine {
     let path = try tree.path(name, parent, top: top)
     try tree.requireMovable(mailbox, to: path)
     let new = MailboxName(path)
-    if !mailbox.isLocal { try await backend.rename(mailbox, to: new, among: all) }
+    if !mailbox.isLocal {
+      let pointer = name == mailbox.name ? "/parentId" : "/name"
+      try await judging(pointer, of: mailbox.accountID) {
+        try await backend.rename(mailbox, to: new, among: all)
+      }
+    }
     let listing = MailboxListing(
       encodedName: String(decoding: new.encoded, as: UTF8.self),
       path: path,
@@ -148,6 +153,21 @@ extension Engine {
     }
     // What is delivered at this moment is counted under the lock of the transaction.
     try await store.deleteMailbox(id, of: account, ifEmpty: mailbox.isLocal && !isPermanent)
+  }
+
+  /// Runs `body`; a name that the server can never have is a fault of the member at `pointer`.
+  private func judging<R>(
+    _ pointer: String,
+    of account: ID<Account>,
+    _ body: () async throws -> R
+  ) async throws -> R {
+    do {
+      return try await body()
+    } catch let error as IMAPError {
+      let host = services.host(of: account)
+      if let fault = ServiceError(error, host: host, namedAt: pointer) { throw fault }
+      throw error
+    }
   }
 
   /// Runs `body` while nobody else lists or changes the mailboxes of the account.

@@ -58,6 +58,7 @@ private struct DateScanner {
     let offset = offset ?? 0
     let days = Self.days(year: year, month: month, day: day)
     let seconds = days * 86_400 + Int64(hour * 3600 + minute * 60 + second - offset * 60)
+    guard Timestamp.writableSeconds.contains(seconds) else { return nil }
     return MIMEDate(seconds: seconds, offset: offset)
   }
 

@@ -40,8 +40,10 @@ package struct InternalDate: Hashable, Sendable {
     guard let zone = Int(exactly: reader.number() ?? 0), zone < 10_000 else { return nil }
     let offset = (zone / 100 * 60 + zone % 100) * (isWest ? -1 : 1)
     let days = Self.days(year: Int64(year), month: Int64(month) + 1, day: Int64(day))
-    secondsSince1970 =
+    let seconds =
       days * 86_400 + Int64(hour) * 3600 + Int64(minute) * 60 + Int64(second) - Int64(offset) * 60
+    guard Timestamp.writableSeconds.contains(seconds) else { return nil }
+    secondsSince1970 = seconds
     offsetMinutes = offset
   }
 

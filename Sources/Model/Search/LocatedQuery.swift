@@ -59,8 +59,8 @@ package struct LocatedQuery: Sendable, Equatable {
 extension LocatedQuery {
   /// Reads a filter as JSON (in the form of RFC 8621 §4.4.1); with `allowsTests` also what only rules know.
   ///
-  /// One that was stored once is read as leniently as it was then: numbers stand for the texts of their digits, and a part of a date need
-  /// only be written as one.
+  /// One that was stored once is read as leniently as it was then: numbers stand for the texts of their digits, a part of a date need
+  /// only be written as one, and a text may have no word.
   package static func parse(
     filter: JSONValue,
     allowsTests: Bool = false,
@@ -126,6 +126,11 @@ private struct FilterReader {
     }
   }
 
+  /// What the members of an object in a filter may be called.
+  private var names: [String] {
+    ["operator"] + (allowsTests ? ["property"] : []) + ["text", "phrase"] + SearchTerm.operators
+  }
+
   private func condition(
     _ members: [JSONValue.Member],
     at place: String
@@ -133,12 +138,26 @@ private struct FilterReader {
     var parts: [LocatedQuery] = []
     for member in members {
       let inner = "\(place)/\(member.name)"
+      // The operators in either case of letters, as in the grammar.
+      guard
+        names.contains(member.name) || SearchTerm.operators.contains(member.name.lowercased())
+      else {
+        throw SearchSyntaxError(
+          place: inner,
+          reason: "There is no such member; there are \(names.joined(separator: ", ")).",
+          isUnknown: true
+        )
+      }
       let isNumber = isStored || ["larger", "smaller"].contains(member.name)
       let text = try Self.text(member.value, orNumber: isNumber, at: inner)
       switch member.name {
       case "text":
-        parts += text.split(separator: " ").map { .init(.term(.word(String($0))), at: inner) }
-      case "phrase": parts.append(.init(.term(.phrase(text)), at: inner))
+        let words = text.split(separator: " ").map(String.init)
+        try requireWords(in: words, at: inner)
+        parts += words.map { .init(.term(.word($0)), at: inner) }
+      case "phrase":
+        try requireWords(in: [text], at: inner)
+        parts.append(.init(.term(.phrase(text)), at: inner))
       default:
         do throws(SearchTermError) {
           let term = try SearchTerm(operator: member.name, value: text)
@@ -149,6 +168,15 @@ private struct FilterReader {
       }
     }
     return parts.count == 1 ? parts[0] : LocatedQuery(.and(parts), at: place)
+  }
+
+  private func requireWords(
+    in texts: [String],
+    at place: String
+  ) throws(SearchSyntaxError) {
+    guard isStored || texts.allSatisfy({ SearchTerm.hasWord($0) }) else {
+      throw SearchSyntaxError(place: place, reason: SearchTerm.noWord)
+    }
   }
 
   private static func text(

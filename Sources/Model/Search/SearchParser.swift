@@ -7,8 +7,9 @@ import Bytes
 ///     part  = "(" query ")" / name ":" value / word / quoted
 ///     value = word / quoted
 ///
-/// A word ends at a blank or a parenthesis. In quotes `\"` and `\\` stand for themselves. What looks like an
-/// operator and is none (`form:ada`) is an error and not a word: it would find nothing, and nobody would know why.
+/// A word ends at a blank or a parenthesis, and has a letter or a digit. In quotes `\"` and `\\` stand for themselves.
+/// What looks like an operator and is none (`form:ada`) is an error and not a word: it would find nothing, and nobody
+/// would know why.
 package struct SearchParser {
   private var reader: ByteReaderOfText
   private let limits: SearchLimits
@@ -68,8 +69,8 @@ package struct SearchParser {
   }
 
   private mutating func term() throws(SearchSyntaxError) -> SearchTerm {
-    if reader.peek == 0x22 { return .phrase(try quoted()) }
     let start = reader.position
+    if reader.peek == 0x22 { return .phrase(try Self.requireWord(in: try quoted(), at: start)) }
     if let name = reader.takeOperator() {
       let valueStart = reader.position
       let value = try self.value(of: name)
@@ -84,7 +85,18 @@ package struct SearchParser {
     }
     let word = reader.takeWord()
     guard !word.isEmpty else { throw error("A word is wanted here.") }
-    return .word(word)
+    return .word(try Self.requireWord(in: word, at: start))
+  }
+
+  /// A text without a word would find nothing, and behind a "-" everything.
+  private static func requireWord(
+    in text: String,
+    at place: Int
+  ) throws(SearchSyntaxError) -> String {
+    guard SearchTerm.hasWord(text) else {
+      throw SearchSyntaxError(place: "\(place)", reason: SearchTerm.noWord)
+    }
+    return text
   }
 
   private mutating func value(of name: String) throws(SearchSyntaxError) -> String {

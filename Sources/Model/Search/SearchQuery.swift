@@ -41,6 +41,19 @@ package enum SearchTerm: Sendable, Hashable {
   case id(ID<Message>)
 }
 
+extension SearchTerm {
+  /// Whether `text` has anything that words are made of, which is all that words and phrases are found by.
+  package static func hasWord(_ text: some StringProtocol) -> Bool {
+    text.unicodeScalars.contains {
+      $0.properties.isAlphabetic || $0.properties.generalCategory == .decimalNumber
+    }
+  }
+
+  /// Why a text without a word is no term.
+  static let noWord =
+    "A word needs a letter or a digit; other characters are found in one field only, such as subject."
+}
+
 /// Fields that a part of their text is looked for in.
 package enum SearchField: String, Sendable, CaseIterable {
   case from, to, cc, bcc, subject, body, list, filename
@@ -73,4 +86,6 @@ package struct SearchSyntaxError: Error, Sendable, Equatable {
   package var reason: String
   /// Whether it is that another JSON type is wanted.
   package var isOfType = false
+  /// Whether it is a member of a filter that there is not.
+  package var isUnknown = false
 }

@@ -74,6 +74,20 @@ struct MailboxEndToEndTests {
       let unknown = #"{"name":"x","parentId":"mbx_0000000000000"}"#
       try await api.expect(422, code: "unprocessable", "POST", boxes, unknown)
       try await api.expect(409, code: "conflict", "DELETE", "\(boxes)/inbox")
+      // Dovecot keeps its mailboxes in directories, and says NO [CANNOT].
+      let made = try await api.expect(201, "POST", boxes, #"{"name":"Made"}"#)
+      for (method, target) in [("POST", boxes), ("PATCH", "\(boxes)/\(made.id)")] {
+        let odd = try await api.expect(
+          422,
+          code: "unprocessable",
+          method,
+          target,
+          #"{"name":".."}"#
+        )
+        #expect(odd.pointers == ["/name"])
+        #expect(odd.json["origin"]?.stringValue == "client")
+        #expect(odd.json["backend"]?["response"]?.stringValue?.isEmpty == false)
+      }
       try await api.expect(404, code: "not_found", "GET", "\(boxes)/mbx_0000000000000")
     }
   }

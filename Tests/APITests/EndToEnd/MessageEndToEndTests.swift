@@ -326,13 +326,28 @@ struct MessageEndToEndTests {
       #expect(query.items.count == 4)
       let flagged = try await api.expect(200, "GET", "\(path)/messages?flagged=true&unread=false")
       #expect(flagged.items.count == 4)
-      try await api.expect(
-        400,
-        code: "invalid_request",
-        "POST",
-        "\(path)/messages:batch",
-        #"{"ids":[],"patch":{}}"#
-      )
+    }
+  }
+
+  @Test func `a batch that is wrong is told what is wrong with it, and no more`() async throws {
+    try await Office.withAccount(messages: 0) { _, api, path, _ in
+      let many = Array(repeating: #""msg_0000000000000""#, count: 1001).joined(separator: ",")
+      for (body, pointer) in [
+        (#"{"ids":[],"patch":{}}"#, "/ids"), (#"{"ids":[\#(many)],"patch":{}}"#, "/ids"),
+        (#"{"ids":5,"delete":"trash"}"#, "/ids"), (#"{"query":5,"delete":"trash"}"#, "/query"),
+        (#"{"ids":["x"],"delete":"shred"}"#, "/delete"), (#"{"ids":["x"],"patch":5}"#, "/patch"),
+        (#"{"ids":null,"delete":"trash"}"#, ""), (#"{"ids":["x"]}"#, ""),
+        (#"{"ids":["x"],"query":{},"delete":"trash"}"#, ""),
+      ] {
+        let answer = try await api.expect(
+          400,
+          code: "invalid_request",
+          "POST",
+          "\(path)/messages:batch",
+          body
+        )
+        #expect(answer.pointers == [pointer], "\(body.prefix(40))")
+      }
     }
   }
 }

@@ -63,6 +63,16 @@ struct SearchEndToEndTests {
       let filter = self.escaped(#"{"colour":"x"}"#)
       let other = try await api.expect(400, "GET", "\(path)/messages?filter=\(filter)")
       #expect(other.pointers == ["?filter"])
+      #expect(other.json["detail"]?.stringValue?.contains("At /colour: There is no such") == true)
+      let unknown = try await api.expect(
+        400,
+        code: "invalid_request",
+        "POST",
+        "\(path)/messages:batch",
+        #"{"query":{"filter":{"colour":1}},"delete":"trash"}"#
+      )
+      #expect(unknown.pointers == ["/query/filter/colour"])
+      #expect(unknown.json["errors"]?.arrayValue?.first?["code"]?.stringValue == "unknown")
       let member = try await api.expect(
         400,
         "POST",
@@ -73,6 +83,12 @@ struct SearchEndToEndTests {
       let bodies = (0..<5).map { "body:x\($0)" }.joined(separator: "%20")
       let body = try await api.expect(422, "GET", "/v1/search?q=\(bodies)")
       #expect(body.pointers == ["?q"])
+      for (name, value) in [("q", "!"), ("q", "x -😀"), ("filter", #"{"text":"!"}"#)] {
+        let target = "\(path)/messages?\(name)=\(self.escaped(value))"
+        let wordless = try await api.expect(400, "GET", target)
+        #expect(wordless.pointers == ["?\(name)"])
+        #expect(wordless.json["detail"]?.stringValue?.contains("a letter or a digit") == true)
+      }
       let nothing = try await api.expect(400, "GET", "/v1/search")
       #expect(nothing.pointers == ["?q"])
       let elsewhere = try await api.expect(
