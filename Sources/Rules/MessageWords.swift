@@ -23,12 +23,13 @@ struct MessageWords {
 
   private static func split(_ text: String) -> [String] {
     text.lowercased().split { separators.contains($0) || $0.isWhitespace }.map(String.init)
+      .filter(SearchTerm.hasWord)
   }
 
   /// Whether the words of `text` stand one after the other, the last of which may go on.
   func holds(_ text: String, isPrefix: Bool) -> Bool {
     let wanted = Self.split(text)
-    guard let last = wanted.last else { return true }
+    guard let last = wanted.last else { return false }
     guard words.count >= wanted.count else { return false }
     return (0...words.count - wanted.count).contains { start in
       let found = words[start..<start + wanted.count]

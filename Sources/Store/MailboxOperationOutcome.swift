@@ -206,52 +206,6 @@ extension Store {
     ).bool(0, 0)
   }
 
-  /// Makes messages that were to be appended to a mailbox be there alone; what the feed says of it.
-  ///
-  /// One that is to go on from there to another mailbox of the server is appended to that.
-  func keepAppended(
-    in mailbox: Mailbox,
-    on connection: PostgresConnection
-  ) async throws -> [FeedEntry] {
-    let account = mailbox.accountID.rawValue
-    _ = try await connection.query(
-      """
-      with redirected as (
-        update operation o set mailbox_id = p.mailbox_id from placement p
-        where o.account_id = \(account) and o.mailbox_id = \(mailbox.id.rawValue)
-          and o.kind = 'append' and o.state in ('pending', 'running')
-          and p.account_id = o.account_id and p.message_id = o.message_id
-          and p.mailbox_id <> o.mailbox_id and p.origin = \(PlacementOrigin.pending.rawValue)
-        returning o.message_id
-      )
-      delete from operation where account_id = \(account) and kind = 'move'
-        and mailbox_id = \(mailbox.id.rawValue) and state in ('pending', 'running')
-        and message_id in (select message_id from redirected)
-      """
-    )
-    let rows = try await connection.query(
-      """
-      with dropped as (
-        delete from operation where account_id = \(account)
-          and mailbox_id = \(mailbox.id.rawValue) and kind = 'append'
-          and state in ('pending', 'running')
-        returning id, message_id
-      ), kept as (
-        update placement p set origin = \(PlacementOrigin.local.rawValue) from dropped
-        where p.account_id = \(account) and p.mailbox_id = \(mailbox.id.rawValue)
-          and p.message_id = dropped.message_id
-      )
-      select id, message_id from dropped
-      """
-    )
-    let ids = try (0..<rows.count).map { try rows.int64($0, 0) }
-    let messages = try (0..<rows.count).map { try rows.int64($0, 1) }
-    return [
-      FeedEntry(.operation, .destroyed, ids.sorted()),
-      FeedEntry(.message, .updated, messages.sorted()),
-    ]
-  }
-
   /// Has a mailbox that was to be deleted back under its id; its messages get theirs when they are read again.
   private func restore(
     _ operation: MailboxOperation,

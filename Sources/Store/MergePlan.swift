@@ -191,6 +191,8 @@ struct MergePlan {
     threadEntries = try await threads.finish(
       created.map(\.id),
       shownIn: shown,
+      // On the way down through a mailbox hardly a thread is hidden, and each batch would ask for many.
+      looksForHidden: !newestFirst,
       after: [rows, placements],
       of: account,
       on: connection
@@ -249,9 +251,10 @@ struct MergePlan {
         )
       )
     }
-    let updated = Set(matched.map(\.id) + adopted.map(\.id)).subtracting(changes.updated).sorted()
-    if !updated.isEmpty { entries.append(FeedEntry(.message, .updated, updated)) }
-    // Later than that: what of them is no longer shown is gone.
+    let found = matched.map { ($0.id, $0.place) } + adopted.map { ($0.id, $0.place) }
+    let updated = Set(found.lazy.filter { !messages[$0.1].isDeleted }.map(\.0))
+      .subtracting(changes.updated).subtracting(changes.doubtful)
+    entries.append(FeedEntry(.message, .updated, updated.sorted()))
     return entries + changes.entries
   }
 }

@@ -39,11 +39,15 @@ extension Store {
           buries: !["delete", "release"].contains(operations.first?.kind),
           on: connection
         )
-        let left = Set(messages).subtracting(destroyed).sorted()
-        try await touch(left, of: account, on: connection)
+        let left = Set(messages).subtracting(destroyed)
+        try await touch(left.sorted(), of: account, on: connection)
+        // Others may have hidden it, or a later intent takes it away.
+        let shown = try await shown(among: left, of: account, on: connection)
+        let gone = left.subtracting(shown).union(destroyed)
         try await append(
           [
-            FeedEntry(.message, .updated, left), FeedEntry(.message, .destroyed, destroyed),
+            FeedEntry(.message, .updated, shown.sorted()),
+            FeedEntry(.message, .destroyed, gone.sorted()),
             FeedEntry(.operation, .destroyed, operations.map(\.id.rawValue)),
           ],
           to: account,
@@ -188,20 +192,19 @@ extension Store {
           _ = try await mergeFlags([conflict], in: mailbox, of: account, on: connection)
         }
         try await recount(touched, of: account, on: connection)
-        let destroyed = try await destroyUnplaced(
+        _ = try await destroyUnplaced(
           [operation.message.rawValue],
           of: account,
           buries: operation.kind != "append",
           on: connection
         )
-        try await touch([operation.message.rawValue], of: account, on: connection)
+        let message = operation.message.rawValue
+        try await touch([message], of: account, on: connection)
+        // What is destroyed is in no mailbox.
+        let isShown = try await !shown(among: [message], of: account, on: connection).isEmpty
         try await append(
           [
-            FeedEntry(
-              .message,
-              destroyed.isEmpty ? .updated : .destroyed,
-              [operation.message.rawValue]
-            ),
+            FeedEntry(.message, isShown ? .updated : .destroyed, [message]),
             FeedEntry(
               .mailbox,
               .updated,
@@ -213,86 +216,6 @@ extension Store {
           to: account,
           on: connection
         )
-        return true
-      }
-    }
-  }
-
-  /// The server refused to take a message that is nowhere else: it stays, kept here alone, and the intent with the reason.
-  ///
-  /// What was to be done with it on the server later is as it is shown, and asked of the server no more.
-  package func refuseAppend(
-    _ operation: OperationRecord,
-    reason: String,
-    of account: ID<Account>
-  ) async throws(ServiceError) {
-    let (id, message) = (operation.id.rawValue, operation.message.rawValue)
-    try await attempt {
-      try await mailTransaction(account) { connection in
-        let refused = try await connection.query(
-          """
-          update operation set state = 'refused', last_error = \(reason)
-          where account_id = \(account.rawValue) and id = \(id)
-          """
-        )
-        guard refused.affected == 1 else { return }
-        let results = try await connection.pipeline([
-          """
-          delete from operation where account_id = \(account.rawValue) and message_id = \(message)
-            and id <> \(id) and state in ('pending', 'running') returning id
-          """,
-          """
-          update placement set origin = \(PlacementOrigin.local.rawValue)
-          where account_id = \(account.rawValue) and message_id = \(message) and uid is null
-          """,
-        ])
-        let dropped = try (0..<results[0].count).map { try results[0].int64($0, 0) }
-        try await dropReplacements(of: dropped, account, on: connection)
-        // One that was deleted here meanwhile was waited for.
-        let destroyed = try await destroyUnplaced([message], of: account, on: connection)
-        try await touch([message], of: account, on: connection)
-        try await append(
-          [
-            FeedEntry(.message, destroyed.isEmpty ? .updated : .destroyed, [message]),
-            FeedEntry(.operation, .updated, [id]),
-            FeedEntry(.operation, .destroyed, dropped.sorted()),
-          ],
-          to: account,
-          on: connection
-        )
-      }
-    }
-  }
-
-  /// Has a message that the server refused to take brought to it again, to the mailbox where it is now; false where it is gone.
-  package func retryAppend(
-    _ operation: OperationRecord,
-    of account: ID<Account>
-  ) async throws(ServiceError) -> Bool {
-    let (id, message) = (operation.id.rawValue, operation.message.rawValue)
-    return try await attempt {
-      try await mailTransaction(account) { connection in
-        let queued = try await connection.query(
-          """
-          with place as (
-            update placement p set origin = \(PlacementOrigin.pending.rawValue)
-            where (p.account_id, p.mailbox_id, p.message_id) = (
-                select c.account_id, c.mailbox_id, c.message_id from placement c
-                join mailbox b on b.account_id = c.account_id and b.id = c.mailbox_id and not b.is_local
-                where c.account_id = \(account.rawValue) and c.message_id = \(message)
-                  and c.uid is null and c.origin = \(PlacementOrigin.local.rawValue)
-                order by c.mailbox_id limit 1)
-            returning p.mailbox_id, p.keywords
-          )
-          -- As one that was tried: an answer that was lost may have been that it is there.
-          update operation o set state = 'pending', attempts = 1, last_error = null,
-            mailbox_id = place.mailbox_id, add_keywords = place.keywords
-          from place where o.account_id = \(account.rawValue) and o.id = \(id)
-            and o.state = 'refused'
-          """
-        )
-        guard queued.affected == 1 else { return false }
-        try await append([FeedEntry(.operation, .updated, [id])], to: account, on: connection)
         return true
       }
     }

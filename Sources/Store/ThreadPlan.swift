@@ -128,12 +128,14 @@ struct ThreadPlan {
 
   /// Stores the batch's `rows`, remembers what they name, joins what only subjects tie together, and tells the feed.
   ///
-  /// `shown` are the threads of the messages that callers see; nil where they see all of them.
+  /// `shown` are the threads of the messages that callers see; nil where they see all of them. With `looksForHidden` a thread
+  /// that was there but not shown is told of as created.
   ///
   /// - Returns: What the feed is to say of threads, and of messages stored before that changed theirs.
   mutating func finish(
     _ created: [Int64],
     shownIn shown: Set<Int64>? = nil,
+    looksForHidden: Bool = false,
     after rows: [BulkRows],
     of account: ID<Account>,
     on connection: PostgresConnection
@@ -155,7 +157,11 @@ struct ThreadPlan {
       }
     }
     let moved = try await storeJoined(account, on: connection)
-    return entries(moved: moved.subtracting(created), shown ?? threads)
+    let roots = Set((shown ?? threads).map { root($0) })
+    let grown = roots.intersection(known)
+    let hidden =
+      looksForHidden ? try await hidden(grown, but: created, account, on: connection) : []
+    return entries(moved: moved.subtracting(created), roots, hidden)
   }
 
   /// The threads that answers with the batch's subjects are of, with those of what they answer.
@@ -248,12 +254,36 @@ struct ThreadPlan {
     return Set(try (0..<results[0].count).map { try results[0].int64($0, 0) })
   }
 
-  private func entries(moved: Set<Int64>, _ shown: Set<Int64>) -> [FeedEntry] {
-    let roots = Set(shown.map { root($0) })
+  /// Those of `threads` that callers see for the first message of the batch.
+  private func hidden(
+    _ threads: Set<Int64>,
+    but created: [Int64],
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> Set<Int64> {
+    guard !threads.isEmpty else { return [] }
+    let rows = try await connection.query(
+      """
+      select t.id from unnest(\(threads.sorted())::bigint[]) as t (id)
+      where not exists (select 1 from message m
+        join placement p on p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
+        where m.account_id = \(account.rawValue) and m.thread_id = t.id
+          and m.id <> all (\(created)))
+      """
+    )
+    return Set(try (0..<rows.count).map { try rows.int64($0, 0) })
+  }
+
+  private func entries(
+    moved: Set<Int64>,
+    _ roots: Set<Int64>,
+    _ hidden: Set<Int64>
+  ) -> [FeedEntry] {
     let lost = joined.keys.filter { known.contains($0) }.sorted()
     let grown = roots.union(lost.map { root($0) }).filter { known.contains($0) }
+      .subtracting(hidden)
     return [
-      FeedEntry(.thread, .created, roots.subtracting(known).sorted()),
+      FeedEntry(.thread, .created, roots.subtracting(known).union(hidden).sorted()),
       FeedEntry(.thread, .updated, grown.sorted()), FeedEntry(.thread, .destroyed, lost),
       FeedEntry(.message, .updated, moved.sorted()),
     ]

@@ -8,6 +8,8 @@ import Postgres
 struct ShownChanges {
   /// The messages that are shown, before and after.
   var updated: [Int64] = []
+  /// Those that came into sight or went out of it, or stayed out of it.
+  var doubtful: Set<Int64> = []
   /// What is to be said of all of them, and of their threads.
   var entries: [FeedEntry] = []
 }
@@ -26,8 +28,8 @@ extension Store {
     guard !doubtful.isEmpty else { return ShownChanges(all.subtracting(doubtful)) }
     let rows = try await connection.query(
       """
-      select m.id, m.thread_id, exists (\(shown("m.id", account))),
-        exists (\(shown("m.id", account)) and p.mailbox_id <> \(mailbox.rawValue))
+      select m.id, m.thread_id, exists (\(places("m.id", account))),
+        exists (\(places("m.id", account)) and p.mailbox_id <> \(mailbox.rawValue))
       from message m where m.account_id = \(account.rawValue) and m.id = any (\(doubtful.sorted()))
       """
     )
@@ -52,6 +54,7 @@ extension Store {
       }
     }
     var changes = ShownChanges(updated)
+    changes.doubtful = doubtful
     changes.entries += [
       FeedEntry(.message, .created, created.sorted()),
       FeedEntry(.message, .destroyed, destroyed.sorted()),
@@ -72,7 +75,7 @@ extension Store {
     let rows = try await connection.query(
       """
       select t.id, (select count(*) from message m where m.account_id = \(account.rawValue)
-          and m.thread_id = t.id and exists (\(shown("m.id", account))))
+          and m.thread_id = t.id and exists (\(places("m.id", account))))
       from unnest(\(threads)::bigint[]) as t (id)
       """
     )
@@ -93,8 +96,41 @@ extension Store {
     ]
   }
 
+  /// Tells the feed of the threads of messages that are not shown any more.
+  func tellThreads(
+    ofHidden messages: Set<Int64>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws {
+    guard !messages.isEmpty else { return }
+    let rows = try await connection.query(
+      """
+      select distinct thread_id from message where account_id = \(account.rawValue)
+        and id = any (\(messages.sorted()))
+      """
+    )
+    let threads = Set(try (0..<rows.count).map { try rows.int64($0, 0) })
+    try await tellThreads(leftBy: threads, of: account, on: connection)
+  }
+
+  /// Those of `messages` that are shown in some mailbox.
+  func shown(
+    among messages: Set<Int64>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> Set<Int64> {
+    guard !messages.isEmpty else { return [] }
+    let rows = try await connection.query(
+      """
+      select t.id from unnest(\(messages.sorted())::bigint[]) as t (id)
+      where exists (\(places("t.id", account)))
+      """
+    )
+    return Set(try (0..<rows.count).map { try rows.int64($0, 0) })
+  }
+
   /// Finds the placements `p` in which the message `id` is shown.
-  private func shown(_ id: SQL, _ account: ID<Account>) -> SQL {
+  private func places(_ id: SQL, _ account: ID<Account>) -> SQL {
     """
     select 1 from placement p where p.account_id = \(account.rawValue) and p.message_id = \(id)
       and not p.is_deleted

@@ -121,6 +121,67 @@ struct LostMailboxTests {
     await dovecot.stop()
   }
 
+  @Test func `wherever else it was put meanwhile, it stays, and goes on to where it is alone`()
+    async throws
+  {
+    let dovecot = try await MailServers.own(.init(capabilities: Self.capabilities[0]))
+    try await TestService.with { service in
+      let way = try TapProxy(to: dovecot.imapPort, on: service.group.loops[0])
+      let account = try await service.addAccount(TestService.imap(port: way.port, "alice"))
+      try await service.waitUntilReady(account)
+      let box = try await service.addMailbox("Box", dovecot, account, "alice")
+      let archive = try await service.mailbox("Archive", of: account)
+      let trash = try await service.mailbox("Trash", of: account)
+      way.goAway()
+      var ids: [ID<Message>] = []
+      for index in 0..<3 {
+        ids.append(
+          try await service.engine.importMessage(
+            SampleMail.message(index),
+            into: box.id,
+            of: account,
+            keywords: [],
+            receivedAt: nil
+          )
+        )
+      }
+      // The first is copied, the second copied and moved, the third moved and flagged.
+      var copying = MessagePatch()
+      copying.addMailboxes = [archive.id]
+      _ = try await service.engine.changeMessages(Array(ids[..<2]), of: account, copying)
+      let away = moving(from: box, to: trash)
+      _ = try await service.engine.changeMessages(Array(ids[1...]), of: account, away)
+      var flagging = MessagePatch()
+      flagging.addKeywords = ["$flagged"]
+      _ = try await service.engine.changeMessages([ids[2]], of: account, flagging)
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName(box.path))
+      other.close()
+      way.comeBack()
+      try await service.waitUntilReplayed(account)
+      try await service.engine.syncNow(account)
+      try await eventually("the third is on the server") {
+        try await dovecot.messageCount(user: "alice", mailbox: "Trash") == 1
+      }
+      try await service.waitUntilReady(account)
+      let stored = try await service.query("select id from message order by id")
+      #expect(
+        try (0..<stored.count).map { try stored.int64($0, 0) } == ids.map(\.rawValue).sorted()
+      )
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [ids[0]])
+      #expect(
+        Set(try await service.messages(in: "Archive", of: account).map(\.id)) == Set(ids[..<2])
+      )
+      let moved = try await service.messages(in: "Trash", of: account)
+      #expect(Set(moved.map(\.id)) == Set(ids[1...]))
+      #expect(try moved.first { $0.id == ids[2] }?.keywordList.contains("$flagged") == true)
+      #expect(try await service.number("select count(*) from operation") == 0)
+      #expect(try await service.health(of: account) == [])
+      await way.stop()
+    }
+    await dovecot.stop()
+  }
+
   @Test func `a message that the server refuses stays here, and is brought to it again when asked`()
     async throws
   {

@@ -15,7 +15,10 @@ private struct ServerPlace: Equatable {
 }
 
 /// The mailbox has another name by now, or is another one: a pass over all of them tells where the message is.
-private struct StalePlace: Error {}
+private struct StalePlace: Error {
+  /// What the server said to its name; nil where it was opened, and is another one.
+  var refusal: IMAPError?
+}
 
 extension IMAPBackend {
   /// Reads a section from wherever the server has the message now.
@@ -53,9 +56,12 @@ extension IMAPBackend {
         where error.isLoss && losses < Self.connectionTries && !hasBegun.withLock({ $0 })
       {
         losses += 1
-      } catch is StalePlace {
-        guard looks < Self.looks, !hasBegun.withLock({ $0 }) else { break }
-        if looks == 0 { signal.notify(.everything) }
+      } catch let error as StalePlace {
+        guard looks < Self.looks, !hasBegun.withLock({ $0 }) else {
+          if let refusal = error.refusal { throw refusal }
+          break
+        }
+        if looks == 0 { signal.notify(.tree) }
         looks += 1
         try await waitForMove()
       } catch IMAPError.notFound {
@@ -108,7 +114,7 @@ extension IMAPBackend {
         }
         handoff.finish(isThere ? nil : StalePlace())
       } catch let error as IMAPError where error.lacksMailbox {
-        handoff.finish(StalePlace())
+        handoff.finish(StalePlace(refusal: error))
       } catch {
         handoff.finish(error)
       }

@@ -40,7 +40,8 @@ struct OperationReplay {
 
   /// The mailbox has another UIDVALIDITY, or is another one of the same name.
   ///
-  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent but an APPEND, which is found again.
+  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent but an APPEND, which is found again where the mailbox
+  /// kept its id.
   struct StaleUIDs: Error {}
 
   /// Whether intents wait for a pass over all mailboxes, which then begins.
@@ -167,13 +168,15 @@ struct OperationReplay {
     guard error != .cancelled else { throw error }
     if error.lacksMailbox || Self.isBug(error) {
       // Renamed or deleted by another client, perhaps: a pass finds out, and what is meant for it is tried once more.
-      let lost = group.filter { $0.attempts + 1 < configuration.sharedAttempts }
-      try await store.putOff(lost.map(\.id), reason: error.response ?? "", of: account)
-      for operation in lost {
+      let (hasPassed, reason) = (postponed.hasPassed, error.response ?? "")
+      let last = group.filter { hasPassed && $0.attempts + 1 >= configuration.sharedAttempts }
+      try await refuse(last, reason)
+      let left = Set(group.map(\.id)).subtracting(last.map(\.id))
+      try await store.putOff(left.sorted(), reason: reason, asTried: hasPassed, of: account)
+      for operation in group where left.contains(operation.id) {
         postponed.addUntilPass(operation.message, until: .now + configuration.firstBackoff)
       }
-      let found = Set(lost.map(\.id))
-      return try await refuse(group.filter { !found.contains($0.id) }, error.response ?? "")
+      return
     }
     if case .refused(_, let response, let code) = error, !Self.passes(code) {
       logger.info("intent refused", metadata: ["kind": "\(group.first?.kind ?? "")"])

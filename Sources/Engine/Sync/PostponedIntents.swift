@@ -8,6 +8,8 @@ final class PostponedIntents: Sendable {
     var messages: [ID<Message>: Deadline] = [:]
     var mailboxes: [ID<Mailbox>: Deadline] = [:]
     var needsPass = false
+    /// Whether one has ended since the connection was made.
+    var hasPassed = false
     /// Messages of which only a pass over all mailboxes can tell more, and when they are due after it.
     var lost: [ID<Message>: Deadline] = [:]
     /// Those that the pass under way looks for: it began after they were lost.
@@ -99,6 +101,10 @@ final class PostponedIntents: Sendable {
     state.withLock { state in
       state.messages.merge(state.lookedFor) { $1 }
       state.lookedFor = [:]
+      state.hasPassed = true
     }
   }
+
+  /// Whether a pass has ended since the connection was made: only then a try that found no mailbox counts.
+  var hasPassed: Bool { state.withLock { $0.hasPassed } }
 }

@@ -137,7 +137,8 @@ private struct FilterReader {
   ) throws(SearchSyntaxError) -> LocatedQuery {
     var parts: [LocatedQuery] = []
     for member in members {
-      let inner = "\(place)/\(member.name)"
+      let name = member.name.replacing("~", with: "~0").replacing("/", with: "~1")
+      let inner = "\(place)/\(name)"
       // The operators in either case of letters, as in the grammar.
       guard
         names.contains(member.name) || SearchTerm.operators.contains(member.name.lowercased())

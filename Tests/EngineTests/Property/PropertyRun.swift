@@ -274,6 +274,15 @@ struct PropertyRun {
         throw TestSupportError.failed("\(place): the feed \(name) differs at \(differing.sorted())")
       }
     }
+    let threads = try await FeedMirror.threads(of: account, in: service)
+    for (name, known) in [("since the start", fromStart.threads), ("so far", mirror.threads)] {
+      guard known == threads else {
+        let differing = known.symmetricDifference(threads).sorted()
+        throw TestSupportError.failed(
+          "\(place): the threads of the feed \(name) differ at \(differing)"
+        )
+      }
+    }
   }
 
   /// Every mailbox, and every message: path, UIDVALIDITY, UID, keywords, `D` for `\Deleted`.
