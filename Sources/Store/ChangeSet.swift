@@ -110,8 +110,10 @@ private struct ChangeFold {
       case (.created, .destroyed): fates[id] = .updated
       case (.created, _): fates[id] = .created
       case (.updated, .created): break
+      // It came back, to a reader that never knew it.
+      case (.updated, .nothing): fates[id] = .created
       case (.updated, _): fates[id] = .updated
-      case (.destroyed, .created): fates[id] = .nothing
+      case (.destroyed, .created), (.destroyed, .nothing): fates[id] = .nothing
       case (.destroyed, _): fates[id] = .destroyed
       }
     }

@@ -89,33 +89,79 @@ extension Store {
   }
 
   /// The statement that appends `entries`; an account that is gone takes none.
+  ///
+  /// A message that is said to be updated and is not shown (it has `\Deleted` wherever it is) is told of as destroyed: whoever
+  /// changes a message need not know.
   func feedStatement(
     _ entries: [FeedEntry],
     _ account: ID<Account>,
     keptBytes: Int64 = 0
   ) -> SQL {
-    var sql: SQL = """
-      with bumped as (
-        update account set seq = seq + \(Int64(entries.count)),
-          kept_bytes = kept_bytes + \(keptBytes)
-        where id = \(account.rawValue)
-        returning seq)
-      insert into change (account_id, seq, noun, action, ids, properties)
-      select \(account.rawValue), bumped.seq - entry.place, entry.noun, entry.action, entry.ids,
-        entry.properties
-      from bumped, (values
-      """
+    var sql: SQL = "with entry (place, noun, action, ids, properties) as (values "
     for (index, entry) in entries.enumerated() {
       if index > 0 { sql.append(", ") }
       sql.append(
         """
-        (\(Int64(entries.count - 1 - index))::bigint, \(entry.noun.rawValue)::text,
-         \(entry.action.rawValue)::text, \(entry.ids)::bigint[], \(entry.properties)::text[])
+        (\(Int64(index))::bigint, \(entry.noun.rawValue)::text, \(entry.action.rawValue)::text,
+         \(entry.ids)::bigint[], \(entry.properties)::text[])
         """
       )
     }
-    sql.append(") as entry (place, noun, action, ids, properties)")
+    let updatesMessages = entries.contains { $0.noun == .message && $0.action == .updated }
+    sql.append(
+      updatesMessages ? "), \(split(account))" : "), told as (select *, place + 1 as n from entry)"
+    )
+    sql.append(
+      """
+      , bumped as (
+        update account set seq = seq + (select count(*) from told),
+          kept_bytes = kept_bytes + \(keptBytes)
+        where id = \(account.rawValue)
+        returning seq)
+      insert into change (account_id, seq, noun, action, ids, properties)
+      select \(account.rawValue), bumped.seq - (select count(*) from told) + told.n, told.noun,
+        told.action, told.ids, told.properties
+      from bumped, told
+      """
+    )
     return sql
+  }
+
+  /// What `entry` has, with the messages that are not shown in entries of their own, and their threads.
+  private func split(_ account: ID<Account>) -> SQL {
+    let isShown: SQL = """
+      exists (select 1 from placement p where p.account_id = \(account.rawValue)
+        and p.message_id = id.id and not p.is_deleted)
+      """
+    let isDoubtful: SQL = "noun = 'message' and action = 'updated'"
+    return """
+      parted as (
+        select place, 0 as part, noun, action, case when \(isDoubtful)
+          then array(select id.id from unnest(ids) as id (id) where \(isShown)) else ids end as ids,
+          properties
+        from entry
+        union all
+        select place, 1, noun, 'destroyed',
+          array(select id.id from unnest(ids) as id (id) where not \(isShown)), properties
+        from entry where \(isDoubtful)
+        union all
+        select e.place, 2, 'thread', case when h.is_shown then 'updated' else 'destroyed' end,
+          h.ids, null
+        from entry e cross join lateral (
+          select t.is_shown, array_agg(t.id) as ids from (
+            select distinct m.thread_id as id, exists (select 1 from message o
+              join placement p on p.account_id = o.account_id and p.message_id = o.id
+                and not p.is_deleted
+              where o.account_id = m.account_id and o.thread_id = m.thread_id) as is_shown
+            from unnest(e.ids) as id (id)
+            join message m on m.account_id = \(account.rawValue) and m.id = id.id
+            where not \(isShown)) as t
+          group by t.is_shown) as h
+        where \(isDoubtful)
+      ), told as (
+        select noun, action, ids, properties, row_number() over (order by place, part) as n
+        from parted where cardinality(ids) > 0)
+      """
   }
 
   /// Where the feed of `account` stands.

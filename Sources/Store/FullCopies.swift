@@ -132,10 +132,8 @@ extension Store {
         )
         try await insertBlobs(kept.map { ($0, $1.blob) }, of: account, on: connection)
         _ = try await connection.query(copyStatement(kept.map { ($0, $1) }, account))
-        let messages = Set(kept.map(\.1.message.rawValue))
-        let shown = try await shown(among: messages, of: account, on: connection)
         try await append(
-          [FeedEntry(.message, .updated, shown.sorted())],
+          [FeedEntry(.message, .updated, kept.map(\.1.message.rawValue).sorted())],
           to: account,
           keptBytes: kept.reduce(0) { $0 + $1.1.blob.size },
           on: connection

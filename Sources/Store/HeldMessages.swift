@@ -143,13 +143,11 @@ extension Store {
         left.subtract(destroyed)
         try await touch(left.sorted(), of: account, on: connection)
         try await store(counters, of: account, on: connection)
-        let shown = try await shown(among: left, of: account, on: connection)
-        let hidden = left.subtracting(shown)
-        try await tellThreads(ofHidden: hidden, of: account, on: connection)
+        try await tellThreads(of: left, in: account, on: connection)
         try await append(
           [
-            FeedEntry(.message, .destroyed, hidden.union(destroyed).sorted()),
-            FeedEntry(.message, .updated, shown.sorted()),
+            FeedEntry(.message, .destroyed, destroyed),
+            FeedEntry(.message, .updated, left.sorted()),
           ]
             + counters.sorted { $0.key < $1.key }.flatMap { counterEntries(ID($0), $1) },
           to: account,

@@ -32,6 +32,7 @@ extension Store {
     )
     let left = messages.subtracting(destroyed).sorted()
     try await touch(left, of: account, on: connection)
+    try await tellThreads(of: Set(left), in: account, on: connection)
     if !others.isEmpty { try await recount(others.sorted(), of: account, on: connection) }
     return [
       FeedEntry(.message, .destroyed, destroyed), FeedEntry(.message, .updated, left),
@@ -156,6 +157,7 @@ extension Store {
     )
     let left = taken.messages.subtracting(destroyed).sorted()
     try await touch(left, of: account, on: connection)
+    try await tellThreads(of: Set(left), in: account, on: connection)
     try await recount(touched, of: account, on: connection)
     return [
       FeedEntry(.message, .destroyed, destroyed), FeedEntry(.message, .updated, left),

@@ -36,6 +36,7 @@ extension Store {
           // What had appeared elsewhere before has taken over its id.
           try await follow(operation, account, on: connection)
           try await touch([message], of: account, on: connection)
+          try await tellThreads(of: [message], in: account, on: connection)
           entries += [
             FeedEntry(.message, .updated, [message]),
             FeedEntry(.operation, .updated, [operation.id.rawValue]),

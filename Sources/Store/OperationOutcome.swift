@@ -41,13 +41,12 @@ extension Store {
         )
         let left = Set(messages).subtracting(destroyed)
         try await touch(left.sorted(), of: account, on: connection)
-        // Others may have hidden it, or a later intent takes it away.
-        let shown = try await shown(among: left, of: account, on: connection)
-        let gone = left.subtracting(shown).union(destroyed)
+        // What was destroyed may have given its id, and so its thread, to a copy.
+        if !destroyed.isEmpty { try await tellThreads(of: left, in: account, on: connection) }
         try await append(
           [
-            FeedEntry(.message, .updated, shown.sorted()),
-            FeedEntry(.message, .destroyed, gone.sorted()),
+            FeedEntry(.message, .updated, left.sorted()),
+            FeedEntry(.message, .destroyed, destroyed),
             FeedEntry(.operation, .destroyed, operations.map(\.id.rawValue)),
           ],
           to: account,
@@ -157,6 +156,7 @@ extension Store {
     guard !told.isEmpty else { return }
     let merged = try await mergeFlags(told, in: mailbox, of: account, on: connection)
     try await store([mailbox.rawValue: merged.counters], of: account, on: connection)
+    try await tellThreads(of: Set(merged.shown), in: account, on: connection)
     try await append(counterEntries(mailbox, merged.counters), to: account, on: connection)
   }
 
@@ -198,13 +198,13 @@ extension Store {
           buries: operation.kind != "append",
           on: connection
         )
+        // What is destroyed is in no mailbox, and told of so.
         let message = operation.message.rawValue
         try await touch([message], of: account, on: connection)
-        // What is destroyed is in no mailbox.
-        let isShown = try await !shown(among: [message], of: account, on: connection).isEmpty
+        try await tellThreads(of: [message], in: account, on: connection)
         try await append(
           [
-            FeedEntry(.message, isShown ? .updated : .destroyed, [message]),
+            FeedEntry(.message, .updated, [message]),
             FeedEntry(
               .mailbox,
               .updated,

@@ -96,10 +96,10 @@ extension Store {
     ]
   }
 
-  /// Tells the feed of the threads of messages that are not shown any more.
+  /// Tells the feed of the threads of messages that may have come back into sight, or gone out of it.
   func tellThreads(
-    ofHidden messages: Set<Int64>,
-    of account: ID<Account>,
+    of messages: Set<Int64>,
+    in account: ID<Account>,
     on connection: PostgresConnection
   ) async throws {
     guard !messages.isEmpty else { return }
@@ -111,22 +111,6 @@ extension Store {
     )
     let threads = Set(try (0..<rows.count).map { try rows.int64($0, 0) })
     try await tellThreads(leftBy: threads, of: account, on: connection)
-  }
-
-  /// Those of `messages` that are shown in some mailbox.
-  func shown(
-    among messages: Set<Int64>,
-    of account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws -> Set<Int64> {
-    guard !messages.isEmpty else { return [] }
-    let rows = try await connection.query(
-      """
-      select t.id from unnest(\(messages.sorted())::bigint[]) as t (id)
-      where exists (\(places("t.id", account)))
-      """
-    )
-    return Set(try (0..<rows.count).map { try rows.int64($0, 0) })
   }
 
   /// Finds the placements `p` in which the message `id` is shown.

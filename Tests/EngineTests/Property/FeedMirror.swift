@@ -3,8 +3,8 @@ import Postgres
 import Store
 import TestSupport
 
-/// What a caller knows who listed everything once and has followed `/changes` since, taking it at its word: what it was never
-/// told of as created it does not know, and what it was not told of as destroyed is there.
+/// What a caller knows who listed everything once and has followed `/changes` since, taking it at its word: what it was told of is
+/// there until it is told that it is destroyed.
 struct FeedMirror {
   private(set) var state: FeedState
   /// Mailboxes and keywords of each message, as text.
@@ -37,18 +37,21 @@ struct FeedMirror {
     var told: Set<Int64> = []
     while hasMore {
       let changes = try await service.store.changes(of: account, since: state, limit: limit)
-      for id in changes.messages.created { messages[id] = messages[id] ?? "" }
       told.formUnion(changes.messages.created)
       told.formUnion(changes.messages.updated)
-      for id in changes.messages.destroyed { messages[id] = nil }
+      for id in changes.messages.destroyed {
+        told.remove(id)
+        messages[id] = nil
+      }
       threads.formUnion(changes.threads.created)
+      threads.formUnion(changes.threads.updated)
       threads.subtract(changes.threads.destroyed)
       state = changes.newState
       hasMore = changes.hasMore
     }
     guard !told.isEmpty else { return }
     let listed = try await Self.list(of: account, in: service)
-    for id in told where messages[id] != nil { messages[id] = listed[id] ?? "not listed" }
+    for id in told { messages[id] = listed[id] ?? "not listed" }
   }
 
   /// All that a list shows now.
@@ -67,6 +70,22 @@ struct FeedMirror {
     var found: [Int64: String] = [:]
     for row in 0..<rows.count { found[try rows.int64(row, 0)] = try rows.string(row, 1) }
     return found
+  }
+
+  /// What the feed says of one id, from the beginning.
+  static func told(
+    of id: Int64,
+    _ noun: String,
+    of account: ID<Account>,
+    in service: TestService
+  ) async throws -> String {
+    let rows = try await service.query(
+      """
+      select coalesce(string_agg(seq || ' ' || action, ', ' order by seq), '') from change
+      where account_id = \(account.rawValue) and noun = \(noun) and \(id) = any (ids)
+      """
+    )
+    return try rows.string(0, 0)
   }
 
   /// All threads that a list shows now.

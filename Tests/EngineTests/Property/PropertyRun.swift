@@ -271,15 +271,32 @@ struct PropertyRun {
     for (name, known) in [("since the start", fromStart.messages), ("so far", mirror.messages)] {
       guard known == listed else {
         let differing = Set(known.keys).union(listed.keys).filter { known[$0] != listed[$0] }
-        throw TestSupportError.failed("\(place): the feed \(name) differs at \(differing.sorted())")
+        var story: [String] = []
+        for id in differing.sorted().prefix(3) {
+          let told = try await FeedMirror.told(of: id, "message", of: account, in: service)
+          let (was, shown) = (known[id] ?? "-", listed[id] ?? "-")
+          story.append("\(id): known \(was), listed \(shown), told \(told)")
+        }
+        throw TestSupportError.failed(
+          "\(place): the feed \(name) differs:\n\(story.joined(separator: "\n"))"
+        )
       }
     }
     let threads = try await FeedMirror.threads(of: account, in: service)
     for (name, known) in [("since the start", fromStart.threads), ("so far", mirror.threads)] {
       guard known == threads else {
         let differing = known.symmetricDifference(threads).sorted()
+        var told = try await FeedMirror.told(of: differing[0], "thread", of: account, in: service)
+        let rows = try await service.query(
+          "select id from message where account_id = \(account.rawValue) and thread_id = \(differing[0])"
+        )
+        for row in 0..<rows.count {
+          let id = try rows.int64(row, 0)
+          let message = try await FeedMirror.told(of: id, "message", of: account, in: service)
+          told += "; message \(id): \(message)"
+        }
         throw TestSupportError.failed(
-          "\(place): the threads of the feed \(name) differ at \(differing)"
+          "\(place): the threads of the feed \(name) differ at \(differing), first told \(told)"
         )
       }
     }
