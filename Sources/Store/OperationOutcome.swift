@@ -201,7 +201,10 @@ extension Store {
         // What is destroyed is in no mailbox, and told of so.
         let message = operation.message.rawValue
         try await touch([message], of: account, on: connection)
-        try await tellThreads(of: [message], in: account, on: connection)
+        if ["move", "delete", "release"].contains(operation.kind) {
+          // It is back, perhaps to a thread that was gone without it.
+          try await tellThreads(of: [message], in: account, on: connection)
+        }
         try await append(
           [
             FeedEntry(.message, .updated, [message]),

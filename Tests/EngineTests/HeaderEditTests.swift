@@ -285,19 +285,7 @@ struct HeaderEditTests {
   }
 
   @Test func `where nothing may be deleted no second message is made`() async throws {
-    var options = DovecotServer.Options()
-    options.extraConfiguration = """
-      protocol imap {
-        mail_plugins = $mail_plugins acl
-      }
-      protocol doveadm {
-        mail_plugins = $mail_plugins acl
-      }
-      plugin {
-        acl = vfile
-      }
-      """
-    let dovecot = try await MailServers.own(options)
+    let dovecot = try await MailServers.own(.withRights)
     try await dovecot.fill(user: "alice", count: 1)
     try await dovecot.doveadm(
       ["acl", "set", "-u", dovecot.address(of: "alice"), "INBOX", "owner"]

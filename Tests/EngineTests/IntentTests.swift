@@ -130,19 +130,7 @@ struct IntentTests {
   }
 
   @Test func `what the server refuses is taken back, with its reason`() async throws {
-    var options = DovecotServer.Options()
-    options.extraConfiguration = """
-      protocol imap {
-        mail_plugins = $mail_plugins acl
-      }
-      protocol doveadm {
-        mail_plugins = $mail_plugins acl
-      }
-      plugin {
-        acl = vfile
-      }
-      """
-    let dovecot = try await MailServers.own(options)
+    let dovecot = try await MailServers.own(.withRights)
     let user = "alice"
     try await dovecot.fill(user: user, count: 2)
     let address = dovecot.address(of: user)

@@ -57,13 +57,7 @@ struct LostMailboxTests {
       for mailbox in old {
         try await other.rename(MailboxName(mailbox.path), to: MailboxName("New" + mailbox.name))
       }
-      let imported = try await service.engine.importMessage(
-        SampleMail.message(7),
-        into: old[0].id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let imported = try await service.file(SampleMail.message(7), old[0].id, account)
       var patch = MessagePatch()
       patch.addKeywords = ["$flagged"]
       _ = try await service.engine.changeMessages([flagged], of: account, patch)
@@ -100,13 +94,7 @@ struct LostMailboxTests {
       let other = try await service.otherClient(dovecot, "alice")
       try await other.delete(MailboxName(mailbox.path))
       let raw = SampleMail.message(7)
-      let id = try await service.engine.importMessage(
-        raw,
-        into: mailbox.id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let id = try await service.file(raw, mailbox.id, account)
       try await service.waitUntilReplayed(account)
       #expect(try await service.messages(in: "Box", of: account).map(\.id) == [id])
       try await eventually("it is a mailbox of ours alone") {
@@ -136,13 +124,7 @@ struct LostMailboxTests {
       var ids: [ID<Message>] = []
       for index in 0..<3 {
         ids.append(
-          try await service.engine.importMessage(
-            SampleMail.message(index),
-            into: box.id,
-            of: account,
-            keywords: [],
-            receivedAt: nil
-          )
+          try await service.file(SampleMail.message(index), box.id, account)
         )
       }
       // The first is copied, the second copied and moved, the third moved and flagged.
@@ -185,19 +167,7 @@ struct LostMailboxTests {
   @Test func `a message that the server refuses stays here, and is brought to it again when asked`()
     async throws
   {
-    var options = DovecotServer.Options()
-    options.extraConfiguration = """
-      protocol imap {
-        mail_plugins = $mail_plugins acl
-      }
-      protocol doveadm {
-        mail_plugins = $mail_plugins acl
-      }
-      plugin {
-        acl = vfile
-      }
-      """
-    let dovecot = try await MailServers.own(options)
+    let dovecot = try await MailServers.own(.withRights)
     let address = dovecot.address(of: "alice")
     let rights = ["acl", "set", "-u", address, "Box", "owner", "lookup", "read"]
     try await dovecot.doveadm(["mailbox", "create", "-s", "-u", address, "Box"])
@@ -205,13 +175,7 @@ struct LostMailboxTests {
     try await TestService.with { service in
       let account = try await service.addSyncedAccount(dovecot, "alice")
       let mailbox = try await service.mailbox("Box", of: account)
-      let id = try await service.engine.importMessage(
-        SampleMail.message(7),
-        into: mailbox.id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let id = try await service.file(SampleMail.message(7), mailbox.id, account)
       try await service.waitUntilReplayed(account)
       let refused = try #require(
         try await service.store.operations(of: account, limit: 9).first?.message
@@ -253,13 +217,7 @@ struct LostMailboxTests {
       try await service.waitUntilReady(account)
       let mailbox = try await service.addMailbox("Box", dovecot, account, "alice")
       way.goAway()
-      let id = try await service.engine.importMessage(
-        SampleMail.message(7),
-        into: mailbox.id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let id = try await service.file(SampleMail.message(7), mailbox.id, account)
       let other = try await service.otherClient(dovecot, "alice")
       try await other.delete(MailboxName(mailbox.path))
       try await other.create(MailboxName(mailbox.path))
@@ -277,5 +235,16 @@ struct LostMailboxTests {
       await way.stop()
     }
     await dovecot.stop()
+  }
+}
+
+extension TestService {
+  /// Imports a message as it is.
+  fileprivate func file(
+    _ raw: [UInt8],
+    _ mailbox: ID<Mailbox>,
+    _ account: ID<Account>
+  ) async throws -> ID<Message> {
+    try await engine.importMessage(raw, into: mailbox, of: account, keywords: [], receivedAt: nil)
   }
 }

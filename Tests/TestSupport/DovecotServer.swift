@@ -29,6 +29,23 @@ package final class DovecotServer: Sendable {
     /// The usual server.
     package init() {}
 
+    /// A server on which `doveadm acl` says what may be done with a mailbox.
+    package static var withRights: Options {
+      var options = Options()
+      options.extraConfiguration = """
+        protocol imap {
+          mail_plugins = $mail_plugins acl
+        }
+        protocol doveadm {
+          mail_plugins = $mail_plugins acl
+        }
+        plugin {
+          acl = vfile
+        }
+        """
+      return options
+    }
+
     /// A server with only these capabilities.
     package init(capabilities: String) { self.capabilities = capabilities }
   }
