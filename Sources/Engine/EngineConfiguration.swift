@@ -47,6 +47,11 @@ package struct EngineConfiguration: Sendable {
   package var longestBackoff: Duration = .seconds(300)
   /// The longest wait before a connection that lists what it will not open is made anew once more.
   package var longestStaleness: Duration = .seconds(3600)
+  /// How long the connections of an account are used before they are made anew, at most: what a server lists to an old one may
+  /// be true no more.
+  package var sessionLifetime: Duration = .seconds(3600)
+  /// The same where a caller asks for a pass.
+  package var askedSessionLifetime: Duration = .seconds(300)
   /// How many accounts that were synced before make their first pass after connecting at once, at one server.
   package var firstPasses = 16
   /// How many at all servers together.

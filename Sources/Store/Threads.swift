@@ -2,7 +2,7 @@ package import Bytes
 package import Model
 import Postgres
 
-/// A thread as a list shows it: what its visible messages have in common.
+/// A thread as a list shows it: what those of its messages that are shown have in common.
 package struct ThreadSummary: Sendable {
   package var id: ID<MessageThread>
   /// Of its first message.
@@ -51,7 +51,7 @@ extension Store {
     }
   }
 
-  /// A thread, also by the id that it had before it was joined with another; nil where no message of it is visible.
+  /// A thread, also by the id that it had before it was joined with another; nil where no message of it is shown.
   package func thread(
     _ id: ID<MessageThread>,
     of account: ID<Account>
@@ -62,7 +62,7 @@ extension Store {
         where m.account_id = \(account.rawValue) and m.thread_id = coalesce((
             select thread_id from thread_alias
             where account_id = \(account.rawValue) and id = \(id.rawValue)), \(id.rawValue))
-          and \(Self.isVisible)
+          and \(Self.isShown)
         order by m.received_at desc, m.id desc limit 1
         """
       let rows = try await pool.query(Self.summaries(of: newest))
@@ -86,7 +86,7 @@ extension Store {
     }
   }
 
-  private static let isVisible: SQL = """
+  private static let isShown: SQL = """
     exists (select 1 from placement v where v.account_id = m.account_id
       and v.message_id = m.id and not v.is_deleted)
     """
@@ -119,7 +119,7 @@ extension Store {
     guard let mailbox else {
       return """
         select m.account_id, m.thread_id, m.id, m.received_at, 0::bigint as uid from message m
-        where m.account_id = \(account.rawValue)\(after) and \(Self.isVisible) and m.id = (
+        where m.account_id = \(account.rawValue)\(after) and \(Self.isShown) and m.id = (
           select n.id from message n where n.account_id = m.account_id
             and n.thread_id = m.thread_id and exists (select 1 from placement v
               where v.account_id = n.account_id and v.message_id = n.id and not v.is_deleted)
@@ -185,49 +185,6 @@ extension Store {
         uid: try rows.int64(row, 2),
         id: ID(try rows.int64(row, 3))
       )
-    )
-  }
-}
-
-extension Store {
-  /// Tells the feed which threads lost messages, and which are gone with the last one that is shown.
-  ///
-  /// Called in the transaction that removed the messages, before its own changes are appended.
-  func tellThreads(
-    leftBy threads: Set<Int64>,
-    of account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    guard !threads.isEmpty else { return }
-    let rows = try await connection.query(
-      """
-      select t.id, exists (select 1 from message m
-          where m.account_id = \(account.rawValue) and m.thread_id = t.id),
-        exists (select 1 from message m
-          join placement p on p.account_id = m.account_id and p.message_id = m.id and not p.is_deleted
-          where m.account_id = \(account.rawValue) and m.thread_id = t.id)
-      from unnest(\(threads.sorted())::bigint[]) as t (id)
-      """
-    )
-    var (left, gone, dead): ([Int64], [Int64], [Int64]) = ([], [], [])
-    for row in 0..<rows.count {
-      let thread = try rows.int64(row, 0)
-      if try !rows.bool(row, 1) { dead.append(thread) }
-      if try rows.bool(row, 2) { left.append(thread) } else { gone.append(thread) }
-    }
-    if !dead.isEmpty {
-      _ = try await connection.query(
-        """
-        insert into dead_thread (account_id, thread_id)
-        select \(account.rawValue), t.id from unnest(\(dead)::bigint[]) as t (id)
-        on conflict (account_id, thread_id) do update set at = excluded.at
-        """
-      )
-    }
-    try await append(
-      [FeedEntry(.thread, .updated, left), FeedEntry(.thread, .destroyed, gone)],
-      to: account,
-      on: connection
     )
   }
 }

@@ -28,8 +28,8 @@ extension Store {
     guard !doubtful.isEmpty else { return ShownChanges(all.subtracting(doubtful)) }
     let rows = try await connection.query(
       """
-      select m.id, m.thread_id, exists (\(places("m.id", account))),
-        exists (\(places("m.id", account)) and p.mailbox_id <> \(mailbox.rawValue))
+      select m.id, m.thread_id, exists (\(placesShown("m.id", account))),
+        exists (\(placesShown("m.id", account)) and p.mailbox_id <> \(mailbox.rawValue))
       from message m where m.account_id = \(account.rawValue) and m.id = any (\(doubtful.sorted()))
       """
     )
@@ -63,58 +63,8 @@ extension Store {
     return changes
   }
 
-  /// What the feed says of threads of which messages came into sight, or went out of it.
-  private func threadEntries(
-    _ grown: [Int64: Int64],
-    _ shrunk: [Int64: Int64],
-    of account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws -> [FeedEntry] {
-    let threads = Set(grown.keys).union(shrunk.keys).sorted()
-    guard !threads.isEmpty else { return [] }
-    let rows = try await connection.query(
-      """
-      select t.id, (select count(*) from message m where m.account_id = \(account.rawValue)
-          and m.thread_id = t.id and exists (\(places("m.id", account))))
-      from unnest(\(threads)::bigint[]) as t (id)
-      """
-    )
-    var (created, updated, destroyed): ([Int64], [Int64], [Int64]) = ([], [], [])
-    for row in 0..<rows.count {
-      let (thread, count) = (try rows.int64(row, 0), try rows.int64(row, 1))
-      if count == 0 {
-        destroyed.append(thread)
-      } else if shrunk[thread] == nil, grown[thread] == count {
-        created.append(thread)
-      } else {
-        updated.append(thread)
-      }
-    }
-    return [
-      FeedEntry(.thread, .created, created), FeedEntry(.thread, .updated, updated),
-      FeedEntry(.thread, .destroyed, destroyed),
-    ]
-  }
-
-  /// Tells the feed of the threads of messages that may have come back into sight, or gone out of it.
-  func tellThreads(
-    of messages: Set<Int64>,
-    in account: ID<Account>,
-    on connection: PostgresConnection
-  ) async throws {
-    guard !messages.isEmpty else { return }
-    let rows = try await connection.query(
-      """
-      select distinct thread_id from message where account_id = \(account.rawValue)
-        and id = any (\(messages.sorted()))
-      """
-    )
-    let threads = Set(try (0..<rows.count).map { try rows.int64($0, 0) })
-    try await tellThreads(leftBy: threads, of: account, on: connection)
-  }
-
   /// Finds the placements `p` in which the message `id` is shown.
-  private func places(_ id: SQL, _ account: ID<Account>) -> SQL {
+  func placesShown(_ id: SQL, _ account: ID<Account>) -> SQL {
     """
     select 1 from placement p where p.account_id = \(account.rawValue) and p.message_id = \(id)
       and not p.is_deleted

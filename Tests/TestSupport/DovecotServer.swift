@@ -236,9 +236,18 @@ package final class DovecotServer: Sendable {
 
   /// Takes away the indexes of `user`'s mailboxes while the server is stopped, as an administrator would who finds them broken.
   package func dropIndexes(of user: String) throws {
+    try remove(["dovecot.index", "dovecot.list.index"], of: user)
+  }
+
+  /// Takes away the index that says which mailboxes `user` has: sessions go on with what they know, others make a new one.
+  package func dropListIndex(of user: String) throws {
+    try remove(["dovecot.list.index"], of: user)
+  }
+
+  private func remove(_ names: [String], of user: String) throws {
     let folder = directory.file("mail/\(address(of: user))/maildir")
     for file in try FileManager.default.subpathsOfDirectory(atPath: folder)
-    where file.contains("dovecot.index") || file.contains("dovecot.list.index") {
+    where names.contains(where: file.contains) {
       try FileManager.default.removeItem(atPath: "\(folder)/\(file)")
     }
   }

@@ -35,6 +35,9 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
   private let opened = LoopSignal()
   /// Whether a message that appears may be one that is known.
   private var rematches: Bool
+  private let start = Deadline.now
+  /// From when on the connection is too old for a list.
+  private let wornAt: Deadline
   private var nextPoll = Deadline.now
   private var nextFlags = Deadline.now
   private var nextQuota = Deadline.now
@@ -53,6 +56,8 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
     settings = record.incoming
     isNew = record.firstSyncedAt == nil
     let services = worker.services
+    // Thousands that began together do not end so.
+    wornAt = start + services.configuration.sessionLifetime * Double.random(in: 0.75...1)
     replay = OperationReplay(
       client: client,
       services: services,
@@ -153,6 +158,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       defer { worker.copies.notify(.bodies) }
       return try await pass().syncTold(hasInbox: reasons.contains(.inbox))
     }
+    guard !isWorn(by: reasons) else { throw AccountWorker.StaleSession() }
     let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
     let looksAgain = try await run(pass(), comparingFlags: comparesFlags)
     (hasPassed, rematches) = (true, true)
@@ -168,6 +174,16 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
     }
     nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
     return looksAgain
+  }
+
+  /// Whether a list is read on a new connection, of which a pass over all mailboxes is the first thing.
+  ///
+  /// Leniency `frozenList`: a session of Dovecot whose index of the mailboxes another one made anew lists for good what there
+  /// was before, and nothing that it tells shows that.
+  private func isWorn(by reasons: LoopSignal.Reasons) -> Bool {
+    guard hasPassed else { return false }
+    let wasAsked = reasons.contains(.everything)
+    return .now >= (wasAsked ? min(wornAt, start + configuration.askedSessionLifetime) : wornAt)
   }
 
   /// A pass over all mailboxes; the first one since the account connected waits for its turn.

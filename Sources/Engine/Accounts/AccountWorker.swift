@@ -27,7 +27,7 @@ final class AccountWorker: Sendable {
   private let known: Mutex<Account?>
   let doubts: Mutex<ListDoubts>
 
-  /// The server lists to this connection what it then says is not there, or what cannot be.
+  /// The server lists to this connection what it then says is not there, or what cannot be; or may do so, as old as it is.
   struct StaleSession: Error {}
 
   init(

@@ -23,11 +23,11 @@ final class OwnMailUse {
   /// A message is destroyed here by somebody else than `step`.
   func note(destroyed subject: String) { destroyed.insert(subject) }
 
-  /// The mailboxes that callers made, by their ids: where they show.
-  func mailboxes() async throws -> [ID<Mailbox>: String] {
+  /// The mailboxes that callers made, as they are shown.
+  func mailboxes() async throws -> [ID<Mailbox>: Mailbox] {
     Dictionary(
       uniqueKeysWithValues: try await service.store.mailboxes(of: account).mailboxes
-        .filter { $0.path.hasPrefix("own") }.map { ($0.id, $0.path) }
+        .filter { $0.path.hasPrefix("own") }.map { ($0.id, $0) }
     )
   }
 

@@ -108,26 +108,30 @@ struct PropertyRun {
   }
 
   /// The mailboxes that callers made are as they were `shown`, but for those that could not be.
-  private func compareMailboxes(with shown: [ID<Mailbox>: String], _ place: String) async throws {
+  private func compareMailboxes(with shown: [ID<Mailbox>: Mailbox], _ place: String) async throws {
     let conflicts = try await service.mailboxOperations(of: account)
     let unsettled = Set(conflicts.map(\.mailbox))
     let now = try await own.mailboxes()
-    // What is below one of those goes with it.
-    let kept = unsettled.flatMap { [shown[$0], now[$0]] }.compactMap(\.self)
-    let tops = kept.map { "\($0)/" }
+    let kept = unsettled.flatMap { [shown[$0]?.path, now[$0]?.path] }.compactMap(\.self)
     let wrong = Set(shown.keys).union(now.keys).subtracting(unsettled).filter { id in
-      let paths = [shown[id], now[id]].compactMap(\.self)
-      // What is above one that stays is there as a name, whoever deleted it.
-      if shown[id] == nil, let path = now[id], kept.contains(where: { $0.hasPrefix("\(path)/") }) {
+      let (was, found) = (shown[id], now[id])
+      guard was?.path != found?.path else { return false }
+      // What is below one of those goes with it.
+      let paths = [was?.path, found?.path].compactMap(\.self)
+      guard !kept.contains(where: { top in paths.contains { $0.hasPrefix("\(top)/") } }) else {
         return false
       }
-      return shown[id] != now[id]
-        && !tops.contains { top in paths.contains { $0.hasPrefix(top) } }
+      // What is above one that stays is there as a name, whoever deleted it; and a mere name goes with the last one below it.
+      guard was == nil || found == nil, let path = paths.first else { return true }
+      let isName = was.map { !$0.isSelectable } ?? true
+      return !(isName && kept.contains { $0.hasPrefix("\(path)/") })
     }
     guard wrong.isEmpty else {
       let story = try await Story(service: service, account: account)
         .mailboxes(wrong.map(\.rawValue).sorted())
-      let list = wrong.map { "\($0.rawValue): \(shown[$0] ?? "-") became \(now[$0] ?? "-")" }
+      let list = wrong.map {
+        "\($0.rawValue): \(shown[$0]?.path ?? "-") became \(now[$0]?.path ?? "-")"
+      }
       throw TestSupportError.failed("\(place): mailboxes \(list)\n\(story.joined(separator: "\n"))")
     }
   }
