@@ -25,6 +25,50 @@ struct FrozenListTests {
     try await check(options) { _, _ in }
   }
 
+  /// As Dovecot does while its index is made anew; here since the user may read a mailbox and not see it (RFC 4314 §2.1).
+  @Test func `what is not listed but answers stays, and is the same when it is listed again`()
+    async throws
+  {
+    let dovecot = try await MailServers.own(.withRights)
+    try await dovecot.deliver(letter("kept"), to: "alice", mailbox: "Above/Work")
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let known = try await service.store.mailboxes(of: account).mailboxes.map(\.id)
+      let message = try await service.message("kept", in: "Above/Work", of: account)
+      #expect(try await !service.mailbox("Above", of: account).isSelectable)
+      let address = dovecot.address(of: "alice")
+      try await dovecot.doveadm(["acl", "set", "-u", address, "Above/Work", "owner", "read"])
+      let other = try await service.otherClient(dovecot, "alice")
+      #expect(try await !other.list().map(\.name.decoded).contains("Above/Work"))
+      #expect(try await list(with: "New", by: other, service, account) == known)
+      try await dovecot.doveadm([
+        "acl", "set", "-u", address, "Above/Work", "owner", "lookup", "read",
+      ])
+      #expect(try await list(with: "Newer", by: other, service, account) == known)
+      #expect(try await service.message("kept", in: "Above/Work", of: account) == message)
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await dovecot.stop()
+  }
+
+  /// The mailboxes but those that `other` made, when the list that has `new`, which it makes, was read.
+  private func list(
+    with new: String,
+    by other: IMAPClient,
+    _ service: TestService,
+    _ account: ID<Account>
+  ) async throws -> [ID<Mailbox>] {
+    try await other.create(MailboxName(new))
+    var mailboxes: [Mailbox] = []
+    try await eventually("\(new) is here") {
+      try await service.engine.syncNow(account)
+      mailboxes = try await service.store.mailboxes(of: account).mailboxes
+      return mailboxes.contains { $0.path == new }
+    }
+    return mailboxes.filter { !$0.path.hasPrefix("New") }.map(\.id)
+  }
+
   private func check(
     _ options: TestService.Options,
     asking ask: @escaping @Sendable (TestService, ID<Account>) async throws -> Void

@@ -27,8 +27,8 @@ struct AccountPass {
     var hasHeld: Bool
     /// Whether a mailbox was another one than was listed.
     var foundReplaced: Bool
-    /// The mailboxes that the server lists but would not open.
-    var unopened: Set<ID<Mailbox>>
+    /// The mailboxes that the server lists but would not open, or tells of but does not list.
+    var doubtful: Set<ID<Mailbox>>
 
     /// Whether another pass is needed.
     var looksAgain: Bool { hasHeld || foundReplaced }
@@ -54,22 +54,19 @@ struct AccountPass {
     _ = told.take()
     let held = Set(try await store.heldPlacements(of: account))
     let tree = TreeSync(client: client, store: store, account: account, listed: sync.listed)
-    let (mailboxes, statuses, stale) = try await services.mailboxLocks[account].withLock(
+    let read = try await services.mailboxLocks[account].withLock(
       // Who holds the lock may wait for this very connection.
       meanwhile: { try await lend() },
-      {
-        let read = try await tree.run(believesList: believesList)
-        return (read.mailboxes, read.statuses, read.stale)
-      }
+      { try await tree.run(believesList: believesList) }
     )
     let hidden = try await store.hiddenMessages(of: account)
     var settled: Set<ID<Mailbox>> = []
     var wasReplaced = false
     var refused: Set<ID<Mailbox>> = []
-    var unopened: Set<ID<Mailbox>> = []
-    for mailbox in inboxFirst(mailboxes) where mailbox.isOpenable {
+    var doubtful = read.unlisted
+    for mailbox in inboxFirst(read.mailboxes) where mailbox.isOpenable {
       let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
-      if name != stale, let status = statuses[name],
+      if name != read.stale, let status = read.statuses[name],
         MailboxSync.isCurrent(
           mailbox,
           status,
@@ -81,15 +78,17 @@ struct AccountPass {
       }
       let left: SelectedMailbox?
       do {
-        left = try await attempt(mailbox) { unopened.insert(mailbox.id) }
+        left = try await attempt(mailbox) { doubtful.insert(mailbox.id) }
       } catch is MailboxSync.ReplacedMailbox {
         wasReplaced = true
         continue
       }
       if left == nil { refused.insert(mailbox.id) }
-      if name != stale, left?.isAsTold(by: statuses[name]) == true { settled.insert(mailbox.id) }
+      if name != read.stale, left?.isAsTold(by: read.statuses[name]) == true {
+        settled.insert(mailbox.id)
+      }
     }
-    for mailbox in mailboxes where mailbox.isName {
+    for mailbox in read.mailboxes where mailbox.isName {
       guard mailbox.totalMessages > 0 || hidden[mailbox.id] != nil else { continue }
       try await store.holdVanished(store.knownUIDs(of: mailbox), from: mailbox)
     }
@@ -101,7 +100,7 @@ struct AccountPass {
     return Outcome(
       hasHeld: gone.count < all.count,
       foundReplaced: wasReplaced,
-      unopened: unopened
+      doubtful: doubtful
     )
   }
 

@@ -190,14 +190,14 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
   private func run(_ pass: AccountPass, comparingFlags comparesFlags: Bool) async throws -> Bool {
     guard !hasPassed else {
       let outcome = try await syncAll(pass, comparesFlags)
-      guard !worker.doubts.withLock({ $0.asksForConnection(outcome.unopened) }) else {
+      guard !worker.doubts.withLock({ $0.asksForConnection(outcome.doubtful) }) else {
         throw AccountWorker.StaleSession()
       }
       return outcome.looksAgain
     }
     return try await services.firstPasses.run(at: settings, isShort: !isNew) {
       let outcome = try await syncAll(pass, comparesFlags, isFirst: isNew)
-      worker.doubts.withLock { $0.begin(with: outcome.unopened) }
+      worker.doubts.withLock { $0.begin(with: outcome.doubtful) }
       return outcome.looksAgain
     }
   }

@@ -4,8 +4,8 @@ import Net
 /// Decides when a connection is made anew because of what it lists.
 ///
 /// Dovecot goes on listing to a session what another client renamed while that session listed, and may
-/// hide from it what the mailbox is called now, or list it by both names. A new session sees the truth,
-/// unless the same happens again. But a mailbox may also be closed to the user for good, and a server may
+/// hide from it what the mailbox is called now, or list it by both names, or list nothing of what another one listed since it made
+/// its index anew. A new session sees the truth, unless the same happens again. But a mailbox may also be closed to the user for good, and a server may
 /// contradict itself for good: so each further try comes later, or is the last.
 struct ListDoubts {
   /// How often a list that contradicts itself makes for a new connection before it is believed.
@@ -13,8 +13,8 @@ struct ListDoubts {
   /// How many passes in a row may find a mailbox replaced since the list was read.
   private static let mostReplacements = 3
 
-  /// Those that the server would not open though the connection was new.
-  private var unopened: Set<ID<Mailbox>> = []
+  /// Those that the server would not open, or did not list, though the connection was new.
+  private var doubtful: Set<ID<Mailbox>> = []
   private var backoff: Backoff
   private var nextTry = Deadline.now
   private var contradictions = 0
@@ -26,16 +26,16 @@ struct ListDoubts {
     backoff = Backoff(first: first, longest: longest)
   }
 
-  /// Takes note of what a new connection would not open.
-  mutating func begin(with unopened: Set<ID<Mailbox>>, at now: Deadline = .now) {
-    if !unopened.isSubset(of: self.unopened) || unopened.isEmpty { backoff.reset() }
-    self.unopened = unopened
+  /// Takes note of what a new connection would not open, or did not list.
+  mutating func begin(with doubtful: Set<ID<Mailbox>>, at now: Deadline = .now) {
+    if !doubtful.isSubset(of: self.doubtful) || doubtful.isEmpty { backoff.reset() }
+    self.doubtful = doubtful
     nextTry = now + backoff.next(spread: Double.random(in: 0...1))
   }
 
-  /// Whether a new connection may open what this one would not.
-  func asksForConnection(_ unopened: Set<ID<Mailbox>>, at now: Deadline = .now) -> Bool {
-    !unopened.isSubset(of: self.unopened) || !unopened.isEmpty && now >= nextTry
+  /// Whether a new connection may open, or list, what this one does not.
+  func asksForConnection(_ doubtful: Set<ID<Mailbox>>, at now: Deadline = .now) -> Bool {
+    !doubtful.isSubset(of: self.doubtful) || !doubtful.isEmpty && now >= nextTry
   }
 
   /// Whether a list that contradicts itself is to be taken for what there is.

@@ -43,6 +43,9 @@ extension MailboxListing {
     .trash: "trash", .all: "all",
   ]
 
+  /// The special use that makes for a role (RFC 6154); nil for the inbox, which has none.
+  static func use(of role: String) -> MailboxAttribute? { roles.first { $0.value == role }?.key }
+
   /// Leniency `roleByName`: servers without SPECIAL-USE (Courier) tell no roles, but nearly all use these names.
   private static let names: [String: MailboxAttribute] = [
     "drafts": .drafts, "sent": .sent, "sent items": .sent, "sent messages": .sent,

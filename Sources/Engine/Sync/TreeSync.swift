@@ -16,6 +16,8 @@ struct TreeSync {
     var statuses: [MailboxName: MailboxStatus] = [:]
     /// The mailbox that an odd server keeps selected: its STATUS says nothing.
     var stale: MailboxName?
+    /// The mailboxes that are there, but were not listed.
+    var unlisted: Set<ID<Mailbox>> = []
   }
 
   /// How often the list is read because it was not true any more when its mailboxes were looked at.
@@ -43,8 +45,9 @@ struct TreeSync {
       for place in list.indices where names.contains(list[place].name) {
         list[place].attributes.insert(.noSelect)
       }
-      listed.note(tree.statuses)
       let known = try await store.mailboxes(of: account).mailboxes
+      tree.unlisted = try await addUnlisted(to: &list, &tree.statuses, known: known, items)
+      listed.note(tree.statuses)
       try await identify(list, known, &tree.statuses)
       do {
         let isLast = believesList && number == Self.mostLists
