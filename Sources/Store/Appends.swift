@@ -14,22 +14,26 @@ extension Store {
     let (id, message) = (operation.id.rawValue, operation.message.rawValue)
     try await attempt {
       try await mailTransaction(account) { connection in
-        let refused = try await connection.query(
+        let appends = try await connection.query(
           """
-          update operation set state = 'refused', last_error = \(reason)
-          where account_id = \(account.rawValue) and id = \(id)
+          select id, message_id from operation where account_id = \(account.rawValue) and id = \(id)
+            and state in ('pending', 'running')
           """
         )
-        guard refused.affected == 1 else { return }
-        let dropped = try await keepHere([message], of: account, on: connection)
+        guard appends.count == 1 else { return }
+        let mailbox = operation.mailbox.rawValue
+        let entries = try await end(
+          appends,
+          in: mailbox,
+          reason: reason,
+          of: account,
+          on: connection
+        )
         // One that was deleted here meanwhile was only waited for.
         let destroyed = try await destroyUnplaced([message], of: account, on: connection)
         try await touch([message], of: account, on: connection)
         try await append(
-          [
-            FeedEntry(.message, destroyed.isEmpty ? .updated : .destroyed, [message]),
-            FeedEntry(.operation, .updated, [id]), FeedEntry(.operation, .destroyed, dropped),
-          ],
+          entries + [FeedEntry(.message, destroyed.isEmpty ? .updated : .destroyed, [message])],
           to: account,
           on: connection
         )
@@ -37,7 +41,7 @@ extension Store {
     }
   }
 
-  /// Has a message that the server refused to take brought to it again, to the mailbox where it is now.
+  /// Has a message that the server refused to take brought to it again: to the mailbox that it was meant for, or where it is now.
   ///
   /// - Returns: False where it is gone, or in a mailbox that the server does not have, or the intent is not a refused one any more.
   package func retryAppend(
@@ -59,7 +63,8 @@ extension Store {
                   and c.uid is null and c.origin = \(PlacementOrigin.local.rawValue)
                   and exists (select 1 from operation r where r.account_id = c.account_id
                     and r.id = \(id) and r.state = 'refused')
-                order by c.mailbox_id limit 1)
+                order by c.mailbox_id <> (select r.mailbox_id from operation r
+                  where r.account_id = c.account_id and r.id = \(id)), c.mailbox_id limit 1)
             returning p.mailbox_id, p.keywords
           )
           -- As one that was tried: what an answer that was lost said may have been that it is there.
@@ -82,69 +87,178 @@ extension Store {
 
   /// Keeps messages that were to be appended to a mailbox which the server does not have; what the feed says of it.
   ///
-  /// One that has gone on from there to another mailbox, and is nowhere else, is appended to that; all others stay here alone.
+  /// One that has gone on from there to another mailbox is appended to that; all others stay here alone, until they are asked for
+  /// where the server has such a mailbox again.
   func keepAppended(
     in mailbox: Mailbox,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
     let account = mailbox.accountID
-    let redirected = try await connection.query(
+    let appends = try await connection.query(
       """
-      update operation o set mailbox_id = p.mailbox_id, add_keywords = p.keywords
-      from placement p
-      where o.account_id = \(account.rawValue) and o.mailbox_id = \(mailbox.id.rawValue)
-        and o.kind = 'append' and o.state in ('pending', 'running')
-        and p.account_id = o.account_id and p.message_id = o.message_id
-        and p.mailbox_id <> o.mailbox_id and p.origin = \(PlacementOrigin.pending.rawValue)
-        and not exists (select 1 from placement other where other.account_id = p.account_id
-          and other.message_id = p.message_id and other.mailbox_id <> p.mailbox_id)
-      returning o.id, o.message_id
-      """
-    )
-    let appends = try (0..<redirected.count).map { try redirected.int64($0, 0) }
-    let moved = try (0..<redirected.count).map { try redirected.int64($0, 1) }
-    let left = try await connection.query(
-      """
-      select message_id from operation where account_id = \(account.rawValue)
+      select id, message_id from operation where account_id = \(account.rawValue)
         and mailbox_id = \(mailbox.id.rawValue) and kind = 'append'
         and state in ('pending', 'running')
       """
     )
-    let kept = try (0..<left.count).map { try left.int64($0, 0) }
-    let dropped =
-      try await drop(intentsOf: moved, except: appends, of: account, on: connection)
-      + keepHere(kept, of: account, on: connection)
-    let messages = Set(moved + kept).sorted()
+    guard !appends.isEmpty else { return [] }
+    let entries = try await end(
+      appends,
+      in: mailbox.id.rawValue,
+      reason: "The server has no such mailbox any more: the message is kept here alone.",
+      of: account,
+      on: connection
+    )
+    let messages = try (0..<appends.count).map { try appends.int64($0, 1) }
     try await touch(messages, of: account, on: connection)
+    return entries + [FeedEntry(.message, .updated, messages)]
+  }
+
+  /// A place where a message is shown that the server does not have there.
+  private struct Place {
+    var mailbox: Int64
+    var keywords: [String]
+    /// Whether the server has the mailbox, and an intent to append has yet to be made.
+    var isOpen: Bool
+  }
+
+  /// Ends intents to append to `mailbox`, which cannot be done; what the feed says of them.
+  ///
+  /// A message that is shown in `mailbox` is kept there alone, and the intent has the reason. To the other mailboxes where it is shown,
+  /// as copied or moved from here, it is appended: what was to bring it there from here is dropped.
+  private func end(
+    _ appends: PostgresRows,
+    in mailbox: Int64,
+    reason: String,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [FeedEntry] {
+    var intents: [Int64: Int64] = [:]
+    for row in 0..<appends.count { intents[try appends.int64(row, 1)] = try appends.int64(row, 0) }
+    let alone = try await thoseNowhereElse(intents.keys.sorted(), of: account, on: connection)
+    var (dropped, changed) = (
+      try await drop(intentsOf: alone, of: account, on: connection), [Int64]()
+    )
+    let places = try await placesToCome(of: alone, in: account, on: connection)
+    var missing: [(message: Int64, place: Place)] = []
+    for (message, intent) in intents.sorted(by: { $0.key < $1.key }) {
+      let known = places[message] ?? []
+      var open = known.filter { $0.isOpen && $0.mailbox != mailbox }
+      if !alone.contains(message) || known.contains(where: { $0.mailbox == mailbox }) {
+        _ = try await connection.query(
+          """
+          update operation set state = 'refused', last_error = \(reason)
+          where account_id = \(account.rawValue) and id = \(intent)
+          """
+        )
+        changed.append(intent)
+      } else if !open.isEmpty {
+        let place = open.removeFirst()
+        _ = try await connection.query(
+          """
+          update operation set state = 'pending', attempts = 0, last_error = null,
+            mailbox_id = \(place.mailbox), add_keywords = \(place.keywords)
+          where account_id = \(account.rawValue) and id = \(intent)
+          """
+        )
+        changed.append(intent)
+      } else {
+        _ = try await connection.query(
+          "delete from operation where account_id = \(account.rawValue) and id = \(intent)"
+        )
+        dropped.append(intent)
+      }
+      missing += open.map { (message, $0) }
+    }
+    // What is in a local mailbox has come where it was to go.
+    _ = try await connection.query(
+      """
+      update placement p set origin = \(PlacementOrigin.local.rawValue) from mailbox b
+      where p.account_id = \(account.rawValue) and p.message_id = any (\(intents.keys.sorted()))
+        and p.uid is null and b.account_id = p.account_id and b.id = p.mailbox_id
+        and (b.id = \(mailbox) or b.is_local)
+      """
+    )
+    let made = try await ids.take(missing.count, on: connection)
+    for (id, (message, place)) in zip(made, missing) {
+      let append = PlannedOperation(
+        kind: "append",
+        message: message,
+        mailbox: place.mailbox,
+        add: place.keywords
+      )
+      _ = try await connection.query(append.insert(id, account))
+    }
     return [
-      FeedEntry(.message, .updated, messages), FeedEntry(.operation, .updated, appends.sorted()),
+      FeedEntry(.operation, .created, made), FeedEntry(.operation, .updated, changed.sorted()),
       FeedEntry(.operation, .destroyed, dropped.sorted()),
     ]
   }
 
-  /// Keeps messages that are on their way to the server here alone, wherever they are shown; the intents that are no more.
-  private func keepHere(
+  /// Those of `messages` that the server has nowhere, and that leave no mailbox of its.
+  private func thoseNowhereElse(
     _ messages: [Int64],
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> [Int64] {
-    guard !messages.isEmpty else { return [] }
-    let dropped = try await drop(intentsOf: messages, of: account, on: connection)
-    _ = try await connection.query(
+    let rows = try await connection.query(
       """
-      update placement set origin = \(PlacementOrigin.local.rawValue)
-      where account_id = \(account.rawValue) and message_id = any (\(messages)) and uid is null
+      select m.id from unnest(\(messages)::bigint[]) as m (id)
+      where not exists (select 1 from placement p where p.account_id = \(account.rawValue)
+          and p.message_id = m.id and p.uid is not null)
+        and not exists (select 1 from operation o where o.account_id = \(account.rawValue)
+          and o.message_id = m.id and o.uid is not null and o.state in ('pending', 'running'))
+      order by m.id
       """
     )
-    return dropped
+    return try (0..<rows.count).map { try rows.int64($0, 0) }
   }
 
-  /// Drops what was to be done on the server with messages that never came there, and are as they are shown.
+  /// Where `messages` are shown without being there on the server; intents to append that go on get the keywords shown.
+  private func placesToCome(
+    of messages: [Int64],
+    in account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [Int64: [Place]] {
+    guard !messages.isEmpty else { return [:] }
+    let results = try await connection.pipeline([
+      """
+      update operation o set add_keywords = p.keywords from placement p
+      where o.account_id = \(account.rawValue) and o.message_id = any (\(messages))
+        and o.kind = 'append' and o.state in ('pending', 'running')
+        and p.account_id = o.account_id and p.message_id = o.message_id
+        and p.mailbox_id = o.mailbox_id
+      """,
+      """
+      select p.message_id, p.mailbox_id, p.keywords,
+        p.origin = \(PlacementOrigin.pending.rawValue) and not b.is_local
+          and not exists (select 1 from operation o where o.account_id = p.account_id
+            and o.message_id = p.message_id and o.mailbox_id = p.mailbox_id
+            and o.kind = 'append' and o.state in ('pending', 'running'))
+      from placement p
+      join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
+      where p.account_id = \(account.rawValue) and p.message_id = any (\(messages))
+        and p.uid is null
+      order by p.message_id, p.mailbox_id
+      """,
+    ])
+    var places: [Int64: [Place]] = [:]
+    for row in 0..<results[1].count {
+      let place = Place(
+        mailbox: try results[1].int64(row, 1),
+        keywords: try results[1].stringArray(row, 2),
+        isOpen: try results[1].bool(row, 3)
+      )
+      places[try results[1].int64(row, 0), default: []].append(place)
+    }
+    return places
+  }
+
+  /// Drops what was to be done on the server with messages that never came there, and are as they are shown; not what brings them.
   ///
   /// - Returns: The ids of the intents.
   private func drop(
     intentsOf messages: [Int64],
-    except kept: [Int64] = [],
     of account: ID<Account>,
     on connection: PostgresConnection
   ) async throws -> [Int64] {
@@ -152,7 +266,7 @@ extension Store {
     let rows = try await connection.query(
       """
       select id from operation where account_id = \(account.rawValue)
-        and message_id = any (\(messages)) and id <> all (\(kept))
+        and message_id = any (\(messages)) and kind <> 'append'
         and state in ('pending', 'running')
       """
     )
@@ -161,6 +275,6 @@ extension Store {
     _ = try await connection.query(
       "delete from operation where account_id = \(account.rawValue) and id = any (\(ids))"
     )
-    return ids.sorted()
+    return ids
   }
 }

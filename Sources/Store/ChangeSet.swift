@@ -71,11 +71,12 @@ struct ChangeSetBuilder {
     guard noun == .mailbox, action == .updated else { return }
     let changed = try rows.optionalStringArray(row, firstColumn + 3).map { Set($0) }
     for id in ids {
+      var all = changed
       if let known = properties[id] {
-        properties[id] = known.flatMap { known in changed.map { known.union($0) } }
-      } else {
-        properties[id] = changed
+        all = if let known, let changed { known.union(changed) } else { nil }
       }
+      // By this and no subscript, which would take nil for a removal.
+      properties.updateValue(all, forKey: id)
     }
   }
 

@@ -4,7 +4,8 @@ import Postgres
 
 /// Turns a patch of messages into changed placements, counters, intents and what the feed says.
 ///
-/// What is done in a local mailbox, or to a message that is kept here alone, has no intent: no server stands behind it.
+/// What is done in a local mailbox, or to a message that is kept here alone, has no intent: no server stands behind it. But where the
+/// account keeps what its server has, a message that is kept here alone goes to the server with a mailbox of it that it is put into.
 struct IntentPlan {
   private struct Placement {
     var mailbox: Int64
@@ -33,8 +34,16 @@ struct IntentPlan {
   private(set) var changed: [Int64] = []
   /// Messages that were taken out of a local mailbox for good, and may be in none any more.
   private(set) var expungedHere: [Int64] = []
+  /// Messages kept here alone that are to be brought to the server: an intent of that kind which was refused is over.
+  private(set) var brought: [Int64] = []
+  /// Those whose bytes are here, of an account that keeps what its server has.
+  private var bringable: Set<Int64> = []
 
-  init(placements rows: PostgresRows, mailboxes: PostgresRows) throws {
+  /// Reads messages, with whether they can be brought to a server, where they are, and the account's mailboxes.
+  init(messages: PostgresRows, placements rows: PostgresRows, mailboxes: PostgresRows) throws {
+    for row in 0..<messages.count where try messages.bool(row, 2) {
+      bringable.insert(try messages.int64(row, 0))
+    }
     for row in 0..<mailboxes.count {
       self.mailboxes[try mailboxes.int64(row, 0)] = try mailboxes.bool(row, 1)
     }
@@ -177,6 +186,10 @@ struct IntentPlan {
   }
 
   private mutating func move(_ message: Int64, _ placement: Placement, to target: Int64) {
+    if isBrought(message, placement, to: target) {
+      remove(message, placement)
+      return bring(message, placement, to: target)
+    }
     queue(
       PlannedOperation(
         kind: "move",
@@ -193,6 +206,7 @@ struct IntentPlan {
   }
 
   private mutating func copy(_ message: Int64, _ placement: Placement, to target: Int64) {
+    if isBrought(message, placement, to: target) { return bring(message, placement, to: target) }
     queue(
       PlannedOperation(
         kind: "copy",
@@ -203,6 +217,25 @@ struct IntentPlan {
       ),
       placement
     )
+    insert(message, placement, into: target)
+  }
+
+  private func isBrought(_ message: Int64, _ placement: Placement, to target: Int64) -> Bool {
+    placement.isLocal && !isLocal(target) && bringable.contains(message)
+  }
+
+  private mutating func bring(_ message: Int64, _ placement: Placement, to target: Int64) {
+    var placement = placement
+    placement.isLocal = false
+    operations.append(
+      PlannedOperation(
+        kind: "append",
+        message: message,
+        mailbox: target,
+        add: placement.keywords
+      )
+    )
+    brought.append(message)
     insert(message, placement, into: target)
   }
 
@@ -287,8 +320,8 @@ struct IntentPlan {
     }
   }
 
-  /// What the feed says of the plan.
-  func entries(_ operationIDs: [Int64]) -> [FeedEntry] {
+  /// What the feed says of the plan, with which the intents `ended` are over.
+  func entries(_ operationIDs: [Int64], ended: [Int64]) -> [FeedEntry] {
     [
       FeedEntry(.message, .updated, changed), FeedEntry(.message, .destroyed, destroyed),
       FeedEntry(
@@ -297,7 +330,7 @@ struct IntentPlan {
         counters.filter { !$0.value.isZero }.keys.sorted(),
         properties: ["totalMessages", "unreadMessages"]
       ),
-      FeedEntry(.operation, .created, operationIDs),
+      FeedEntry(.operation, .created, operationIDs), FeedEntry(.operation, .destroyed, ended),
     ]
   }
 }

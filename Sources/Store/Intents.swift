@@ -62,8 +62,10 @@ extension Store {
     let numbers = messages.map(\.rawValue)
     let rows = try await connection.pipeline([
       """
-      select id, version from message where account_id = \(account.rawValue)
-        and id = any (\(numbers)) order by id for update
+      select id, version, blob_id is not null and (select mode <> 'offline' from account
+          where id = \(account.rawValue))
+      from message where account_id = \(account.rawValue) and id = any (\(numbers))
+      order by id for update
       """,
       """
       select message_id, mailbox_id, uid, keywords, is_seen, received_at, origin from placement
@@ -73,7 +75,7 @@ extension Store {
       """,
       "select id, is_local from mailbox where account_id = \(account.rawValue)",
     ])
-    var plan = try IntentPlan(placements: rows[1], mailboxes: rows[2])
+    var plan = try IntentPlan(messages: rows[0], placements: rows[1], mailboxes: rows[2])
     if let ifVersion, rows[0].count == 1, try rows[0].int64(0, 1) != ifVersion {
       throw ServiceError(.preconditionFailed, "The message changed meanwhile.")
     }
@@ -98,10 +100,31 @@ extension Store {
         Array(statements[batch..<min(batch + 200, statements.count)])
       )
     }
+    let ended = try await dropRefusedAppends(of: plan.brought, account, on: connection)
     // Elsewhere a message goes when its server has expunged it.
     _ = try await destroyUnplaced(plan.expungedHere, of: account, on: connection)
     try await touch(plan.changed, of: account, on: connection)
-    try await append(plan.entries(operationIDs), to: account, on: connection)
+    try await append(plan.entries(operationIDs, ended: ended), to: account, on: connection)
+  }
+
+  /// Drops refused intents to append messages that are brought to the server by others now; their ids.
+  private func dropRefusedAppends(
+    of messages: [Int64],
+    _ account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [Int64] {
+    guard !messages.isEmpty else { return [] }
+    let rows = try await connection.query(
+      """
+      delete from operation o where o.account_id = \(account.rawValue)
+        and o.message_id = any (\(messages)) and o.kind = 'append' and o.state = 'refused'
+        and not exists (select 1 from placement p where p.account_id = o.account_id
+          and p.message_id = o.message_id and p.mailbox_id = o.mailbox_id
+          and p.origin = \(PlacementOrigin.local.rawValue))
+      returning o.id
+      """
+    )
+    return try (0..<rows.count).map { try rows.int64($0, 0) }
   }
 }
 

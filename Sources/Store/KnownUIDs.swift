@@ -41,6 +41,8 @@ extension Store {
   }
 
   /// What some of the oldest and of the newest messages of a mailbox are known by, by their UIDs.
+  ///
+  /// Of those that a pass has seen: what was put there from here since is known by its bytes alone.
   package func sampleIdentities(
     of mailbox: Mailbox,
     count: Int
@@ -50,11 +52,11 @@ extension Store {
         """
         select p.uid, m.identity from (
           (select uid, message_id from placement where account_id = \(mailbox.accountID.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and uid is not null
+            and mailbox_id = \(mailbox.id.rawValue) and uid < \(mailbox.uidNext ?? .max)
           order by uid limit \(Int64(count)))
           union
           (select uid, message_id from placement where account_id = \(mailbox.accountID.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and uid is not null
+            and mailbox_id = \(mailbox.id.rawValue) and uid < \(mailbox.uidNext ?? .max)
           order by uid desc limit \(Int64(count)))
         ) as p join message m on m.account_id = \(mailbox.accountID.rawValue) and m.id = p.message_id
         """

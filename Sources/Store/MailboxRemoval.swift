@@ -5,13 +5,15 @@ extension Store {
   /// Removes a mailbox and what only it held; what the feed must say of it.
   ///
   /// Intents that it was part of go too. What they showed is taken back first, the last one first: a
-  /// message on its way into the mailbox is where the server still has it. Without `buries` no message can come back.
+  /// message on its way into the mailbox is where the server still has it. One on its way out of it is nowhere else any more: where
+  /// it is kept here whole it is appended to where it was going. Without `buries` no message can come back.
   func removeMailbox(
     _ id: ID<Mailbox>,
     of account: ID<Account>,
     buries: Bool = true,
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
+    let diverted = try await divertLeaving(id, of: account, on: connection)
     let taken = try await takeBackIntents(on: id, of: account, on: connection)
     let (others, intents) = (taken.mailboxes, taken.intents)
     let results = try await connection.pipeline([
@@ -36,7 +38,7 @@ extension Store {
     if !others.isEmpty { try await recount(others.sorted(), of: account, on: connection) }
     return [
       FeedEntry(.message, .destroyed, destroyed), FeedEntry(.message, .updated, left),
-      FeedEntry(.operation, .destroyed, intents),
+      FeedEntry(.operation, .destroyed, intents), FeedEntry(.operation, .updated, diverted),
       FeedEntry(
         .mailbox,
         .updated,
@@ -78,8 +80,37 @@ extension Store {
     )
   }
 
+  /// Has messages that are kept here whole appended to where they were going from a mailbox that is no more; the intents.
+  private func divertLeaving(
+    _ mailbox: ID<Mailbox>,
+    of account: ID<Account>,
+    on connection: PostgresConnection
+  ) async throws -> [Int64] {
+    let rows = try await connection.query(
+      """
+      update operation o set kind = 'append', mailbox_id = t.id, target_mailbox_id = null, uid = null,
+        add_keywords = coalesce(o.previous_keywords, (select p.keywords from placement p
+          where p.account_id = o.account_id and p.mailbox_id = o.mailbox_id
+            and p.message_id = o.message_id), '{}'),
+        previous_keywords = null, blob_id = m.blob_id, state = 'pending',
+        -- As one that was tried: a move whose answer was lost may have brought it there.
+        attempts = greatest(o.attempts, 1)
+      from message m, mailbox t
+      where o.account_id = \(account.rawValue) and o.mailbox_id = \(mailbox.rawValue)
+        and o.kind in ('move', 'copy') and o.state in ('pending', 'running')
+        and m.account_id = o.account_id and m.id = o.message_id and m.blob_id is not null
+        and t.account_id = o.account_id and t.id = o.target_mailbox_id and not t.is_local
+        and t.id <> o.mailbox_id
+      returning o.id
+      """
+    )
+    return try (0..<rows.count).map { try rows.int64($0, 0) }
+  }
+
   /// Takes back what the intents on a mailbox showed, the last one first, and drops them: their messages, the other mailboxes
   /// whose counters are no longer right, and the intents.
+  ///
+  /// What was refused of a message that is kept in the mailbox stays: it can be asked for again.
   private func takeBackIntents(
     on mailbox: ID<Mailbox>,
     of account: ID<Account>,
@@ -87,7 +118,12 @@ extension Store {
   ) async throws -> (messages: Set<Int64>, mailboxes: Set<Int64>, intents: [Int64]) {
     let intents = try await operations(
       of: account,
-      where: "(o.mailbox_id = \(mailbox.rawValue) or o.target_mailbox_id = \(mailbox.rawValue))",
+      where: """
+        (o.mailbox_id = \(mailbox.rawValue) or o.target_mailbox_id = \(mailbox.rawValue))
+          and not (o.kind = 'append' and o.state = 'refused' and exists (
+            select 1 from placement p where p.account_id = o.account_id
+              and p.message_id = o.message_id and p.origin = \(PlacementOrigin.local.rawValue)))
+        """,
       on: connection
     )
     let underWay = intents.filter { $0.state == "pending" || $0.state == "running" }
@@ -122,6 +158,15 @@ extension Store {
     ).bool(0, 0)
   }
 
+  /// What tells a mailbox that is kept here alone from another one with its path, of the server; nothing where there is none.
+  private static func keptMark(_ account: ID<Account>, _ mailbox: Mailbox) -> SQL {
+    """
+    case when exists (select 1 from mailbox o where o.account_id = \(account.rawValue)
+        and o.path = \(mailbox.path) and o.id <> \(mailbox.id.rawValue))
+      then ' (kept here)' else '' end
+    """
+  }
+
   /// Makes a mailbox that its server no longer has a local one, where messages in it are kept here alone; nil where none is.
   ///
   /// What the server had is held: it may be in another mailbox.
@@ -131,12 +176,15 @@ extension Store {
     on connection: PostgresConnection
   ) async throws -> [FeedEntry]? {
     guard !mailbox.isLocal, try await keepsAlone(mailbox, on: connection) else { return nil }
+    let diverted = try await divertLeaving(mailbox.id, of: account, on: connection)
     let taken = try await takeBackIntents(on: mailbox.id, of: account, on: connection)
     _ = try await connection.pipeline([
       """
       update mailbox set is_local = true, uid_validity = null, uid_next = null,
         highest_mod_seq = null, synced_down_to = 1, object_id = null, role = null,
         is_selectable = true, version = version + 1,
+        -- Another mailbox may have its name on the server by now, and its path.
+        path = path || \(Self.keptMark(account, mailbox)), name = name || \(Self.keptMark(account, mailbox)),
         encoded_name = case when exists (select 1 from mailbox o
             where o.account_id = mailbox.account_id and o.encoded_name = \(mailbox.encodedName)
               and o.id <> mailbox.id)
@@ -161,7 +209,8 @@ extension Store {
     try await recount(touched, of: account, on: connection)
     return [
       FeedEntry(.message, .destroyed, destroyed), FeedEntry(.message, .updated, left),
-      FeedEntry(.operation, .destroyed, taken.intents), FeedEntry(.mailbox, .updated, touched),
+      FeedEntry(.operation, .destroyed, taken.intents), FeedEntry(.operation, .updated, diverted),
+      FeedEntry(.mailbox, .updated, touched),
     ]
   }
 }

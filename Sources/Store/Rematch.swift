@@ -137,7 +137,8 @@ extension Store {
         and d.at > now() - \(Self.tombstoneDays) * interval '1 day'
         and not exists (select 1 from message m
           where m.account_id = d.account_id and m.id = d.message_id)
-      order by 4 nulls last, 1
+      -- What was deleted from here comes last: it is to be gone, and another one equal to it is not.
+      order by 4 nulls last, 6, 1
       """
   }
 

@@ -103,10 +103,99 @@ struct LostMailboxTests {
       try await service.engine.syncNow(account)
       try await service.waitUntilReady(account)
       #expect(try await HeaderEditTests.raw(id, of: account, service).utf8.elementsEqual(raw))
+      // The intent says so, and can be tried again where the mailbox is there again.
+      let refused = try #require(
+        try await service.store.operations(of: account, limit: 9).first?.message
+      )
+      #expect(refused.state == "refused" && refused.lastError?.contains("kept here alone") == true)
+      try await other.create(MailboxName("Box"))
+      try await eventually("it is the server's again") {
+        try await service.engine.syncNow(account)
+        return try await !service.mailbox("Box", of: account).isLocal
+      }
+      try await service.engine.retryOperation(refused.id, of: account)
+      try await service.waitUntilReplayed(account)
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [id])
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Box") == 1)
+      #expect(try await service.number("select count(*) from operation") == 0)
       #expect(try await service.health(of: account) == [])
       other.close()
     }
     await dovecot.stop()
+  }
+
+  @Test func `what is kept here alone goes to the server with a mailbox of it that it is put into`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let box = try await service.addMailbox("Box", dovecot, account, "alice")
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("Box"))
+      var ids: [ID<Message>] = []
+      for index in 0..<2 {
+        ids.append(try await service.file(SampleMail.message(index), box.id, account))
+      }
+      try await eventually("both are kept") {
+        try await service.number("select count(*) from operation where state = 'refused'") == 2
+      }
+      let inbox = try await service.mailbox("INBOX", of: account)
+      let archive = try await service.mailbox("Archive", of: account)
+      _ = try await service.engine.changeMessages(
+        [ids[0]],
+        of: account,
+        moving(from: box, to: inbox)
+      )
+      var copying = MessagePatch()
+      copying.addMailboxes = [archive.id]
+      _ = try await service.engine.changeMessages([ids[1]], of: account, copying)
+      try await service.waitUntilReplayed(account)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "INBOX") == 1)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Archive") == 1)
+      try await service.engine.syncNow(account)
+      try await service.waitUntilReady(account)
+      #expect(try await service.messages(of: account).map(\.id) == [ids[0]])
+      #expect(try await service.messages(in: "Archive", of: account).map(\.id) == [ids[1]])
+      #expect(try await service.messages(in: "Box", of: account).map(\.id) == [ids[1]])
+      // That of the second, which is in its mailbox still.
+      #expect(try await service.number("select count(*) from operation") == 1)
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await dovecot.stop()
+  }
+
+  @Test
+  func
+    `what was on its way out of a mailbox that is deleted comes where it was going, if it is here whole`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await AwayServer.make(dovecot, "From")
+    try await AwayServer.make(dovecot, "To")
+    try await dovecot.fill(user: "alice", mailbox: "From", count: 2)
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let to = try await service.mailbox("To", of: account)
+      let ids = try await service.messages(in: "From", of: account).map(\.id)
+      try await AwayServer.leave(way, service, account)
+      var copy = MessagePatch()
+      copy.addMailboxes = [to.id]
+      _ = try await service.engine.changeMessages([ids[0]], of: account, copy)
+      _ = try await service.engine.changeMessages([ids[1]], of: account, AwayServer.moving(to: to))
+      var flag = MessagePatch()
+      flag.addKeywords = ["$flagged"]
+      _ = try await service.engine.changeMessages([ids[1]], of: account, flag)
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("From"))
+      other.close()
+      try await AwayServer.comeBack(way, service, account)
+      let there = try await service.messages(in: "To", of: account)
+      #expect(Set(there.map(\.id)) == Set(ids))
+      #expect(try there.first { $0.id == ids[1] }?.keywordList.contains("$flagged") == true)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "To") == 2)
+      #expect(try await service.number("select count(*) from operation") == 0)
+    }
   }
 
   @Test func `wherever else it was put meanwhile, it stays, and goes on to where it is alone`()
@@ -142,8 +231,10 @@ struct LostMailboxTests {
       way.comeBack()
       try await service.waitUntilReplayed(account)
       try await service.engine.syncNow(account)
-      try await eventually("the third is on the server") {
-        try await dovecot.messageCount(user: "alice", mailbox: "Trash") == 1
+      for name in ["Trash", "Archive"] {
+        try await eventually("they are on the server") {
+          try await dovecot.messageCount(user: "alice", mailbox: name) == 2
+        }
       }
       try await service.waitUntilReady(account)
       let stored = try await service.query("select id from message order by id")
@@ -157,7 +248,10 @@ struct LostMailboxTests {
       let moved = try await service.messages(in: "Trash", of: account)
       #expect(Set(moved.map(\.id)) == Set(ids[1...]))
       #expect(try moved.first { $0.id == ids[2] }?.keywordList.contains("$flagged") == true)
-      #expect(try await service.number("select count(*) from operation") == 0)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Archive") == 2)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Trash") == 2)
+      // That of the first, which is kept in the mailbox that is gone.
+      #expect(try await service.number("select count(*) from operation") == 1)
       #expect(try await service.health(of: account) == [])
       await way.stop()
     }
@@ -189,7 +283,12 @@ struct LostMailboxTests {
 
       var patch = MessagePatch()
       patch.addKeywords = ["$flagged"]
+      // A copy goes to the server at once, and the mailbox that it was meant for has it when it is asked for.
+      patch.addMailboxes = [try await service.mailbox("Archive", of: account).id]
       _ = try await service.engine.changeMessages([id], of: account, patch)
+      try await eventually("the copy is there") {
+        try await dovecot.messageCount(user: "alice", mailbox: "Archive") == 1
+      }
       try await dovecot.doveadm(rights + ["insert", "write", "write-seen", "post"])
       // A session has the rights that it began with.
       try await dovecot.doveadm(["kick", address])

@@ -36,6 +36,28 @@ import Testing
     }
   }
 
+  @Test func `a mailbox of which anything may have changed is no less so when its counters change`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      let (store, account) = (fixture.store, fixture.account)
+      let start = try await store.feedState(of: account)
+      var listings = ["INBOX", "Old", "Trash"].map { StoreFixture.listing($0) }
+      listings[0].role = "inbox"
+      _ = try await store.storeListing(listings, renamed: [fixture.archive.id: "Old"], of: account)
+      for uid in 1...3 {
+        try await fixture.merge([StoreFixture.mail(Int64(uid))], into: fixture.archive)
+        try await fixture.merge([StoreFixture.mail(Int64(uid))], into: fixture.inbox)
+        let told = try await store.changes(of: account, since: start, limit: 100)
+        #expect(told.mailboxes.updated.contains(fixture.archive.id.rawValue))
+        #expect(told.mailboxProperties[fixture.archive.id.rawValue] == nil)
+        #expect(
+          told.mailboxProperties[fixture.inbox.id.rawValue] == ["totalMessages", "unreadMessages"]
+        )
+      }
+    }
+  }
+
   @Test func `it tells of each transaction once, in the order of commits`() async throws {
     try await StoreFixture.with { fixture in
       let other = try await StoreFixture.newAccount(fixture.store)

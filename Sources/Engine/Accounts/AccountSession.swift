@@ -63,6 +63,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       services: services,
       account: worker.account,
       sparesChanged: record.mode != .online,
+      told: told,
       logger: worker.logger
     )
     let loop = worker.loop

@@ -53,6 +53,14 @@ extension OperationReplay {
       let missing = targets.filter { made.uids[$0.operation.message] == nil }.map(\.uid)
       copyUID =
         missing.isEmpty ? nil : try await client.copy(UIDSet(missing), to: target.imapName)
+      if let copyUID, let known = target.uidValidity, known != Int64(copyUID.uidValidity.value) {
+        try await takeBack(
+          UIDSet(copyUID.pairs.map(\.destination)),
+          copyUID.uidValidity,
+          from: target
+        )
+        throw StaleUIDs()
+      }
       if !isCopy { try await removeForGood(targets.map(\.uid), in: mailbox) }
     }
     let places = Self.places(of: targets, copyUID, made)
@@ -198,20 +206,38 @@ extension OperationReplay {
         uidValidity: Int64(told.uidValidity.value),
         uids: [operation.message: Int64(told.uid.value)]
       )
+      if places.uidValidity != mailbox.uidValidity ?? places.uidValidity {
+        try await takeBack(UIDSet(told.uid), told.uidValidity, from: mailbox)
+      }
     } else if let uid = try await findCopy(of: operation, in: mailbox) {
       places = Places(uidValidity: client.uidValidity, uids: [operation.message: Int64(uid.value)])
     }
     // It came into another mailbox of the name. Known by its bytes alone it would not be matched by what a pass reads of it:
-    // once that has taken the mailbox for what it is, it is found there as what an attempt made.
+    // once that has found where the mailbox is now, it is put there, or found there as what an attempt made.
     if let told = places.uidValidity, let known = mailbox.uidValidity, told != known {
       throw StaleUIDs()
     }
+    told.insert(mailbox.imapName)
     try await store.completeOperations(
       [operation],
       uids: places.uids,
       uidValidity: places.uidValidity,
       of: account
     )
+  }
+
+  /// Takes away what was just put into a mailbox that has the name of `mailbox`, and is another one.
+  private func takeBack(
+    _ uids: UIDSet,
+    _ uidValidity: UIDValidity,
+    from mailbox: Mailbox
+  ) async throws {
+    try await client.select(mailbox.imapName)
+    guard client.uidValidity == Int64(uidValidity.value) else { return }
+    if try await !client.removeCopied(uids) {
+      // Others' messages carry \Deleted: ours does so too, and goes with the next expunge.
+      _ = try await client.expungeUnlessOthersDeleted(uids)
+    }
   }
 
   private func append(

@@ -19,18 +19,22 @@ struct OperationReplay {
   let sparesChanged: Bool
   private let services: EngineServices
   let postponed: PostponedIntents
+  /// Where something came: what is known of it by its bytes alone is looked at next.
+  let told: ToldMailboxes
 
   init(
     client: IMAPClient,
     services: EngineServices,
     account: ID<Account>,
     sparesChanged: Bool,
+    told: ToldMailboxes,
     logger: Logger
   ) {
     self.client = client
     self.services = services
     self.account = account
     self.sparesChanged = sparesChanged
+    self.told = told
     self.logger = logger
     postponed = PostponedIntents(services.configuration)
   }
@@ -40,8 +44,7 @@ struct OperationReplay {
 
   /// The mailbox has another UIDVALIDITY, or is another one of the same name.
   ///
-  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent but an APPEND, which is found again where the mailbox
-  /// kept its id.
+  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent, or it was taken back.
   struct StaleUIDs: Error {}
 
   /// Whether intents wait for a pass over all mailboxes, which then begins.
@@ -77,9 +80,10 @@ struct OperationReplay {
       // What one intent of a message brings about is not in the records of its later ones: they are
       // read anew before those are replayed.
       var touched: Set<ID<Message>> = []
+      var checked: Set<MailboxName> = []
       for group in Self.groups(due, sharedAttempts: configuration.sharedAttempts) {
         guard touched.isDisjoint(with: group.map(\.message)) else { break }
-        guard try await replay(group, mailboxes) else { break }
+        guard try await replay(group, mailboxes, &checked) else { break }
         touched.formUnion(group.map(\.message))
       }
     }
@@ -102,14 +106,17 @@ struct OperationReplay {
   }
 
   /// Whether what was read before still holds for the groups that follow.
+  ///
+  /// `checked` are the names under which mailboxes were found that messages go to.
   private func replay(
     _ group: [OperationRecord],
-    _ mailboxes: [ID<Mailbox>: Mailbox]
+    _ mailboxes: [ID<Mailbox>: Mailbox],
+    _ checked: inout Set<MailboxName>
   ) async throws -> Bool {
     let running = try await store.markRunning(group.map(\.id), of: account)
     let group = group.filter { running.contains($0.id) }
     do {
-      try await perform(group, mailboxes)
+      try await perform(group, mailboxes, &checked)
       return true
     } catch is StaleUIDs {
       let left = try await giveUp(group, "The mailbox has another UIDVALIDITY each time.")
@@ -126,7 +133,8 @@ struct OperationReplay {
 
   private func perform(
     _ group: [OperationRecord],
-    _ mailboxes: [ID<Mailbox>: Mailbox]
+    _ mailboxes: [ID<Mailbox>: Mailbox],
+    _ checked: inout Set<MailboxName>
   ) async throws {
     guard let first = group.first else { return }
     guard let mailbox = mailboxes[first.mailbox] else {
@@ -141,11 +149,44 @@ struct OperationReplay {
       guard let target else {
         return try await refuse(group, "The mailbox is gone.")
       }
+      try await check(target, &checked)
       try await transfer(group, from: mailbox, to: target)
     case "delete": try await delete(group, mailbox)
     case "release": try await release(group, mailbox)
     case "replace": try await replace(first, mailbox)
-    default: try await append(first, mailbox)
+    default:
+      try await check(mailbox, &checked)
+      try await append(first, mailbox)
+    }
+  }
+
+  /// Throws `StaleUIDs` where the name of `mailbox` is that of another one by now, into which something is about to be put.
+  ///
+  /// Without this it would be put there: intents are replayed before a pass finds what was renamed while nobody was connected.
+  private func check(_ mailbox: Mailbox, _ checked: inout Set<MailboxName>) async throws {
+    let name = mailbox.imapName
+    guard let known = mailbox.uidValidity, !checked.contains(name) else { return }
+    // A session tells of what it has selected, under the name that it was selected by.
+    if client.selected?.name == name { try await leaveSelected() }
+    if let now = try await uidValidity(of: name), now != known { throw StaleUIDs() }
+    checked.insert(name)
+  }
+
+  /// The UIDVALIDITY of the mailbox that has a name now; nil where the server does not say.
+  private func uidValidity(of name: MailboxName) async throws(IMAPError) -> Int64? {
+    do throws(IMAPError) {
+      return try await client.status(name, [.uidValidity]).uidValidity.map { Int64($0.value) }
+    } catch {
+      guard case .refused = error, !error.lacksMailbox else { throw error }
+      return nil
+    }
+  }
+
+  private func leaveSelected() async throws(IMAPError) {
+    do {
+      try await client.unselect()
+    } catch  where !error.hasBrokenConnection {
+      // Nothing can be asked of what stays selected: what the session knows of it is taken.
     }
   }
 

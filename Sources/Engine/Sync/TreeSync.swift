@@ -62,6 +62,8 @@ struct TreeSync {
           missing = found.missing
           continue
         }
+        // A list that leaves out what is there may leave out the name by which another is known now.
+        guard tree.unlisted.isEmpty || found.missing.isEmpty || isLast else { continue }
         tree.mailboxes = try await store.storeListing(
           MailboxListing.listings(list, tree.statuses),
           known: known,

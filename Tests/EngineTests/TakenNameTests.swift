@@ -1,0 +1,133 @@
+import Engine
+import MailProtocols
+import MailTransport
+import Model
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+/// What was meant for a mailbox goes to no other one that has its name by the time the server is told.
+@Suite("Names that other mailboxes have by now", .serialized, .timeLimit(.minutes(6)))
+struct TakenNameTests {
+  /// With response codes and versions, and without either.
+  private static let capabilities = [nil, "IMAP4rev1 IDLE"]
+
+  private func mail(_ number: Int) -> [UInt8] { SampleMail.message(number) }
+
+  @Test(arguments: capabilities)
+  func `what is imported, copied and moved goes to where the mailbox is now, once`(
+    _ capabilities: String?
+  ) async throws {
+    var options = DovecotServer.Options()
+    options.capabilities = capabilities
+    let dovecot = try await MailServers.own(options)
+    try await dovecot.fill(user: "alice", count: 2)
+    for name in ["Import", "Copy", "Move", "Other"] { try await AwayServer.make(dovecot, name) }
+    // So that nothing else tells who it is.
+    for name in ["Import", "Copy", "Move", "Other"] {
+      try await dovecot.fill(user: "alice", mailbox: name, count: 2, first: 20)
+    }
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let old = try await service.mailbox("Import", of: account)
+      let inbox = try await service.messages(of: account).map(\.id)
+      try await AwayServer.leave(way, service, account)
+      let imported = try await service.engine.importMessage(
+        mail(7),
+        into: old.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      var copy = MessagePatch()
+      copy.addMailboxes = [try await service.mailbox("Copy", of: account).id]
+      _ = try await service.engine.changeMessages([inbox[0]], of: account, copy)
+      let move = AwayServer.moving(to: try await service.mailbox("Move", of: account))
+      _ = try await service.engine.changeMessages([inbox[1]], of: account, move)
+      let other = try await service.otherClient(dovecot, "alice")
+      for name in ["Import", "Copy", "Move"] {
+        try await other.rename(MailboxName(name), to: MailboxName("Old" + name))
+        try await other.create(MailboxName(name))
+      }
+      other.close()
+      try await AwayServer.comeBack(way, service, account)
+      for (name, id) in [("OldImport", imported), ("OldCopy", inbox[0]), ("OldMove", inbox[1])] {
+        #expect(try await service.messages(in: name, of: account).map(\.id).contains(id))
+        #expect(try await dovecot.messageCount(user: "alice", mailbox: name) == 3)
+      }
+      for name in ["Import", "Copy", "Move"] {
+        #expect(try await service.messages(in: name, of: account).isEmpty)
+        #expect(try await dovecot.messageCount(user: "alice", mailbox: name) == 0)
+      }
+      #expect(try await service.number("select count(*) from operation") == 0)
+    }
+  }
+
+  @Test func `what was imported just before its mailbox got another name keeps its id`()
+    async throws
+  {
+    let dovecot = try await MailServers.own(
+      .init(capabilities: "IMAP4rev1 UIDPLUS MOVE IDLE UNSELECT CONDSTORE LIST-STATUS")
+    )
+    try await AwayServer.make(dovecot, "Box")
+    try await dovecot.fill(user: "alice", mailbox: "Box", count: 5)
+    try await TestService.with { service in
+      let account = try await service.addSyncedAccount(dovecot, "alice")
+      let box = try await service.mailbox("Box", of: account)
+      let known = try await service.messages(in: "Box", of: account).map(\.id)
+      let other = try await service.otherClient(dovecot, "alice")
+      let imported = try await service.engine.importMessage(
+        mail(7),
+        into: box.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      try await service.waitUntilReplayed(account)
+      try await other.rename(MailboxName("Box"), to: MailboxName("Renamed"))
+      try await eventually("it has its new name") {
+        try await service.engine.syncNow(account)
+        return try await service.store.mailboxes(of: account).mailboxes.contains {
+          $0.path == "Renamed"
+        }
+      }
+      #expect(try await service.mailbox("Renamed", of: account).id == box.id)
+      let now = try await service.messages(in: "Renamed", of: account).map(\.id)
+      #expect(Set(now) == Set(known + [imported]))
+      #expect(try await service.health(of: account) == [])
+      other.close()
+    }
+    await dovecot.stop()
+  }
+
+  @Test func `a mailbox that is kept here beside another one of its name can be told from it`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["Box", "Other"] { try await AwayServer.make(dovecot, name) }
+    try await dovecot.fill(user: "alice", mailbox: "Other", count: 2)
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let box = try await service.mailbox("Box", of: account)
+      let renamed = try await service.mailbox("Other", of: account)
+      try await AwayServer.leave(way, service, account)
+      let imported = try await service.engine.importMessage(
+        mail(7),
+        into: box.id,
+        of: account,
+        keywords: [],
+        receivedAt: nil
+      )
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("Box"))
+      try await other.rename(MailboxName("Other"), to: MailboxName("Box"))
+      other.close()
+      try await AwayServer.comeBack(way, service, account)
+      #expect(try await service.mailbox("Box", of: account).id == renamed.id)
+      #expect(try await service.mailbox("Box (kept here)", of: account).id == box.id)
+      #expect(
+        try await service.messages(in: "Box (kept here)", of: account).map(\.id) == [imported]
+      )
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "Box") == 2)
+    }
+  }
+}
