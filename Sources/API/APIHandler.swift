@@ -66,7 +66,7 @@ package struct APIHandler: HTTPHandler {
     do throws(HTTPTargetError) {
       segments = try request.segments
     } catch {
-      throw ServiceError(.httpMalformed, "The path holds a broken escape.")
+      throw ServiceError(.httpMalformed, "The path cannot be read. \(error.words).")
     }
     if request.method == .options, request.path == "*" {
       return methodAnswer(request, allow: Route.methods, id: id)

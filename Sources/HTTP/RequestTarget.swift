@@ -4,8 +4,26 @@ import Bytes
 package enum HTTPTargetError: Error, Equatable, Sendable {
   /// A `%` is not followed by two hexadecimal digits.
   case badEscape
-  /// What the escapes spell is not UTF-8, or holds NUL.
-  case badText
+  /// It is not UTF-8, as it stands or as its escapes spell it.
+  case notUTF8
+  /// It holds U+0000.
+  case nul
+
+  /// What is wrong, as a person is told it, without a full stop.
+  package var words: String {
+    switch self {
+    case .badEscape: "A % is not followed by two hexadecimal digits"
+    case .notUTF8: "It is not UTF-8"
+    case .nul: "U+0000 is not allowed"
+    }
+  }
+}
+
+/// A parameter of a query: `name=value`.
+package struct QueryParameter: Equatable, Sendable {
+  package let name: String
+  /// The decoded text, or why there is none: whoever asks for the parameter can say so by its name.
+  package let value: Result<String, HTTPTargetError>
 }
 
 /// The parts of a request target: `/a/b%20c?x=1#f`, `http://host/a?x=1`, or `*`.
@@ -25,26 +43,30 @@ extension RequestHead {
       var found: [String] = []
       guard reader.consume(0x2F), !reader.isAtEnd else { return found }
       while true {
-        found.append(try decoded(reader.slice(reader.take(upTo: 0x2F)), plusIsSpace: false))
+        let segment = reader.slice(reader.take(upTo: 0x2F))
+        found.append(try decoded(segment, plusIsSpace: false).get())
         guard reader.consume(0x2F) else { return found }
       }
     }
   }
 
   /// The parameters of the query in order, decoded as forms write them (`+` is a space).
-  package var query: [(name: String, value: String)] {
+  ///
+  /// Only a name that cannot be read is thrown.
+  package var query: [QueryParameter] {
     get throws(HTTPTargetError) {
       guard let range = targetParts.query else { return [] }
       var reader = ByteReader(fields.bytes.span.extracting(range))
-      var found: [(name: String, value: String)] = []
+      var found: [QueryParameter] = []
       while !reader.isAtEnd {
         let item = reader.slice(reader.take(upTo: 0x26))
         reader.skip(1)
         guard !item.isEmpty else { continue }
         let equals = item.firstIndex(of: 0x3D) ?? item.count
-        let name = try decoded(item.extracting(0..<equals), plusIsSpace: true)
+        let name = try decoded(item.extracting(0..<equals), plusIsSpace: true).get()
         let rest = min(equals + 1, item.count)..<item.count
-        found.append((name, try decoded(item.extracting(rest), plusIsSpace: true)))
+        let value = decoded(item.extracting(rest), plusIsSpace: true)
+        found.append(QueryParameter(name: name, value: value))
       }
       return found
     }
@@ -80,10 +102,14 @@ extension RequestHead {
   private func decoded(
     _ text: Span<UInt8>,
     plusIsSpace: Bool
-  ) throws(HTTPTargetError) -> String {
-    guard let bytes = PercentCoding.decode(text, plusIsSpace: plusIsSpace) else { throw .badEscape }
-    guard bytes.span.firstIndex(of: 0) == nil, let valid = try? UTF8Span(validating: bytes.span)
-    else { throw .badText }  // The reason and place of ill-formed UTF-8 help nobody here.
-    return String(copying: valid)
+  ) -> Result<String, HTTPTargetError> {
+    guard let bytes = PercentCoding.decode(text, plusIsSpace: plusIsSpace) else {
+      return .failure(.badEscape)
+    }
+    guard let valid = try? UTF8Span(validating: bytes.span) else {
+      return .failure(.notUTF8)  // The reason and place help nobody here.
+    }
+    guard bytes.span.firstIndex(of: 0) == nil else { return .failure(.nul) }
+    return .success(String(copying: valid))
   }
 }

@@ -36,9 +36,7 @@ package struct HTTPRequest: Sendable {
   /// The segments of the path, each percent-decoded.
   package var segments: [String] { get throws(HTTPTargetError) { try head.segments } }
   /// The parameters of the query in order, decoded.
-  package var query: [(name: String, value: String)] {
-    get throws(HTTPTargetError) { try head.query }
-  }
+  package var query: [QueryParameter] { get throws(HTTPTargetError) { try head.query } }
 }
 
 extension HTTPRequest {

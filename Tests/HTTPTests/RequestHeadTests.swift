@@ -80,23 +80,36 @@ import Testing
   ])
   func `a query has its parameters`(target: String, expected: [String]) throws {
     let head = RequestHead(method: .get, target: target)
-    #expect(try head.query.map { "\($0.name)=\($0.value)" } == expected)
+    #expect(try head.query.map { "\($0.name)=\(try $0.value.get())" } == expected)
   }
 
-  @Test(arguments: ["%", "%1", "%zz", "a%4"])
-  func `a broken escape is an error`(text: String) {
-    #expect(throws: HTTPTargetError.badEscape) {
-      try RequestHead(method: .get, target: "/\(text)").segments
-    }
-    #expect(throws: HTTPTargetError.badEscape) {
-      try RequestHead(method: .get, target: "/?a=\(text)").query
-    }
+  /// What cannot be read, and why: the form of an escape comes before what it spells.
+  private static let unreadable: [(String, HTTPTargetError)] = [
+    ("%", .badEscape), ("%1", .badEscape), ("%zz", .badEscape), ("a%4", .badEscape),
+    ("%00%", .badEscape), ("%FF", .notUTF8), ("%C3", .notUTF8), ("%C0%80", .notUTF8),
+    ("%ED%A0%80", .notUTF8), ("%00%FF", .notUTF8), ("%00", .nul), ("a%00b", .nul),
+  ]
+
+  @Test(arguments: unreadable)
+  func `a segment that cannot be read is an error`(text: String, reason: HTTPTargetError) {
+    #expect(throws: reason) { try RequestHead(method: .get, target: "/a/\(text)").segments }
   }
 
-  @Test(arguments: ["%FF", "%00", "%C3"])
-  func `what is not text is an error`(text: String) {
-    #expect(throws: HTTPTargetError.badText) {
-      try RequestHead(method: .get, target: "/\(text)").segments
-    }
+  @Test(arguments: unreadable)
+  func `a value that cannot be read is known by its name`(
+    text: String,
+    reason: HTTPTargetError
+  ) throws {
+    let query = try RequestHead(method: .get, target: "/?a=b&c=\(text)&d=e").query
+    #expect(query.map(\.name) == ["a", "c", "d"])
+    let values: [Result<String, HTTPTargetError>] = [
+      .success("b"), .failure(reason), .success("e"),
+    ]
+    #expect(query.map(\.value) == values)
+  }
+
+  @Test(arguments: unreadable)
+  func `a name that cannot be read is an error`(text: String, reason: HTTPTargetError) {
+    #expect(throws: reason) { try RequestHead(method: .get, target: "/?a=b&\(text)=c").query }
   }
 }

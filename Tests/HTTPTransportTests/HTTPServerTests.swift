@@ -41,7 +41,7 @@ struct HTTPServerTests {
   @Test func `a request knows its parts and runs on a loop`() async throws {
     let answer: @Sendable (HTTPRequest) async -> HTTPResponse = { request in
       do {
-        let query = try request.query.map { "\($0.name)=\($0.value)" }
+        let query = try request.query.map { "\($0.name)=\(try $0.value.get())" }
         let segments = try request.segments
         let onLoop = EventLoop.current != nil
         let peer = request.remoteAddress?.ip ?? "nobody"

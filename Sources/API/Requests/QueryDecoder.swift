@@ -6,26 +6,23 @@ import Model
 /// Reads the query parameters of a request strictly: `finish` throws every fault and names every parameter
 /// that nobody asked for.
 struct QueryDecoder {
-  private var parameters: [(name: String, value: String)]
+  private let parameters: [QueryParameter]
   private var asked: [String] = []
   let faults = Faults()
 
-  /// A decoder of the query of `request`.
+  /// A decoder of the query of `request`; throws where a name in it cannot be read.
   init(_ request: HTTPRequest) throws(ServiceError) {
     do throws(HTTPTargetError) {
       parameters = try request.query
     } catch {
-      throw ServiceError(.invalidRequest, "The query holds a broken escape.")
+      throw ServiceError(.invalidRequest, "A parameter's name cannot be read. \(error.words).")
     }
   }
-
-  /// A decoder of these parameters.
-  init(_ parameters: [(name: String, value: String)]) { self.parameters = parameters }
 
   /// A text; nil where the parameter is absent.
   mutating func string(_ name: String, length: ClosedRange<Int> = 0...8192) -> String? {
     asked.append(name)
-    var found: String?
+    var found: Result<String, HTTPTargetError>?
     for parameter in parameters where parameter.name == name {
       if found != nil {
         faults.add("?\(name)", .repeated, "It may come once only.")
@@ -34,28 +31,43 @@ struct QueryDecoder {
       found = parameter.value
     }
     guard let found else { return nil }
-    guard length.contains(found.utf8.count) else {
-      let bounds = "\(length.lowerBound) to \(length.upperBound) bytes are allowed."
-      faults.add("?\(name)", .length, bounds)
-      return nil
-    }
-    return found
+    return text(found, of: name, length: length)
   }
 
-  /// Every value of a parameter that may come more than once.
+  /// The values, without those at fault, of a parameter that may come more than once.
   mutating func strings(
     _ name: String,
     count: Int,
     length: ClosedRange<Int> = 0...8192
   ) -> [String] {
     asked.append(name)
-    let found = parameters.filter { $0.name == name }.map(\.value)
+    let found = parameters.filter { $0.name == name }
     if found.count > count { faults.add("?\(name)", .range, "At most \(count) are allowed.") }
-    for value in found where !length.contains(value.utf8.count) {
-      let bounds = "\(length.lowerBound) to \(length.upperBound) bytes are allowed."
-      faults.add("?\(name)", .length, bounds)
+    return found.compactMap { text($0.value, of: name, length: length) }
+  }
+
+  /// The text that a parameter holds; nil where it is none, or not of this length, which is noted.
+  private func text(
+    _ value: Result<String, HTTPTargetError>,
+    of name: String,
+    length: ClosedRange<Int>
+  ) -> String? {
+    switch value {
+    case .success(let text):
+      guard length.contains(text.utf8.count) else {
+        let bounds = "\(length.lowerBound) to \(length.upperBound) bytes are allowed."
+        faults.add("?\(name)", .length, bounds)
+        return nil
+      }
+      return text
+    case .failure(.nul):
+      // A text like any other, which cannot be stored: told as in a body.
+      faults.addValue("?\(name)", .forbiddenCharacter, StorableJSON.detail)
+      return nil
+    case .failure(let error):
+      faults.add("?\(name)", .format, "\(error.words).")
+      return nil
     }
-    return found
   }
 
   /// `true` or `false`.

@@ -58,21 +58,35 @@ enum SearchDecoding {
     at pointer: String,
     _ faults: Faults
   ) -> SearchQuery? {
+    let storable = StorableJSON(filter)
+    for place in storable.pointers {
+      let fault = told(StorableJSON.detail, at: place, of: pointer)
+      faults.addValue(fault.pointer, .forbiddenCharacter, fault.detail)
+    }
     do throws(SearchSyntaxError) {
-      return bounded(try SearchQuery.parse(filter: filter), at: pointer, faults)
+      return bounded(try SearchQuery.parse(filter: storable.value), at: pointer, faults)
     } catch {
-      // A parameter is named alone; what is inside of it stands in the text.
-      let isParameter = pointer.hasPrefix("?")
-      let place = isParameter && !error.place.isEmpty ? "At \(error.place): " : ""
+      // What is wrong with the letter that stands for U+0000 is nothing to tell; its type is.
+      if storable.pointers.contains(error.place), !error.isOfType { return nil }
       let code: FaultCode =
-        isParameter ? .format : error.isUnknown ? .unknown : error.isOfType ? .type : .format
-      faults.add(
-        isParameter ? pointer : pointer + error.place,
-        code,
-        place + error.reason
-      )
+        isParameter(pointer)
+        ? .format : error.isUnknown ? .unknown : error.isOfType ? .type : .format
+      let fault = told(error.reason, at: error.place, of: pointer)
+      faults.add(fault.pointer, code, fault.detail)
       return nil
     }
+  }
+
+  private static func isParameter(_ pointer: String) -> Bool { pointer.hasPrefix("?") }
+
+  /// How a fault within a filter is told: a parameter is named alone, and the place stands in the text.
+  private static func told(
+    _ reason: String,
+    at place: String,
+    of pointer: String
+  ) -> (pointer: String, detail: String) {
+    guard isParameter(pointer) else { return (pointer + place, reason) }
+    return (pointer, place.isEmpty ? reason : "At \(place): \(reason)")
   }
 
   private static func bounded(

@@ -13,11 +13,12 @@ struct StorableJSON {
     self.pointers = pointers
   }
 
-  /// Notes the texts that hold it.
-  func note(in faults: Faults) {
-    for pointer in pointers {
-      faults.addValue(pointer, .forbiddenCharacter, "U+0000 is not allowed.")
-    }
+  /// What is wrong with such a text.
+  static let detail = "U+0000 is not allowed."
+
+  /// Notes the texts that hold it, of a value at `base` in the body.
+  func note(in faults: Faults, at base: String = "") {
+    for pointer in pointers { faults.addValue(base + pointer, .forbiddenCharacter, Self.detail) }
   }
 
   /// Whether `pointer` names such a text, or the array that it is an item of: what else is wrong there comes of that.

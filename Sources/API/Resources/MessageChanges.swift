@@ -64,7 +64,10 @@ extension Endpoints {
       length: 1...64
     )
     var filter: MessageFilter?
-    if var decoder = object.object("query") {
+    if let value = object.value("query"), value != .null {
+      let (query, pointer) = (StorableJSON(value), object.pointer(to: "query"))
+      query.note(in: faults, at: pointer)
+      var decoder = ObjectDecoder(query.value, at: pointer, faults: faults)
       filter = MessageFilter(&decoder)
       decoder.finish()
     }

@@ -18,7 +18,8 @@ extension Endpoints {
       query.faults.add("?q", .required, "Say what to look for by q or filter.")
     }
     let accounts = try await visibleAccounts(named, faults: query.faults, call)
-    if accounts.count > Self.searchedAccounts {
+    // Where what was named is at fault, these are not those that were meant.
+    if accounts.count > Self.searchedAccounts, query.faults.isEmpty {
       query.faults.addValue(
         "?account",
         .range,

@@ -26,7 +26,13 @@ struct ServiceEndToEndTests {
     try await Office.with { _, api in
       try await api.expect(404, code: "not_found", "GET", "/v1/nonsense")
       try await api.expect(404, code: "not_found", "GET", "/v1/accounts/")
-      try await api.expect(400, code: "http_malformed", "GET", "/v1/accounts/%zz")
+      for (id, reason) in [
+        ("%zz", "A % is not followed by two hexadecimal digits."),
+        ("%ff", "It is not UTF-8."), ("%00", "U+0000 is not allowed."),
+      ] {
+        let path = try await api.expect(400, code: "http_malformed", "GET", "/v1/accounts/\(id)")
+        #expect(path.json["detail"]?.stringValue == "The path cannot be read. \(reason)")
+      }
       let put = try await api.expect(405, code: "method_not_allowed", "PUT", "/v1/accounts")
       #expect(put.http["allow"] == "GET, HEAD, POST, OPTIONS")
       let options = try await api.expect(204, "OPTIONS", "/v1/accounts")
