@@ -1,17 +1,17 @@
 package import Model
 import Postgres
 
-// What becomes of a message that is on its way to the server, and so nowhere else, where it cannot get there: it stays, kept here
-// alone, as it is shown.
+// What becomes of a message that is on its way to the server, and so nowhere else, where it cannot get there: it stays as it is shown,
+// kept here alone, or goes on to another mailbox.
 
 extension Store {
-  /// The server refused to take a message: it stays, and the intent with the reason.
+  /// The server refused to take a message: it stays, and the intent with the reason, unless it was put elsewhere since.
   package func refuseAppend(
     _ operation: OperationRecord,
     reason: String,
     of account: ID<Account>
   ) async throws(ServiceError) {
-    let (id, message) = (operation.id.rawValue, operation.message.rawValue)
+    let id = operation.id.rawValue
     try await attempt {
       try await mailTransaction(account) { connection in
         let appends = try await connection.query(
@@ -29,14 +29,7 @@ extension Store {
           of: account,
           on: connection
         )
-        // One that was deleted here meanwhile was only waited for.
-        let destroyed = try await destroyUnplaced([message], of: account, on: connection)
-        try await touch([message], of: account, on: connection)
-        try await append(
-          entries + [FeedEntry(.message, destroyed.isEmpty ? .updated : .destroyed, [message])],
-          to: account,
-          on: connection
-        )
+        try await append(entries, to: account, on: connection)
       }
     }
   }
@@ -102,16 +95,13 @@ extension Store {
       """
     )
     guard !appends.isEmpty else { return [] }
-    let entries = try await end(
+    return try await end(
       appends,
       in: mailbox.id.rawValue,
       reason: "The server has no such mailbox any more: the message is kept here alone.",
       of: account,
       on: connection
     )
-    let messages = try (0..<appends.count).map { try appends.int64($0, 1) }
-    try await touch(messages, of: account, on: connection)
-    return entries + [FeedEntry(.message, .updated, messages)]
   }
 
   /// A place where a message is shown that the server does not have there.
@@ -157,7 +147,7 @@ extension Store {
         _ = try await connection.query(
           """
           update operation set state = 'pending', attempts = 0, last_error = null,
-            mailbox_id = \(place.mailbox), add_keywords = \(place.keywords)
+            previous_keywords = \(place.keywords), mailbox_id = \(place.mailbox), add_keywords = \(place.keywords)
           where account_id = \(account.rawValue) and id = \(intent)
           """
         )
@@ -185,11 +175,17 @@ extension Store {
         kind: "append",
         message: message,
         mailbox: place.mailbox,
-        add: place.keywords
+        add: place.keywords,
+        previous: place.keywords
       )
       _ = try await connection.query(append.insert(id, account))
     }
+    // One that was deleted here meanwhile was only waited for.
+    let destroyed = try await destroyUnplaced(intents.keys.sorted(), of: account, on: connection)
+    let left = Set(intents.keys).subtracting(destroyed).sorted()
+    try await touch(left, of: account, on: connection)
     return [
+      FeedEntry(.message, .updated, left), FeedEntry(.message, .destroyed, destroyed),
       FeedEntry(.operation, .created, made), FeedEntry(.operation, .updated, changed.sorted()),
       FeedEntry(.operation, .destroyed, dropped.sorted()),
     ]
@@ -205,7 +201,8 @@ extension Store {
       """
       select m.id from unnest(\(messages)::bigint[]) as m (id)
       where not exists (select 1 from placement p where p.account_id = \(account.rawValue)
-          and p.message_id = m.id and p.uid is not null)
+          and p.message_id = m.id
+          and (p.uid is not null or p.origin = \(PlacementOrigin.unmatched.rawValue)))
         and not exists (select 1 from operation o where o.account_id = \(account.rawValue)
           and o.message_id = m.id and o.uid is not null and o.state in ('pending', 'running'))
       order by m.id

@@ -232,7 +232,8 @@ struct IntentPlan {
         kind: "append",
         message: message,
         mailbox: target,
-        add: placement.keywords
+        add: placement.keywords,
+        previous: placement.keywords
       )
     )
     brought.append(message)

@@ -4,7 +4,8 @@ import Postgres
 extension Store {
   /// Carries out a patch here and queues what the server has to be told: visible at once, durable, in one transaction.
   ///
-  /// Of what is done in local mailboxes nobody has to be told: it is final.
+  /// Of what is done in local mailboxes nobody has to be told: it is final. A message that is put from one into a mailbox of the
+  /// server is appended to that.
   ///
   /// - Returns: The messages that there are none of; the rest were changed.
   package func changeMessages(
@@ -137,6 +138,7 @@ struct PlannedOperation {
   var target: Int64?
   var add: [String] = []
   var remove: [String] = []
+  /// The keywords before; of an append those of a message that stays, kept here alone, where the intent is taken back.
   var previous: [String]?
   /// What an append hands over.
   var blob: Int64?

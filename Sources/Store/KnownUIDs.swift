@@ -47,16 +47,18 @@ extension Store {
     of mailbox: Mailbox,
     count: Int
   ) async throws(ServiceError) -> [Int64: [UInt8]] {
-    try await attempt {
+    // Of a server without UIDNEXT all that is there was seen, once anything was.
+    let end = mailbox.uidNext ?? (mailbox.syncedDownTo == nil ? 0 : .max)
+    return try await attempt {
       let rows = try await pool.query(
         """
         select p.uid, m.identity from (
           (select uid, message_id from placement where account_id = \(mailbox.accountID.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and uid < \(mailbox.uidNext ?? .max)
+            and mailbox_id = \(mailbox.id.rawValue) and uid < \(end)
           order by uid limit \(Int64(count)))
           union
           (select uid, message_id from placement where account_id = \(mailbox.accountID.rawValue)
-            and mailbox_id = \(mailbox.id.rawValue) and uid < \(mailbox.uidNext ?? .max)
+            and mailbox_id = \(mailbox.id.rawValue) and uid < \(end)
           order by uid desc limit \(Int64(count)))
         ) as p join message m on m.account_id = \(mailbox.accountID.rawValue) and m.id = p.message_id
         """

@@ -14,7 +14,7 @@ extension Store {
     on connection: PostgresConnection
   ) async throws -> [FeedEntry] {
     let diverted = try await divertLeaving(id, of: account, on: connection)
-    let taken = try await takeBackIntents(on: id, of: account, on: connection)
+    let taken = try await takeBackIntents(on: id, of: account, isGone: true, on: connection)
     let (others, intents) = (taken.mailboxes, taken.intents)
     let results = try await connection.pipeline([
       """
@@ -101,6 +101,10 @@ extension Store {
         and m.account_id = o.account_id and m.id = o.message_id and m.blob_id is not null
         and t.account_id = o.account_id and t.id = o.target_mailbox_id and not t.is_local
         and t.id <> o.mailbox_id
+        -- What an earlier intent has yet to bring into the mailbox is where that takes it from.
+        and not exists (select 1 from operation e where e.account_id = o.account_id
+          and e.message_id = o.message_id and e.state in ('pending', 'running')
+          and e.target_mailbox_id = o.mailbox_id and e.ordinal < o.ordinal)
       returning o.id
       """
     )
@@ -110,10 +114,12 @@ extension Store {
   /// Takes back what the intents on a mailbox showed, the last one first, and drops them: their messages, the other mailboxes
   /// whose counters are no longer right, and the intents.
   ///
-  /// What was refused of a message that is kept in the mailbox stays: it can be asked for again.
+  /// What was refused of a message that is kept here, in another mailbox or in this one if it is not gone, can be asked for again:
+  /// it stays.
   private func takeBackIntents(
     on mailbox: ID<Mailbox>,
     of account: ID<Account>,
+    isGone: Bool,
     on connection: PostgresConnection
   ) async throws -> (messages: Set<Int64>, mailboxes: Set<Int64>, intents: [Int64]) {
     let intents = try await operations(
@@ -122,7 +128,8 @@ extension Store {
         (o.mailbox_id = \(mailbox.rawValue) or o.target_mailbox_id = \(mailbox.rawValue))
           and not (o.kind = 'append' and o.state = 'refused' and exists (
             select 1 from placement p where p.account_id = o.account_id
-              and p.message_id = o.message_id and p.origin = \(PlacementOrigin.local.rawValue)))
+              and p.message_id = o.message_id and p.origin = \(PlacementOrigin.local.rawValue)
+              and not (\(isGone) and p.mailbox_id = \(mailbox.rawValue))))
         """,
       on: connection
     )
@@ -177,7 +184,12 @@ extension Store {
   ) async throws -> [FeedEntry]? {
     guard !mailbox.isLocal, try await keepsAlone(mailbox, on: connection) else { return nil }
     let diverted = try await divertLeaving(mailbox.id, of: account, on: connection)
-    let taken = try await takeBackIntents(on: mailbox.id, of: account, on: connection)
+    let taken = try await takeBackIntents(
+      on: mailbox.id,
+      of: account,
+      isGone: false,
+      on: connection
+    )
     _ = try await connection.pipeline([
       """
       update mailbox set is_local = true, uid_validity = null, uid_next = null,

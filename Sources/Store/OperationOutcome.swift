@@ -232,12 +232,24 @@ extension Store {
   ) async throws -> [Int64] {
     let message = operation.message.rawValue
     if let place = operation.newPlace {
-      _ = try await connection.query(
+      // What was here before it was to be appended stays here; what it came with goes.
+      let stays: SQL = """
+        \(operation.kind == "append") and exists (select 1 from operation o
+          where o.account_id = \(account.rawValue) and o.id = \(operation.id.rawValue)
+            and o.previous_keywords is not null)
+        """
+      _ = try await connection.pipeline([
+        """
+        update placement set origin = \(PlacementOrigin.local.rawValue)
+        where account_id = \(account.rawValue) and mailbox_id = \(place.rawValue)
+          and message_id = \(message) and uid is null and \(stays)
+        """,
         """
         delete from placement where account_id = \(account.rawValue)
           and mailbox_id = \(place.rawValue) and message_id = \(message) and uid is null
-        """
-      )
+          and not (\(stays))
+        """,
+      ])
     }
     switch operation.kind {
     case "keywords":

@@ -166,9 +166,62 @@ struct LostMailboxTests {
     await dovecot.stop()
   }
 
-  @Test
-  func
-    `what was on its way out of a mailbox that is deleted comes where it was going, if it is here whole`()
+  @Test func `what was kept here before it was to go to the server stays when that is taken back`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    try await AwayServer.make(dovecot, "Box")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let box = try await service.mailbox("Box", of: account)
+      let inbox = try await service.mailbox("INBOX", of: account)
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("Box"))
+      other.close()
+      let id = try await service.file(SampleMail.message(7), box.id, account)
+      try await eventually("it is kept") {
+        try await service.number("select count(*) from operation where state = 'refused'") == 1
+      }
+      try await AwayServer.leave(way, service, account)
+      let away = AwayServer.moving(to: inbox)
+      _ = try await service.engine.changeMessages([id], of: account, away)
+      let append = try #require(
+        try await service.store.operations(of: account, limit: 9).first?.message
+      )
+      #expect(append.kind == "append" && append.state == "pending")
+      try await service.engine.discardOperation(append.id, of: account)
+      #expect(try await service.messages(of: account).map(\.id) == [id])
+      try await AwayServer.comeBack(way, service, account)
+      #expect(try await service.messages(of: account).map(\.id) == [id])
+      #expect(try await dovecot.messageCount(user: "alice") == 0)
+    }
+  }
+
+  @Test func `what was to go through a mailbox that is deleted stays where it was, once`()
+    async throws
+  {
+    let dovecot = try await MailServers.own()
+    for name in ["Through", "To"] { try await AwayServer.make(dovecot, name) }
+    try await dovecot.fill(user: "alice", count: 1)
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let ids = try await service.messages(of: account).map(\.id)
+      try await AwayServer.leave(way, service, account)
+      for name in ["Through", "To"] {
+        let mailbox = try await service.mailbox(name, of: account)
+        let move = AwayServer.moving(to: mailbox)
+        _ = try await service.engine.changeMessages(ids, of: account, move)
+      }
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("Through"))
+      other.close()
+      try await AwayServer.comeBack(way, service, account)
+      #expect(try await service.messages(of: account).map(\.id) == ids)
+      #expect(try await dovecot.messageCount(user: "alice") == 1)
+      #expect(try await dovecot.messageCount(user: "alice", mailbox: "To") == 0)
+      #expect(try await service.number("select count(*) from operation") == 0)
+    }
+  }
+
+  @Test func `what was on its way out of a mailbox that is gone comes where it was going`()
     async throws
   {
     let dovecot = try await MailServers.own()

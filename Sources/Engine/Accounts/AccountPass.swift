@@ -44,11 +44,13 @@ struct AccountPass {
   /// already, and what vanished from a mailbox that was still as the list told it. (A server may have asked
   /// one mailbox before a move and the other after it: then the tombstone gives the id back.)
   ///
-  /// A list that contradicts itself throws `MailboxRenames.OutdatedList`, or with `believesList` is stored.
+  /// A list that contradicts itself throws `MailboxRenames.OutdatedList`, or with `believesList` is stored. Those that are `hidden`
+  /// another connection did not list either.
   func syncAll(
     comparingFlags comparesFlags: Bool,
     isFirst: Bool,
-    believesList: Bool
+    believesList: Bool,
+    hidden: Set<ID<Mailbox>>
   ) async throws -> Outcome {
     // What is told from here on may be newer than what LIST tells.
     _ = told.take()
@@ -57,9 +59,9 @@ struct AccountPass {
     let read = try await services.mailboxLocks[account].withLock(
       // Who holds the lock may wait for this very connection.
       meanwhile: { try await lend() },
-      { try await tree.run(believesList: believesList) }
+      { try await tree.run(believesList: believesList, hidden: hidden) }
     )
-    let hidden = try await store.hiddenMessages(of: account)
+    let marked = try await store.hiddenMessages(of: account)
     var settled: Set<ID<Mailbox>> = []
     var wasReplaced = false
     var refused: Set<ID<Mailbox>> = []
@@ -70,7 +72,7 @@ struct AccountPass {
         MailboxSync.isCurrent(
           mailbox,
           status,
-          hidden: hidden[mailbox.id] ?? HiddenMessages(),
+          hidden: marked[mailbox.id] ?? HiddenMessages(),
           comparesFlags: comparesFlags
         )
       {
@@ -89,7 +91,7 @@ struct AccountPass {
       }
     }
     for mailbox in read.mailboxes where mailbox.isName {
-      guard mailbox.totalMessages > 0 || hidden[mailbox.id] != nil else { continue }
+      guard mailbox.totalMessages > 0 || marked[mailbox.id] != nil else { continue }
       try await store.holdVanished(store.knownUIDs(of: mailbox), from: mailbox)
     }
     if isFirst { try await store.noteFirstCopies(of: account) }

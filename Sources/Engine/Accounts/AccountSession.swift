@@ -113,6 +113,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
 
   /// Does what `reasons` ask for and what is due.
   func turn(_ reasons: LoopSignal.Reasons) async throws -> Turn {
+    let wasAsked = reasons.contains(.everything)
     var reasons = reasons
     // What vanished in one pass is destroyed by the next: it may have gone where that pass had been.
     var looksAgain = false
@@ -122,7 +123,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       }
       if try await replay.run() { reasons.formUnion(.inbox) }
       if replay.takesPass() { reasons.formUnion(.everything) }
-      looksAgain = try await look(reasons, again: looksAgain)
+      looksAgain = try await look(reasons, wasAsked: wasAsked, again: looksAgain)
       if reasons.contains(.limits) { await worker.setState(.ready, limitation) }
       guard !Task.isCancelled else { return .gaveWay }
       if reasons.contains(.jobs) {
@@ -152,14 +153,22 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
   /// Looks at all mailboxes, or at those that were told of, as `reasons` and the time have it.
   ///
   /// - Returns: Whether another pass is needed.
-  private func look(_ reasons: LoopSignal.Reasons, again: Bool) async throws -> Bool {
+  private func look(
+    _ reasons: LoopSignal.Reasons,
+    wasAsked: Bool,
+    again: Bool
+  ) async throws -> Bool {
     let isDue = configuration.pollInterval != nil && nextPoll <= .now
     guard again || isDue || !reasons.isDisjoint(with: [.everything, .tree]) else {
       guard !reasons.isDisjoint(with: [.inbox, .mailboxes]) else { return false }
       defer { worker.copies.notify(.bodies) }
       return try await pass().syncTold(hasInbox: reasons.contains(.inbox))
     }
-    guard !isWorn(by: reasons) else { throw AccountWorker.StaleSession() }
+    if isWorn(wasAsked) {
+      // A server that counts connections is to count this one no more when the next logs in.
+      try await client.logout(deadline: .after(configuration.watchAnswer))
+      throw AccountWorker.StaleSession()
+    }
     let comparesFlags = reasons.contains(.everything) || nextFlags <= .now
     let looksAgain = try await run(pass(), comparingFlags: comparesFlags)
     (hasPassed, rematches) = (true, true)
@@ -180,10 +189,10 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
   /// Whether a list is read on a new connection, of which a pass over all mailboxes is the first thing.
   ///
   /// Leniency `frozenList`: a session of Dovecot whose index of the mailboxes another one made anew lists for good what there
-  /// was before, and nothing that it tells shows that.
-  private func isWorn(by reasons: LoopSignal.Reasons) -> Bool {
-    guard hasPassed else { return false }
-    let wasAsked = reasons.contains(.everything)
+  /// was before, and nothing that it tells shows that. An access token may be of no more use though a session that it began lives
+  /// on: such a session is left alone.
+  private func isWorn(_ wasAsked: Bool) -> Bool {
+    guard hasPassed, settings.authType != .oauth2 else { return false }
     return .now >= (wasAsked ? min(wornAt, start + configuration.askedSessionLifetime) : wornAt)
   }
 
@@ -213,7 +222,8 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       outcome = try await pass.syncAll(
         comparingFlags: comparesFlags,
         isFirst: isFirst,
-        believesList: worker.doubts.withLock(\.believesContradictions)
+        believesList: worker.doubts.withLock(\.believesContradictions),
+        hidden: worker.doubts.withLock(\.doubtful)
       )
     } catch is MailboxRenames.OutdatedList {
       worker.doubts.withLock { $0.noteContradiction() }

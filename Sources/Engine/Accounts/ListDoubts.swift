@@ -4,8 +4,8 @@ import Net
 /// Decides when a connection is made anew because of what it lists.
 ///
 /// Dovecot goes on listing to a session what another client renamed while that session listed, and may
-/// hide from it what the mailbox is called now, or list it by both names, or list nothing of what another one listed since it made
-/// its index anew. A new session sees the truth, unless the same happens again. But a mailbox may also be closed to the user for good, and a server may
+/// hide from it what the mailbox is called now, or list it by both names, or list nothing of what is there
+/// since its index was made anew. A new session sees the truth, unless the same happens again. But a mailbox may also be closed to the user for good, and a server may
 /// contradict itself for good: so each further try comes later, or is the last.
 struct ListDoubts {
   /// How often a list that contradicts itself makes for a new connection before it is believed.
@@ -14,7 +14,7 @@ struct ListDoubts {
   private static let mostReplacements = 3
 
   /// Those that the server would not open, or did not list, though the connection was new.
-  private var doubtful: Set<ID<Mailbox>> = []
+  private(set) var doubtful: Set<ID<Mailbox>> = []
   private var backoff: Backoff
   private var nextTry = Deadline.now
   private var contradictions = 0

@@ -1,7 +1,7 @@
 import MailProtocols
 import Synchronization
 
-/// The mailboxes in which something happened, as the server told on the connection that watches.
+/// The mailboxes in which something happened, as the server told on the connection that watches, or as intents of ours did it.
 final class ToldMailboxes: Sendable {
   private let names = Mutex<Set<MailboxName>>([])
 

@@ -234,10 +234,8 @@ extension OperationReplay {
   ) async throws {
     try await client.select(mailbox.imapName)
     guard client.uidValidity == Int64(uidValidity.value) else { return }
-    if try await !client.removeCopied(uids) {
-      // Others' messages carry \Deleted: ours does so too, and goes with the next expunge.
-      _ = try await client.expungeUnlessOthersDeleted(uids)
-    }
+    // A server that tells UIDs has UID EXPUNGE.
+    _ = try await client.removeCopied(uids)
   }
 
   private func append(

@@ -44,7 +44,7 @@ struct OperationReplay {
 
   /// The mailbox has another UIDVALIDITY, or is another one of the same name.
   ///
-  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent, or it was taken back.
+  /// Only a pass over all mailboxes can tell what became of it. Nothing was sent, or it was taken back where the server told its UID.
   struct StaleUIDs: Error {}
 
   /// Whether intents wait for a pass over all mailboxes, which then begins.
@@ -165,7 +165,7 @@ struct OperationReplay {
   /// Without this it would be put there: intents are replayed before a pass finds what was renamed while nobody was connected.
   private func check(_ mailbox: Mailbox, _ checked: inout Set<MailboxName>) async throws {
     let name = mailbox.imapName
-    guard let known = mailbox.uidValidity, !checked.contains(name) else { return }
+    guard let known = mailbox.uidValidity, known != 0, !checked.contains(name) else { return }
     // A session tells of what it has selected, under the name that it was selected by.
     if client.selected?.name == name { try await leaveSelected() }
     if let now = try await uidValidity(of: name), now != known { throw StaleUIDs() }

@@ -7,7 +7,8 @@ extension TreeSync {
   /// Adds to `list` what is known, is not listed, and of which STATUS tells: it is there, whatever LIST says.
   ///
   /// Leniency `shortList`: a session of Dovecot that begins while another one makes the index of the mailboxes anew lists a part of
-  /// them, and goes on so. Taken for gone, the others would come back with other ids.
+  /// them, and goes on so. Taken for gone, the others would come back with other ids. What the server answers for by two spellings
+  /// of its name, and lists by the one that is not known, was renamed.
   ///
   /// - Returns: Those mailboxes, which a new connection may list.
   func addUnlisted(
@@ -17,17 +18,29 @@ extension TreeSync {
     _ items: [StatusItem]
   ) async throws(IMAPError) -> Set<ID<Mailbox>> {
     let names = Set(list.map(\.name))
-    let absent = known.filter { !$0.isLocal && !$0.isAwaited && !names.contains($0.imapName) }
+    let absent = known.filter { mailbox in
+      !mailbox.isLocal && !mailbox.isAwaited && !names.contains(mailbox.imapName)
+        // Without the one that stands for a name which another mailbox took.
+        && !mailbox.encodedName.hasPrefix("\u{1}")
+    }
     let asked = absent.filter(\.isSelectable).map(\.imapName)
     guard !asked.isEmpty else { return [] }
     let told = try await client.statuses(asked, items.filter { $0 != .mailboxID })
-    let there = absent.filter { told[$0.imapName] != nil }
+    let knownNames = Set(known.map(\.imapName))
+    let appeared = list.map(\.name).filter { !knownNames.contains($0) }
+    let there = absent.filter { mailbox in
+      guard let status = told[mailbox.imapName] else { return false }
+      return !appeared.contains { name in
+        name.decoded.lowercased() == mailbox.path.lowercased()
+          || statuses[name].map { $0.isOfSame(as: status) } == true
+      }
+    }
     // What is but a name stands above one that is there.
     let above = absent.filter { name in
       !name.isSelectable
         && there.contains { $0.encodedName.hasPrefix(name.encodedName + (name.delimiter ?? "/")) }
     }
-    statuses.merge(told) { $1 }
+    for mailbox in there { statuses[mailbox.imapName] = told[mailbox.imapName] }
     list += (there + above).map(ListedMailbox.init(known:))
     return Set(there.map(\.id))
   }
@@ -40,5 +53,14 @@ extension ListedMailbox {
     if mailbox.isSubscribed { attributes.insert(.subscribed) }
     if !mailbox.isSelectable { attributes.insert(.noSelect) }
     if let role = mailbox.role, let use = MailboxListing.use(of: role) { attributes.insert(use) }
+  }
+}
+
+extension MailboxStatus {
+  /// Whether both were told of one mailbox, as far as they say.
+  fileprivate func isOfSame(as other: MailboxStatus) -> Bool {
+    guard let uidValidity, let messages else { return false }
+    return uidValidity == other.uidValidity && uidNext == other.uidNext
+      && messages == other.messages
   }
 }

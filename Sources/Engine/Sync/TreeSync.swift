@@ -30,8 +30,9 @@ struct TreeSync {
   /// Lists the mailboxes, finds out which were renamed, and stores the list.
   ///
   /// It may open other mailboxes than the selected one. Where no list is without contradictions it throws
-  /// `MailboxRenames.OutdatedList`, or with `believesList` stores the last one.
-  func run(believesList: Bool) async throws -> Tree {
+  /// `MailboxRenames.OutdatedList`, or with `believesList` stores the last one. Those that are `hidden` another connection did not
+  /// list either.
+  func run(believesList: Bool, hidden: Set<ID<Mailbox>> = []) async throws -> Tree {
     var tree = Tree()
     let items = client.supportedStatusItems(MailboxSync.statusItems)
     let renames = MailboxRenames(client: client, store: store)
@@ -63,7 +64,9 @@ struct TreeSync {
           continue
         }
         // A list that leaves out what is there may leave out the name by which another is known now.
-        guard tree.unlisted.isEmpty || found.missing.isEmpty || isLast else { continue }
+        guard tree.unlisted.isSubset(of: hidden) || found.missing.isEmpty || isLast else {
+          continue
+        }
         tree.mailboxes = try await store.storeListing(
           MailboxListing.listings(list, tree.statuses),
           known: known,

@@ -336,21 +336,27 @@ struct PropertyRun {
   }
 
   /// The same of what is stored, and which message each is.
+  ///
+  /// Without what is kept here alone since the server lost the mailbox that it was on its way to: its intent says so.
   private func ownState() async throws -> [String: Int64] {
     let rows = try await service.query(
       """
       select b.path, coalesce(b.uid_validity, 0), coalesce(p.uid, 0), p.keywords, p.is_deleted,
-        p.message_id
+        p.message_id, p.mailbox_id, p.uid is null and exists (select 1 from operation o
+          where o.account_id = p.account_id and o.message_id = p.message_id
+            and o.mailbox_id = p.mailbox_id and o.kind = 'append' and o.state = 'refused')
       from placement p join mailbox b on b.account_id = p.account_id and b.id = p.mailbox_id
       where p.account_id = \(account.rawValue)
       """
     )
+    let kept = try (0..<rows.count).filter { try rows.bool($0, 7) }
+    let keeping = Set(try kept.map { try rows.int64($0, 6) })
     var state: [String: Int64] = [:]
     for mailbox in try await service.store.mailboxes(of: account).mailboxes
-    where mailbox.isSelectable {
+    where mailbox.isSelectable && !(mailbox.isLocal && keeping.contains(mailbox.id.rawValue)) {
       state["mailbox \(mailbox.path)"] = 0
     }
-    for row in 0..<rows.count {
+    for row in 0..<rows.count where !kept.contains(row) {
       let text = line(
         try rows.string(row, 0),
         try rows.int64(row, 1),
