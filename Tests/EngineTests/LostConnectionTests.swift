@@ -37,8 +37,10 @@ struct LostConnectionTests {
   @Test func `one that lists a mailbox which is gone is made anew, which tells that it is`()
     async throws
   {
-    // It is gone when two lists do not have it.
-    let anew = ScriptedInbox.login + Self.list(gone: nil) + Self.list(gone: nil) + [.hang]
+    // It is gone when two lists do not have it, and STATUS does not know it.
+    let unlisted: [ScriptedServer.Step] =
+      Self.list(gone: nil) + [.expect("STATUS"), .send("{tag} NO [NONEXISTENT] gone\r\n")]
+    let anew = ScriptedInbox.login + unlisted + unlisted + [.hang]
     let server = try ScriptedServer(scripts: [Self.stale, Self.watch, anew, Self.watch])
     defer { server.stop() }
     try await TestService.with { service in

@@ -128,18 +128,21 @@ struct LostMailboxTests {
     async throws
   {
     let dovecot = try await MailServers.own()
-    try await TestService.with { service in
-      let account = try await service.addSyncedAccount(dovecot, "alice")
-      let box = try await service.addMailbox("Box", dovecot, account, "alice")
-      let other = try await service.otherClient(dovecot, "alice")
-      try await other.delete(MailboxName("Box"))
+    try await AwayServer.make(dovecot, "Box")
+    try await AwayServer.withAccount(dovecot) { service, account, way in
+      let box = try await service.mailbox("Box", of: account)
+      try await AwayServer.leave(way, service, account)
       var ids: [ID<Message>] = []
       for index in 0..<2 {
         ids.append(try await service.file(SampleMail.message(index), box.id, account))
       }
-      try await eventually("both are kept") {
+      let other = try await service.otherClient(dovecot, "alice")
+      try await other.delete(MailboxName("Box"))
+      other.close()
+      try await AwayServer.comeBack(way, service, account)
+      #expect(
         try await service.number("select count(*) from operation where state = 'refused'") == 2
-      }
+      )
       let inbox = try await service.mailbox("INBOX", of: account)
       let archive = try await service.mailbox("Archive", of: account)
       _ = try await service.engine.changeMessages(
@@ -160,10 +163,7 @@ struct LostMailboxTests {
       #expect(try await service.messages(in: "Box", of: account).map(\.id) == [ids[1]])
       // That of the second, which is in its mailbox still.
       #expect(try await service.number("select count(*) from operation") == 1)
-      #expect(try await service.health(of: account) == [])
-      other.close()
     }
-    await dovecot.stop()
   }
 
   @Test func `what was kept here before it was to go to the server stays when that is taken back`()
@@ -174,13 +174,15 @@ struct LostMailboxTests {
     try await AwayServer.withAccount(dovecot) { service, account, way in
       let box = try await service.mailbox("Box", of: account)
       let inbox = try await service.mailbox("INBOX", of: account)
+      try await AwayServer.leave(way, service, account)
+      let id = try await service.file(SampleMail.message(7), box.id, account)
       let other = try await service.otherClient(dovecot, "alice")
       try await other.delete(MailboxName("Box"))
       other.close()
-      let id = try await service.file(SampleMail.message(7), box.id, account)
-      try await eventually("it is kept") {
+      try await AwayServer.comeBack(way, service, account)
+      #expect(
         try await service.number("select count(*) from operation where state = 'refused'") == 1
-      }
+      )
       try await AwayServer.leave(way, service, account)
       let away = AwayServer.moving(to: inbox)
       _ = try await service.engine.changeMessages([id], of: account, away)
@@ -387,16 +389,5 @@ struct LostMailboxTests {
       await way.stop()
     }
     await dovecot.stop()
-  }
-}
-
-extension TestService {
-  /// Imports a message as it is.
-  fileprivate func file(
-    _ raw: [UInt8],
-    _ mailbox: ID<Mailbox>,
-    _ account: ID<Account>
-  ) async throws -> ID<Message> {
-    try await engine.importMessage(raw, into: mailbox, of: account, keywords: [], receivedAt: nil)
   }
 }

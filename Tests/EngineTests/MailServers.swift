@@ -64,6 +64,15 @@ extension TestService {
     }
   }
 
+  /// Imports a message as it is.
+  func file(
+    _ raw: [UInt8],
+    _ mailbox: ID<Mailbox>,
+    _ account: ID<Account>
+  ) async throws -> ID<Message> {
+    try await engine.importMessage(raw, into: mailbox, of: account, keywords: [], receivedAt: nil)
+  }
+
   /// A digest of which version of each row there is where, in all tables: any write changes it.
   func rowVersions() async throws -> [String] {
     var digests: [String] = []

@@ -13,8 +13,6 @@ struct TakenNameTests {
   /// With response codes and versions, and without either.
   private static let capabilities = [nil, "IMAP4rev1 IDLE"]
 
-  private func mail(_ number: Int) -> [UInt8] { SampleMail.message(number) }
-
   @Test(arguments: capabilities)
   func `what is imported, copied and moved goes to where the mailbox is now, once`(
     _ capabilities: String?
@@ -32,13 +30,7 @@ struct TakenNameTests {
       let old = try await service.mailbox("Import", of: account)
       let inbox = try await service.messages(of: account).map(\.id)
       try await AwayServer.leave(way, service, account)
-      let imported = try await service.engine.importMessage(
-        mail(7),
-        into: old.id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let imported = try await service.file(SampleMail.message(7), old.id, account)
       var copy = MessagePatch()
       copy.addMailboxes = [try await service.mailbox("Copy", of: account).id]
       _ = try await service.engine.changeMessages([inbox[0]], of: account, copy)
@@ -76,13 +68,7 @@ struct TakenNameTests {
       let box = try await service.mailbox("Box", of: account)
       let known = try await service.messages(in: "Box", of: account).map(\.id)
       let other = try await service.otherClient(dovecot, "alice")
-      let imported = try await service.engine.importMessage(
-        mail(7),
-        into: box.id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let imported = try await service.file(SampleMail.message(7), box.id, account)
       try await service.waitUntilReplayed(account)
       try await other.rename(MailboxName("Box"), to: MailboxName("Renamed"))
       try await eventually("it has its new name") {
@@ -110,13 +96,7 @@ struct TakenNameTests {
       let box = try await service.mailbox("Box", of: account)
       let renamed = try await service.mailbox("Other", of: account)
       try await AwayServer.leave(way, service, account)
-      let imported = try await service.engine.importMessage(
-        mail(7),
-        into: box.id,
-        of: account,
-        keywords: [],
-        receivedAt: nil
-      )
+      let imported = try await service.file(SampleMail.message(7), box.id, account)
       let other = try await service.otherClient(dovecot, "alice")
       try await other.delete(MailboxName("Box"))
       try await other.rename(MailboxName("Other"), to: MailboxName("Box"))
