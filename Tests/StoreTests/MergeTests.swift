@@ -5,6 +5,30 @@ import TestSupport
 import Testing
 
 @Suite("Merging what a sync fetched", .timeLimit(.minutes(6))) struct MergeTests {
+  @Test func `what comes back is rather one that others took away than one that was deleted here`()
+    async throws
+  {
+    try await StoreFixture.with { fixture in
+      let message = StoreFixture.mail(1, identity: "equal")
+      let account = fixture.account.rawValue
+      for (id, isDeletion) in [(5, true), (6, false)] as [(Int64, Bool)] {
+        _ = try await fixture.pool.query(
+          """
+          insert into tombstone (account_id, identity, message_id, received_at, is_deletion)
+          values (\(account), \(message.identity), \(id), \(message.receivedAt), \(isDeletion))
+          """
+        )
+      }
+      try await fixture.store.merge(
+        [message],
+        into: fixture.inbox,
+        progress: MailboxProgress(),
+        matching: .all
+      )
+      #expect(try await fixture.ids() == [1: ID(6)])
+    }
+  }
+
   @Test func `migrations apply once`() async throws {
     try await PrivatePostgres.shared.withDatabase { pool in
       let first = try await Migrator().run(Migrations.all, on: pool)
