@@ -5,8 +5,9 @@ import Net
 ///
 /// Dovecot goes on listing to a session what another client renamed while that session listed, and may
 /// hide from it what the mailbox is called now, or list it by both names, or list nothing of what is there
-/// since its index was made anew. A new session sees the truth, unless the same happens again. But a mailbox may also be closed to the user for good, and a server may
-/// contradict itself for good: so each further try comes later, or is the last.
+/// since its index was made anew. A new session sees the truth, unless the same happens again. But a mailbox
+/// may also be closed to the user for good, and a server may contradict itself for good: so each further try
+/// comes later, or is the last.
 struct ListDoubts {
   /// How often a list that contradicts itself makes for a new connection before it is believed.
   private static let mostContradictions = 6

@@ -167,7 +167,7 @@ struct OperationReplay {
     let name = mailbox.imapName
     guard let known = mailbox.uidValidity, known != 0, !checked.contains(name) else { return }
     // A session tells of what it has selected, under the name that it was selected by.
-    if client.selected?.name == name { try await leaveSelected() }
+    if client.selected?.name == name { try await client.leaveSelected() }
     if let now = try await uidValidity(of: name), now != known { throw StaleUIDs() }
     checked.insert(name)
   }
@@ -179,14 +179,6 @@ struct OperationReplay {
     } catch {
       guard case .refused = error, !error.lacksMailbox else { throw error }
       return nil
-    }
-  }
-
-  private func leaveSelected() async throws(IMAPError) {
-    do {
-      try await client.unselect()
-    } catch  where !error.hasBrokenConnection {
-      // Nothing can be asked of what stays selected: what the session knows of it is taken.
     }
   }
 

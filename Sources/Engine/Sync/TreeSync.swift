@@ -140,11 +140,7 @@ struct TreeSync {
   ///
   /// - Returns: The mailbox that an odd server keeps selected.
   private func leaveSelected() async throws(IMAPError) -> MailboxName? {
-    do {
-      try await client.unselect()
-    } catch  where !error.hasBrokenConnection {
-      // Either it is gone, and nothing is selected, or it is opened for writing whatever is asked for.
-    }
+    try await client.leaveSelected()
     return client.selected?.name
   }
 }
