@@ -170,7 +170,7 @@ let package = Package(
     .testTarget(name: "LayerTests", dependencies: ["Bytes", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TestSupportTests",
-      dependencies: ["TestSupport"],
+      dependencies: ["TestSupport", "Net"],
       swiftSettings: strict
     ),
   ]

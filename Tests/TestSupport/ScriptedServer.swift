@@ -44,93 +44,39 @@ package final class ScriptedServer: Sendable {
   /// The port that the kernel chose.
   package let port: UInt16
 
-  private struct State {
-    var transcripts: [String] = []
-    var descriptors: Set<Int32> = []
-    var isStopped = false
-  }
-
-  private let listener: Int32
-  private let scripts: [[Step]]
-  private let state = Mutex(State())
+  private let listener: ThreadedListener
+  /// What each connection's client sent, by the connection's number.
+  private let received = Mutex<[Int: String]>([:])
 
   /// A server that runs `script` for each connection.
   package convenience init(_ script: [Step]) throws { try self.init(scripts: [script]) }
 
   /// A server whose first connection gets the first script, and so on.
   package init(scripts: [[Step]]) throws {
-    self.scripts = scripts
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard listener >= 0,
-      unsafe LoopbackAddress.withAddress(0, { [listener] in unsafe bind(listener, $0, $1) }) == 0,
-      listen(listener, 64) == 0
-    else { throw TestSupportError.failed("no listening socket: errno \(errno)") }
-    port = Self.port(of: listener)
-    Thread.detachNewThread { [weak self, listener] in
-      while true {
-        let descriptor = accept(listener, nil, nil)
-        guard descriptor >= 0 else { return }
-        guard let self, self.admit(descriptor) else {
-          Glibc.close(descriptor)
-          return
-        }
-      }
-    }
-  }
-
-  deinit { stop() }
-
-  /// What each connection's client sent, in the order of the connections.
-  package var transcripts: [String] { state.withLock { $0.transcripts } }
-
-  /// How many connections there were.
-  package var connectionCount: Int { state.withLock { $0.transcripts.count } }
-
-  /// Stops listening and cuts every connection.
-  package func stop() {
-    state.withLock { state in
-      guard !state.isStopped else { return }
-      state.isStopped = true
-      shutdown(listener, Int32(SHUT_RDWR))
-      Glibc.close(listener)
-      for descriptor in state.descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
-    }
-  }
-
-  private func admit(_ descriptor: Int32) -> Bool {
-    let number = state.withLock { state -> Int? in
-      guard !state.isStopped else { return nil }
-      state.descriptors.insert(descriptor)
-      state.transcripts.append("")
-      return state.transcripts.count - 1
-    }
-    guard let number, let last = scripts.last else { return false }
-    let script = number < scripts.count ? scripts[number] : last
-    Thread.detachNewThread { [weak self] in
+    listener = try ThreadedListener()
+    port = listener.port
+    listener.start { [weak self] descriptor, number in
+      guard let script = number < scripts.count ? scripts[number] : scripts.last else { return }
       var connection = ScriptedConnection(descriptor: descriptor) { text in
-        self?.state.withLock { $0.transcripts[number] += text }
+        self?.received.withLock { $0[number, default: ""] += text }
       }
       connection.run(script)
-      // Under the lock, so that `stop()` never touches a descriptor that is somebody else's by then.
-      guard let self else { return _ = Glibc.close(descriptor) }
-      self.state.withLock { state in
-        state.descriptors.remove(descriptor)
-        Glibc.close(descriptor)
-      }
     }
-    return true
   }
 
-  private static func port(of descriptor: Int32) -> UInt16 {
-    var address = sockaddr_in()
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    unsafe withUnsafeMutablePointer(to: &address) { pointer in
-      _ = unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe getsockname(descriptor, $0, &size)
-      }
-    }
-    return UInt16(bigEndian: address.sin_port)
+  deinit { listener.stop() }
+
+  /// What each connection's client sent, in the order of the connections.
+  package var transcripts: [String] {
+    let count = listener.connectionCount
+    return received.withLock { received in (0..<count).map { received[$0] ?? "" } }
   }
+
+  /// How many connections there were.
+  package var connectionCount: Int { listener.connectionCount }
+
+  /// Stops listening and cuts every connection.
+  package func stop() { listener.stop() }
 }
 
 /// One connection of a scripted server, on a thread that may block.

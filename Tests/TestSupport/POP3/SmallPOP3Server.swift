@@ -63,7 +63,7 @@ package final class SmallPOP3Server: Sendable {
   let quirks: Set<Quirk>
   /// The least time between two logins, which CAPA tells and which is kept.
   let loginDelay: Duration?
-  private let listener: Int32
+  private let listener: ThreadedListener
   private let state = Mutex(State())
 
   private struct State {
@@ -76,8 +76,6 @@ package final class SmallPOP3Server: Sendable {
     var sessions = 0
     var ended = 0
     var commands: [String] = []
-    var descriptors: Set<Int32> = []
-    var isStopped = false
   }
 
   /// A server that listens on a port of loopback.
@@ -94,29 +92,17 @@ package final class SmallPOP3Server: Sendable {
     self.password = password
     self.login = login
     self.quirks = quirks
-    port = try FreePort.next()
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard listener >= 0,
-      unsafe LoopbackAddress.withAddress(
-        port,
-        { [listener] in unsafe bind(listener, $0, $1) }
-      ) == 0,
-      listen(listener, 64) == 0
-    else { throw TestSupportError.failed("no listening socket: errno \(errno)") }
+    listener = try ThreadedListener()
+    port = listener.port
     for message in messages { add(message) }
-    Thread.detachNewThread { [weak self, listener] in
-      while true {
-        let descriptor = accept(listener, nil, nil)
-        guard descriptor >= 0 else { return }
-        guard let self, self.admit(descriptor) else {
-          Glibc.close(descriptor)
-          return
-        }
-      }
+    listener.start { [weak self] descriptor, _ in
+      guard let self else { return }
+      var session = SmallPOP3Session(server: self, descriptor: descriptor)
+      session.run()
     }
   }
 
-  deinit { stop() }
+  deinit { listener.stop() }
 
   /// The mail that is there now.
   package var messages: [Message] { state.withLock { $0.messages } }
@@ -152,32 +138,7 @@ package final class SmallPOP3Server: Sendable {
   func refusal(of command: String) -> String? { state.withLock { $0.refusals[command] } }
 
   /// Stops listening and cuts every session.
-  package func stop() {
-    state.withLock { state in
-      guard !state.isStopped else { return }
-      state.isStopped = true
-      shutdown(listener, Int32(SHUT_RDWR))
-      Glibc.close(listener)
-      for descriptor in state.descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
-    }
-  }
-
-  private func admit(_ descriptor: Int32) -> Bool {
-    let isStopped = state.withLock { state in
-      if !state.isStopped { state.descriptors.insert(descriptor) }
-      return state.isStopped
-    }
-    guard !isStopped else { return false }
-    Thread.detachNewThread { [self] in
-      var session = SmallPOP3Session(server: self, descriptor: descriptor)
-      session.run()
-      state.withLock { state in
-        state.descriptors.remove(descriptor)
-        Glibc.close(descriptor)
-      }
-    }
-    return true
-  }
+  package func stop() { listener.stop() }
 }
 
 // MARK: - What its sessions need
