@@ -104,18 +104,9 @@ extension Store {
     )
   }
 
-  /// A place where a message is shown that the server does not have there.
-  private struct Place {
-    var mailbox: Int64
-    var keywords: [String]
-    /// Whether the server has the mailbox, and an intent to append has yet to be made.
-    var isOpen: Bool
-  }
-
   /// Ends intents to append to `mailbox`, which cannot be done; what the feed says of them.
   ///
-  /// A message that is shown in `mailbox` is kept there alone, and the intent has the reason. To the other mailboxes where it is shown,
-  /// as copied or moved from here, it is appended: what was to bring it there from here is dropped.
+  /// What was to bring their messages to other mailboxes from here is dropped: they are appended there (`EndedAppends`).
   private func end(
     _ appends: PostgresRows,
     in mailbox: Int64,
@@ -125,69 +116,34 @@ extension Store {
   ) async throws -> [FeedEntry] {
     var intents: [Int64: Int64] = [:]
     for row in 0..<appends.count { intents[try appends.int64(row, 1)] = try appends.int64(row, 0) }
-    let alone = try await thoseNowhereElse(intents.keys.sorted(), of: account, on: connection)
-    var (dropped, changed) = (
-      try await drop(intentsOf: alone, of: account, on: connection), [Int64]()
+    let messages = intents.keys.sorted()
+    let alone = try await thoseNowhereElse(messages, of: account, on: connection)
+    let dropped = try await drop(intentsOf: alone, of: account, on: connection)
+    let ended = EndedAppends(
+      intents,
+      in: mailbox,
+      alone: Set(alone),
+      places: try await placesToCome(of: alone, in: account, on: connection)
     )
-    let places = try await placesToCome(of: alone, in: account, on: connection)
-    var missing: [(message: Int64, place: Place)] = []
-    for (message, intent) in intents.sorted(by: { $0.key < $1.key }) {
-      let known = places[message] ?? []
-      var open = known.filter { $0.isOpen && $0.mailbox != mailbox }
-      if !alone.contains(message) || known.contains(where: { $0.mailbox == mailbox }) {
-        _ = try await connection.query(
-          """
-          update operation set state = 'refused', last_error = \(reason)
-          where account_id = \(account.rawValue) and id = \(intent)
-          """
-        )
-        changed.append(intent)
-      } else if !open.isEmpty {
-        let place = open.removeFirst()
-        _ = try await connection.query(
-          """
-          update operation set state = 'pending', attempts = 0, last_error = null,
-            previous_keywords = \(place.keywords), mailbox_id = \(place.mailbox), add_keywords = \(place.keywords)
-          where account_id = \(account.rawValue) and id = \(intent)
-          """
-        )
-        changed.append(intent)
-      } else {
-        _ = try await connection.query(
-          "delete from operation where account_id = \(account.rawValue) and id = \(intent)"
-        )
-        dropped.append(intent)
-      }
-      missing += open.map { (message, $0) }
-    }
+    let fresh = try await ids.take(ended.missing.count, on: connection)
     // What is in a local mailbox has come where it was to go.
-    _ = try await connection.query(
-      """
+    let settled: SQL = """
       update placement p set origin = \(PlacementOrigin.local.rawValue) from mailbox b
-      where p.account_id = \(account.rawValue) and p.message_id = any (\(intents.keys.sorted()))
+      where p.account_id = \(account.rawValue) and p.message_id = any (\(messages))
         and p.uid is null and b.account_id = p.account_id and b.id = p.mailbox_id
         and (b.id = \(mailbox) or b.is_local)
       """
-    )
-    let made = try await ids.take(missing.count, on: connection)
-    for (id, (message, place)) in zip(made, missing) {
-      let append = PlannedOperation(
-        kind: "append",
-        message: message,
-        mailbox: place.mailbox,
-        add: place.keywords,
-        previous: place.keywords
-      )
-      _ = try await connection.query(append.insert(id, account))
-    }
+    let statements = ended.statements(reason: reason, fresh: fresh, account: account)
+    _ = try await connection.pipeline(statements + [settled])
     // One that was deleted here meanwhile was only waited for.
-    let destroyed = try await destroyUnplaced(intents.keys.sorted(), of: account, on: connection)
-    let left = Set(intents.keys).subtracting(destroyed).sorted()
+    let destroyed = try await destroyUnplaced(messages, of: account, on: connection)
+    let left = Set(messages).subtracting(destroyed).sorted()
     try await touch(left, of: account, on: connection)
+    let changed = (ended.refused + ended.redirected.map(\.intent)).sorted()
     return [
       FeedEntry(.message, .updated, left), FeedEntry(.message, .destroyed, destroyed),
-      FeedEntry(.operation, .created, made), FeedEntry(.operation, .updated, changed.sorted()),
-      FeedEntry(.operation, .destroyed, dropped.sorted()),
+      FeedEntry(.operation, .created, fresh), FeedEntry(.operation, .updated, changed),
+      FeedEntry(.operation, .destroyed, (dropped + ended.dropped).sorted()),
     ]
   }
 
@@ -216,7 +172,7 @@ extension Store {
     of messages: [Int64],
     in account: ID<Account>,
     on connection: PostgresConnection
-  ) async throws -> [Int64: [Place]] {
+  ) async throws -> [Int64: [EndedAppends.Place]] {
     guard !messages.isEmpty else { return [:] }
     let results = try await connection.pipeline([
       """
@@ -239,9 +195,9 @@ extension Store {
       order by p.message_id, p.mailbox_id
       """,
     ])
-    var places: [Int64: [Place]] = [:]
+    var places: [Int64: [EndedAppends.Place]] = [:]
     for row in 0..<results[1].count {
-      let place = Place(
+      let place = EndedAppends.Place(
         mailbox: try results[1].int64(row, 1),
         keywords: try results[1].stringArray(row, 2),
         isOpen: try results[1].bool(row, 3)

@@ -228,13 +228,7 @@ struct IntentPlan {
     var placement = placement
     placement.isLocal = false
     operations.append(
-      PlannedOperation(
-        kind: "append",
-        message: message,
-        mailbox: target,
-        add: placement.keywords,
-        previous: placement.keywords
-      )
+      PlannedOperation(appending: message, to: target, keywords: placement.keywords)
     )
     brought.append(message)
     insert(message, placement, into: target)

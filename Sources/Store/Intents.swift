@@ -138,17 +138,26 @@ struct PlannedOperation {
   var target: Int64?
   var add: [String] = []
   var remove: [String] = []
-  /// The keywords before; of an append those of a message that stays, kept here alone, where the intent is taken back.
+  /// The keywords before.
   var previous: [String]?
+  /// Of an append, whether the message was here before, and stays here alone where the intent is taken back.
+  var stays = false
   /// What an append hands over.
   var blob: Int64?
 
   func insert(_ id: Int64, _ account: ID<Account>) -> SQL {
     """
     insert into operation (account_id, id, kind, message_id, mailbox_id, uid, target_mailbox_id,
-      add_keywords, remove_keywords, previous_keywords, blob_id)
+      add_keywords, remove_keywords, previous_keywords, stays, blob_id)
     values (\(account.rawValue), \(id), \(kind), \(message), \(mailbox), \(uid), \(target),
-      \(add), \(remove), \(previous), \(blob))
+      \(add), \(remove), \(previous), \(stays), \(blob))
     """
+  }
+}
+
+extension PlannedOperation {
+  /// Brings a message that is kept here alone to a mailbox of the server.
+  init(appending message: Int64, to mailbox: Int64, keywords: [String]) {
+    self.init(kind: "append", message: message, mailbox: mailbox, add: keywords, stays: true)
   }
 }

@@ -165,13 +165,25 @@ extension Store {
     ).bool(0, 0)
   }
 
-  /// What tells a mailbox that is kept here alone from another one with its path, of the server; nothing where there is none.
-  private static func keptMark(_ account: ID<Account>, _ mailbox: Mailbox) -> SQL {
-    """
-    case when exists (select 1 from mailbox o where o.account_id = \(account.rawValue)
-        and o.path = \(mailbox.path) and o.id <> \(mailbox.id.rawValue))
-      then ' (kept here)' else '' end
-    """
+  /// What tells a mailbox that is kept here alone from others with its path; empty where there is none.
+  private func keptMark(
+    _ mailbox: Mailbox,
+    on connection: PostgresConnection
+  ) async throws -> String {
+    let rows = try await connection.query(
+      """
+      select path from mailbox where account_id = \(mailbox.accountID.rawValue)
+        and id <> \(mailbox.id.rawValue) and starts_with(path, \(mailbox.path))
+      """
+    )
+    let taken = Set(try (0..<rows.count).map { try rows.string($0, 0) })
+    guard taken.contains(mailbox.path) else { return "" }
+    var (mark, number) = (" (kept here)", 1)
+    while taken.contains(mailbox.path + mark) {
+      number += 1
+      mark = " (kept here \(number))"
+    }
+    return mark
   }
 
   /// Makes a mailbox that its server no longer has a local one, where messages in it are kept here alone; nil where none is.
@@ -190,13 +202,14 @@ extension Store {
       isGone: false,
       on: connection
     )
+    let mark = try await keptMark(mailbox, on: connection)
     _ = try await connection.pipeline([
       """
       update mailbox set is_local = true, uid_validity = null, uid_next = null,
         highest_mod_seq = null, synced_down_to = 1, object_id = null, role = null,
         is_selectable = true, version = version + 1,
         -- Another mailbox may have its name on the server by now, and its path.
-        path = path || \(Self.keptMark(account, mailbox)), name = name || \(Self.keptMark(account, mailbox)),
+        path = path || \(mark), name = name || \(mark),
         encoded_name = case when exists (select 1 from mailbox o
             where o.account_id = mailbox.account_id and o.encoded_name = \(mailbox.encodedName)
               and o.id <> mailbox.id)

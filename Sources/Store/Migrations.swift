@@ -150,6 +150,11 @@ package enum Migrations {
         name: "zstd",
         sql: String(decoding: PackageResources._029_zstd_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 30,
+        name: "stays",
+        sql: String(decoding: PackageResources._030_stays_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -234,9 +234,8 @@ extension Store {
     if let place = operation.newPlace {
       // What was here before it was to be appended stays here; what it came with goes.
       let stays: SQL = """
-        \(operation.kind == "append") and exists (select 1 from operation o
-          where o.account_id = \(account.rawValue) and o.id = \(operation.id.rawValue)
-            and o.previous_keywords is not null)
+        exists (select 1 from operation o where o.account_id = \(account.rawValue)
+          and o.id = \(operation.id.rawValue) and o.stays)
         """
       _ = try await connection.pipeline([
         """

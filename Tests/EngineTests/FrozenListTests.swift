@@ -52,6 +52,51 @@ struct FrozenListTests {
     await dovecot.stop()
   }
 
+  @Test(arguments: ["UNAVAILABLE", "SERVERBUG", "INUSE"])
+  func `what the server cannot look at just now is not gone`(_ code: String) async throws {
+    let counters = "* STATUS Work (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 8 UNSEEN 0)\r\n"
+    let first = lists("* LIST () \"/\" Work\r\n", work: counters + "{tag} OK x\r\n")
+    let opened = ["7", "8"].flatMap { validity -> [ScriptedServer.Step] in
+      [
+        .expect("SELECT"),
+        .send(
+          "* 0 EXISTS\r\n* OK [UIDVALIDITY \(validity)] x\r\n* OK [UIDNEXT 1] x\r\n"
+            + "{tag} OK [READ-WRITE] x\r\n"
+        ),
+      ] + ScriptedInbox.search("")
+    }
+    let refusal = "{tag} NO [\(code)] Not now\r\n"
+    // What may be there is opened, since nothing is known of it.
+    let later = lists("", work: refusal) + [.expect("SELECT \"Work\""), .send(refusal), .hang]
+    let server = try ScriptedServer(scripts: [
+      ScriptedInbox.login + first + opened + ScriptedInbox.leave + later,
+      ScriptedInbox.login + [.hang],
+    ])
+    defer { server.stop() }
+    try await TestService.with { service in
+      let account = try await service.addAccount(TestService.imap(port: server.port))
+      try await service.waitUntilReady(account)
+      let known = try await service.store.mailboxes(of: account).mailboxes.map(\.path)
+      #expect(known.sorted() == ["INBOX", "Work"])
+      try await service.engine.syncNow(account)
+      try await eventually("the server has refused to open it") {
+        server.transcripts.joined().contains("A16 SELECT")
+      }
+      let now = try await service.store.mailboxes(of: account).mailboxes
+      #expect(now.map(\.path).sorted() == ["INBOX", "Work"])
+    }
+  }
+
+  /// The answers to LIST, with `more` than an inbox, to LSUB, and to STATUS of the inbox and of a mailbox `Work`.
+  private func lists(_ more: String, work: String) -> [ScriptedServer.Step] {
+    [
+      .expect("LIST"), .send("* LIST () \"/\" INBOX\r\n\(more){tag} OK x\r\n"),
+      .expect("LSUB"), .send("{tag} OK x\r\n"), .expect("STATUS \"INBOX\""),
+      .send("* STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 7 UNSEEN 0)\r\n{tag} OK x\r\n"),
+      .expect("STATUS \"Work\""), .send(work),
+    ]
+  }
+
   /// The mailboxes but those that `other` made, when the list that has `new`, which it makes, was read.
   private func list(
     with new: String,

@@ -8,7 +8,7 @@ extension TreeSync {
   ///
   /// Leniency `shortList`: a session of Dovecot that begins while another one makes the index of the mailboxes anew lists a part of
   /// them, and goes on so. Taken for gone, the others would come back with other ids. What the server answers for by two spellings
-  /// of its name, and lists by the one that is not known, was renamed.
+  /// of its name, and lists by the one that is not known, was renamed. What it cannot look at just now is not gone either.
   ///
   /// - Returns: Those mailboxes, which a new connection may list.
   func addUnlisted(
@@ -25,11 +25,15 @@ extension TreeSync {
     }
     let asked = absent.filter(\.isSelectable).map(\.imapName)
     guard !asked.isEmpty else { return [] }
-    let told = try await client.statuses(asked, items.filter { $0 != .mailboxID })
+    var open: Set<MailboxName> = []
+    let counters = items.filter { $0 != .mailboxID }
+    let told = try await client.statuses(asked, counters) { name, refusal in
+      if refusal.leavesMailboxOpen { open.insert(name) }
+    }
     let knownNames = Set(known.map(\.imapName))
     let appeared = list.map(\.name).filter { !knownNames.contains($0) }
     let there = absent.filter { mailbox in
-      guard let status = told[mailbox.imapName] else { return false }
+      guard let status = told[mailbox.imapName] else { return open.contains(mailbox.imapName) }
       return !appeared.contains { name in
         name.decoded.lowercased() == mailbox.path.lowercased()
           || statuses[name].map { $0.isOfSame(as: status) } == true

@@ -97,7 +97,9 @@ struct TreeSync {
     guard !untold.isEmpty else { return [] }
     let counters = items.filter { $0 != .mailboxID }
     var missing: Set<MailboxName> = []
-    let told = try await client.statuses(untold, counters) { missing.insert($0) }
+    let told = try await client.statuses(untold, counters) { name, refusal in
+      if refusal.saysMissing { missing.insert(name) }
+    }
     statuses.merge(told) { $1 }
     // Where one below it answers, the server has its storage at hand.
     return missing.filter { name in

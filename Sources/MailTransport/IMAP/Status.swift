@@ -19,12 +19,12 @@ extension IMAPClient {
 
   /// The counters of many mailboxes, asked for in one write; those refused are not in the answer.
   ///
-  /// Of those which the server says do not exist it calls `whenMissing`.
+  /// Of those it calls `whenRefused` with the server's NO or BAD.
   package func statuses(
     _ mailboxes: [MailboxName],
     _ items: [StatusItem],
     deadline: Deadline? = nil,
-    whenMissing: (MailboxName) -> Void = { _ in }
+    whenRefused: (MailboxName, StatusResponse) -> Void = { _, _ in }
   ) async throws(IMAPError) -> [MailboxName: MailboxStatus] {
     var found: [MailboxName: MailboxStatus] = [:]
     let wanted = Set(mailboxes)
@@ -36,7 +36,7 @@ extension IMAPClient {
       found[name] = status
       return true
     }
-    for (name, end) in zip(mailboxes, ends) where end.saysMissing { whenMissing(name) }
+    for (name, end) in zip(mailboxes, ends) where end.condition != .ok { whenRefused(name, end) }
     return found
   }
 
@@ -59,7 +59,7 @@ extension StatusResponse {
   /// Whether a command was refused since its mailbox does not exist (RFC 5530 §3).
   ///
   /// Leniency `missingInWords`: Dovecot 2.3 says it without a code.
-  fileprivate var saysMissing: Bool {
+  package var saysMissing: Bool {
     guard condition == .no else { return false }
     if let code {
       if case .other("NONEXISTENT", _) = code { return true }
@@ -67,5 +67,11 @@ extension StatusResponse {
     }
     let words = text.lowercased()
     return ["doesn't exist", "does not exist"].contains { words.contains($0) }
+  }
+  /// Whether a command was refused for what may pass, and says nothing of whether its mailbox exists (RFC 5530 §3).
+  package var leavesMailboxOpen: Bool {
+    guard condition == .no, let code else { return false }
+    return ["UNAVAILABLE", "SERVERBUG", "INUSE", "CORRUPTION", "LIMIT", "CONTACTADMIN"]
+      .contains(code.name)
   }
 }
