@@ -202,7 +202,7 @@ extension Store {
 
   /// Inserts a row for each `message m` chosen, and their words where they are new; how many rows.
   ///
-  /// Texts are cut where an index would choke on them.
+  /// Texts are cut where an index would choke on them: recipients, which may be many, stand behind all else.
   private func indexStatement(joining join: SQL, where condition: SQL, onConflict: SQL) -> SQL {
     """
     with added as (
@@ -212,13 +212,14 @@ extension Store {
         lower(t.rest), \(Self.words("concat_ws(' ', left(m.from_text, 20000), t.rest, left(m.preview, 2000), t.body)"))
       from message m \(join)
       cross join lateral (
-        select left(concat_ws(E'\\n', m.to_text, m.subject,
+        select left(concat_ws(E'\\n', m.subject,
           case when m.attachments is not null then (
             select string_agg(a ->> 'name', E'\\n')
             from json_array_elements(m.attachments::json) as a) end,
           case when m.extra_fields ilike '%list-id:%' then
-            substring(m.extra_fields from '(?in)^list-id:\\s*([^\\r\\n]*(\\r?\\n[ \\t][^\\r\\n]*)*)')
-          end), 20000) as rest,
+            regexp_replace(substring(m.extra_fields from '(?in)^list-id:\\s*([^\\r\\n]*(\\r?\\n[ \\t][^\\r\\n]*)*)'),
+              '\\r?\\n[ \\t]+', ' ', 'g')
+          end, m.to_text), 50000) as rest,
           case when m.blob_id is not null then (select b.body from blob b
             where b.account_id = m.account_id and b.id = m.blob_id) end as body
         offset 0

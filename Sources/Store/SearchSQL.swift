@@ -165,7 +165,23 @@ struct SearchSQL {
       return Self.extraField(name, value ?? "")
     }
     guard let value else { return "\(column) is not null" }
-    return "\(column) ilike \(Self.pattern(value))"
+    return "\(Self.text(of: column, name.lowercased())) ilike \(Self.pattern(value))"
+  }
+
+  /// What a kept field says, as it is written in a header but for quotes and comments.
+  private static func text(of column: SQL, _ name: String) -> SQL {
+    switch name {
+    case "subject": return column
+    case "message-id", "in-reply-to", "references":
+      return """
+        (select string_agg('<' || a || '>', ' ') from json_array_elements_text(\(column)::json) as a)
+        """
+    default:
+      return """
+        (select string_agg(concat_ws(' ', a ->> 'name', '<' || (a ->> 'email') || '>'), ', ')
+          from json_array_elements(\(column)::json) as a)
+        """
+    }
   }
 
   /// Whether a field that stands in `extra_fields` as it came holds `text`, folded lines included.
@@ -178,12 +194,16 @@ struct SearchSQL {
     "(^|\\n)\(literal(name)):([^\\n]|\\n[ \\t])*\(literal(text))"
   }
 
-  /// `text` as a regular expression that matches it alone.
+  /// `text` as a regular expression that matches it alone, also where a line is folded at a blank of it.
   private static func literal(_ text: String) -> String {
     var pattern = ""
     for scalar in text.unicodeScalars {
+      if scalar == " " {
+        pattern += "(\\r?\\n)?[ \\t]"
+        continue
+      }
       let isPlain =
-        scalar.value >= 0x80 || scalar.properties.isAlphabetic || scalar == " "
+        scalar.value >= 0x80 || scalar.properties.isAlphabetic
         || (0x30...0x39).contains(scalar.value)
       if !isPlain { pattern += "\\" }
       pattern.unicodeScalars.append(scalar)

@@ -25,7 +25,7 @@ struct ThreadPlan {
   /// The threads of the batch's messages.
   private(set) var threads: Set<Int64> = []
 
-  /// How many answers with one base subject, that name no message, are compared at a time.
+  /// How many answers with one base subject, that name no message, are compared at a time, beside those of the batch.
   private static let answersCompared: Int64 = 200
 
   /// The keys of the batch, for `lookUp`.
@@ -166,17 +166,24 @@ struct ThreadPlan {
 
   /// The threads that answers with the batch's subjects are of, with those of what they answer.
   private func answersStatement(_ account: ID<Account>) -> SQL {
-    """
-    select \(Self.current("r.thread_id", account)), \(Self.current("o.thread_id", account))
-    from unnest(\(Array(Set(subjects.map(\.key))))::bigint[]) as k (key)
-    cross join lateral (select * from thread_answer r
-      where r.account_id = \(account.rawValue) and r.key = k.key
-      order by r.received_at desc limit \(Self.answersCompared)) as r
-    cross join lateral (select o.thread_id from thread_subject o
-      where o.account_id = \(account.rawValue) and o.key = k.key
-        and (o.received_at, o.message_id) < (r.received_at, r.message_id)
-      order by o.received_at desc, o.message_id desc limit 1) as o
-    """
+    let answers = subjects.filter(\.links.answersSubject)
+    return """
+      select \(Self.current("r.thread_id", account)), \(Self.current("o.thread_id", account))
+      from (
+        select r.key, r.received_at, r.message_id, r.thread_id
+        from unnest(\(Array(Set(subjects.map(\.key))))::bigint[]) as k (key)
+        cross join lateral (select * from thread_answer r
+          where r.account_id = \(account.rawValue) and r.key = k.key
+          order by r.received_at desc limit \(Self.answersCompared)) as r
+        union
+        select * from unnest(\(answers.map(\.key))::bigint[], \(answers.map(\.receivedAt))::timestamptz[],
+          \(answers.map(\.id))::bigint[], \(answers.map { bySubject[$0.id] ?? $0.id })::bigint[])
+      ) as r
+      cross join lateral (select o.thread_id from thread_subject o
+        where o.account_id = \(account.rawValue) and o.key = r.key
+          and (o.received_at, o.message_id) < (r.received_at, r.message_id)
+        order by o.received_at desc, o.message_id desc limit 1) as o
+      """
   }
 
   /// The keys of the batch, which nobody else adds under the account's lock.

@@ -95,7 +95,8 @@ extension Store {
 
   /// The newest message of each thread, by walking the messages and passing over those that are not.
   ///
-  /// The subquery of each row reads one entry of an index, so a page costs as many as its threads have messages.
+  /// The subquery of each row reads one entry of an index, so a page costs as many as its threads have messages. In one mailbox that is
+  /// fenced by `offset 0`: before PostgreSQL has counted what a first sync stored, it would rather read all messages for each.
   private func newestOfThreads(
     _ account: ID<Account>,
     _ mailbox: ID<Mailbox>?,
@@ -129,13 +130,17 @@ extension Store {
     }
     return """
       select m.account_id, m.thread_id, m.id, p.received_at, \(Self.orderUID) as uid
-      from placement p join message m on m.account_id = p.account_id and m.id = p.message_id
+      from placement p cross join lateral (select x.account_id, x.id, x.thread_id from message x
+        where x.account_id = p.account_id and x.id = p.message_id offset 0) as m
       where p.account_id = \(account.rawValue) and p.mailbox_id = \(mailbox.rawValue)
         and not p.is_deleted\(after) and m.id = (
-          select n.id from message n
-          join placement v on v.account_id = n.account_id and v.message_id = n.id
-            and v.mailbox_id = \(mailbox.rawValue) and not v.is_deleted
-          where n.account_id = m.account_id and n.thread_id = m.thread_id
+          select v.message_id
+          from (select x.account_id, x.id from message x
+            where x.account_id = m.account_id and x.thread_id = m.thread_id offset 0) as n
+          cross join lateral (
+            select x.message_id, x.received_at, x.uid from placement x
+            where x.account_id = n.account_id and x.mailbox_id = \(mailbox.rawValue)
+              and x.message_id = n.id and not x.is_deleted offset 0) as v
           order by v.received_at desc, coalesce(v.uid, 9223372036854775807) desc,
             v.message_id desc limit 1)
       order by p.received_at desc, \(Self.orderUID) desc, p.message_id desc

@@ -50,6 +50,8 @@ import Testing
     Good("from:ada@example.org", "from=ada@example.org"),
     Good(#"Subject:"two words" x"#, "(and subject=two words x)"),
     Good("header:List-Id=lists.example", "header List-Id=lists.example"),
+    // A mark that makes one character with the sign before it.
+    Good("header:Subject=\u{93F}", "header Subject=\u{93F}"),
     Good("header:Reply-To", "header Reply-To=?"),
     Good(#"header:Subject="a b""#, "header Subject=a b"),
     Good("in:INBOX/Work", "in=INBOX/Work"), Good(#"in:"Sent Items""#, "in=Sent Items"),

@@ -138,7 +138,9 @@ import Testing
         ("filename:ice-1", [2]), (#"subject:"(""#, []), ("subject:e -from:billing", [4, 3]),
         ("subject:nvo from:billing", [6, 2]), ("subject:zzz OR from:ada", [1]),
         ("header:Precedence=bulk", [2]), ("header:List-Id", [2]), ("header:cc", [3]),
-        ("header:Message-ID=4@", [4]), ("in:inbox is:unread", [6, 5, 2, 1]), ("in:Archive", []),
+        ("header:Message-ID=4@", [4]), ("header:Message-ID=<4@test.invalid>", [4]),
+        ("header:Cc=email", []), (#"header:Cc="carol <carol@""#, [3]), (#"list:"news <""#, [2]),
+        ("in:inbox is:unread", [6, 5, 2, 1]), ("in:Archive", []),
         ("in:\(fixture.inbox.id) is:flagged", [4]), ("is:draft", [5]), ("-is:unread", [4, 3]),
         ("after:2026-01-05", [6, 5, 4]), ("before:2026-01-03", [1]), ("larger:20K", [6]),
         ("smaller:20K from:billing", [2]), ("-(lunch OR invoice) -is:draft", [4]),
@@ -154,6 +156,27 @@ import Testing
       let id = try #require(try await fixture.ids()[4])
       #expect(try await find("id:\(id)", fixture) == [4])
       #expect(try await find("lunch", in: fixture.archive, fixture) == [])
+    }
+  }
+
+  @Test func `what is sent to very many is found by all else, and by each of them`() async throws {
+    try await StoreFixture.with { fixture in
+      let many = (1...1000).map { "Reader \($0) <reader\($0)@list.example>" }
+      let message = Self.mail(
+        1,
+        "The needle",
+        from: "Ada <ada@example.org>",
+        to: many.joined(separator: ", ")
+      ) {
+        $0.text(.extraFields, "List-Id: Readers\r\n <many.list.example>\r\n")
+      }
+      try await fixture.merge([message])
+      try await Self.index(fixture)
+      for text in [
+        "needle", "subject:needl", "list:many.list", "to:reader1000@", "reader1000", "readers",
+      ] {
+        #expect(try await find(text, fixture) == [1], "\(text)")
+      }
     }
   }
 

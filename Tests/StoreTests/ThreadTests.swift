@@ -114,6 +114,46 @@ import Testing
     }
   }
 
+  @Test func `answers of one subject are one thread, however many come together`() async throws {
+    let answers = (1...450).map { Self.mail($0, nil, subject: "status", isAnswer: true) }
+    try await StoreFixture.with { fixture in
+      try await fixture.merge(Array(answers[300...]))
+      try await fixture.merge(Array(answers[..<300]))
+      #expect(try await partition(fixture).count == 1)
+    }
+  }
+
+  @Test(arguments: [
+    (#""01KF8JCEOCBS0045PS"@xxx.yyy.com"#, "01KF8JCEOCBS0045PS@xxx.yyy.com"),
+    (#""a \"b\\"@x"#, #"a "b\@x"#), (#"a."b".c@x"#, "a.b.c@x"),
+  ])
+  func `a Message-ID is the same with quotes that it does not need`(
+    _ quoted: String,
+    _ plain: String
+  ) {
+    // What has quotes of its own is written with them; without, no Message-ID has any.
+    #expect(ThreadLinks.key(of: quoted) == ThreadLinks.key(of: Array(plain.utf8).span))
+  }
+
+  /// Before the database has counted what it holds, which it does once a minute.
+  @Test func `the threads of a mailbox are there right after its first sync`() async throws {
+    try await StoreFixture.with { fixture in
+      let messages = (1...800).map { uid in
+        Self.mail(uid, "\(uid)", naming: uid % 4 == 0 ? ["\(uid - 1)"] : [])
+      }
+      for start in stride(from: 0, to: 800, by: 100) {
+        try await fixture.merge(Array(messages[start..<start + 100]))
+      }
+      let page = try await fixture.store.threads(
+        of: fixture.account,
+        in: fixture.inbox.id,
+        limit: 700
+      )
+      #expect(page.threads.count == 600)
+      #expect(page.threads.map(\.totalMessages).reduce(0, +) == 800)
+    }
+  }
+
   @Test func `threads are the connected parts of any graph`() async throws {
     var random = SeededGenerator(seed: 5256)
     for _ in 0..<4 {

@@ -24,13 +24,11 @@ extension ThreadLinks {
       return
     }
     let named = references.isEmpty ? Array(inReplyTo.prefix(1)) : references
-    guard named.isEmpty else {
-      let kept =
-        named.count > Self.followed
-        ? Array(named.prefix(1) + named.suffix(Self.followed - 1)) : named
-      self.references = kept.map { Self.key(of: $0) }.filter { $0 != message }
-      return
-    }
+    let kept =
+      named.count > Self.followed
+      ? Array(named.prefix(1) + named.suffix(Self.followed - 1)) : named
+    self.references = kept.map { Self.key(of: $0) }.filter { $0 != message }
+    guard self.references.isEmpty else { return }
     let decoded = subject()
     let base = BaseSubject(of: decoded.span)
     guard !base.bytes.isEmpty else { return }

@@ -1,4 +1,5 @@
 import Bytes
+import Foundation
 
 /// The base subject of a message: what is left when marks of replies and forwards are taken off (RFC 5256 §2.1).
 ///
@@ -6,7 +7,7 @@ import Bytes
 ///     "[fwd: [list] lunch]"         →  "lunch", a reply
 ///     "[list] lunch"                →  "lunch", no reply
 package struct BaseSubject: Sendable, Equatable {
-  /// UTF-8, runs of blanks made one, ASCII in lower case.
+  /// UTF-8, runs of blanks made one, equal for subjects that differ in case alone (RFC 5256 §7, `i;unicode-casemap`).
   package let bytes: [UInt8]
   /// Whether a mark of a reply or of a forward was taken off.
   package let isReply: Bool
@@ -30,8 +31,16 @@ package struct BaseSubject: Sendable, Equatable {
         changes = true
       }
     }
-    bytes = Array(text)
+    bytes = Self.caseMapped(text)
     self.isReply = isReply
+  }
+
+  /// As `i;unicode-casemap` compares texts (RFC 5051 §2): in one case, and decomposed.
+  private static func caseMapped(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    guard text.contains(where: { $0 >= 0x80 }) else { return Array(text) }
+    // Of letters with two lower cases one.
+    let mapped = String(decoding: text, as: UTF8.self).lowercased().replacing("ς", with: "σ")
+    return Array(mapped.decomposedStringWithCompatibilityMapping.utf8)
   }
 
   private static let forwardHeader = Array("[fwd:".utf8)

@@ -59,13 +59,16 @@ extension SearchTerm {
 
   /// `Name` or `Name=value`.
   private static func header(_ text: String) throws(SearchTermError) -> SearchTerm {
-    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    let name = String(parts.first ?? "")
+    // By scalars: what follows the sign may be a mark that is one character with it.
+    let parts = text.unicodeScalars
+      .split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      .map(String.init)
+    let name = parts.first ?? ""
     let isName = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3A }
     guard isName else {
       throw SearchTermError(reason: "A field is wanted, as in header:List-Id=example.")
     }
-    return .header(name: name, value: parts.count > 1 ? String(parts[1]) : nil)
+    return .header(name: name, value: parts.count > 1 ? parts[1] : nil)
   }
 
   /// A day of UTC, or an instant in RFC 3339.

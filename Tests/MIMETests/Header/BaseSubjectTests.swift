@@ -13,7 +13,9 @@ import Testing
     ("[Fwd: Lunch]", "lunch", true), ("[fwd: [list] Re: Lunch (fwd)]", "lunch", true),
     ("  a \t b\r\n c ", "a b c", false), ("", "", false), ("Re:", "", true), ("(fwd)", "", true),
     ("Reply: x", "reply: x", false), ("Rex: y", "rex: y", false), ("[", "[", false),
-    ("[a[b] c", "[a[b] c", false), ("Re: Größe", "größe", true), ("[fwd:]", "", true),
+    ("[a[b] c", "[a[b] c", false), ("Re: Größe", "größe", true), ("Re: ПРИВЕТ", "привет", true),
+    ("ΟΔΌΣ", "οδόσ", false),
+    ("οδός", "οδόσ", false), ("Re: ÜNÏCODE", "ünïcode", true), ("[fwd:]", "", true),
   ])
   func `marks of replies and forwards come off`(_ subject: String, _ base: String, _ isReply: Bool)
   {
