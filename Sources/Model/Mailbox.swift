@@ -9,7 +9,7 @@ package struct Mailbox: Identified, Sendable {
   package var name: String
   /// All levels, decoded, joined by the server's delimiter.
   package var path: String
-  /// The name as the wire has it (modified UTF-7).
+  /// The name as the wire has it (modified UTF-7); one that is no text there byte by byte, after U+0002.
   package var encodedName: String
   package var delimiter: String?
   /// JMAP's lower-case role, such as `inbox` or `sent`.

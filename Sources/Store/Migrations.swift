@@ -155,6 +155,11 @@ package enum Migrations {
         name: "stays",
         sql: String(decoding: PackageResources._030_stays_sql, as: UTF8.self)
       ),
+      Migration(
+        number: 31,
+        name: "long_names",
+        sql: String(decoding: PackageResources._031_long_names_sql, as: UTF8.self)
+      ),
     ]
   }
 }

@@ -67,7 +67,7 @@ struct AccountPass {
     var refused: Set<ID<Mailbox>> = []
     var doubtful = read.unlisted
     for mailbox in inboxFirst(read.mailboxes) where mailbox.isOpenable {
-      let name = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+      let name = MailboxName(stored: mailbox.encodedName)
       if name != read.stale, let status = read.statuses[name],
         MailboxSync.isCurrent(
           mailbox,

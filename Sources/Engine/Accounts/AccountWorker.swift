@@ -166,14 +166,20 @@ final class AccountWorker: Sendable {
     let failure = serviceError(error)
     logger.accountFailed(failure)
     // The database being away says nothing of the account.
-    guard failure.code != .unavailable, failure.code != .internalError else { return }
-    await setState(failure.accountState, failure)
+    guard failure.code != .unavailable else { return }
+    // A fault of ours is none of the server's: the state stays, and says that no pass came to its end.
+    let isOurs = failure.code == .internalError
+    await setState(isOurs ? nil : failure.accountState, failure)
   }
 
-  func setState(_ state: AccountState, _ failure: ServiceError?) async {
+  /// Stores what became of the account; a `state` of nil is the one that it has.
+  func setState(_ state: AccountState?, _ failure: ServiceError?) async {
     do {
       try await inChildTask { [store, account, services] () throws(ServiceError) in
-        try await store.setState(state, failure: failure?.failure(at: services.now()), of: account)
+        var shown = state
+        if shown == nil { shown = try await store.account(account)?.state }
+        guard let shown else { return }
+        try await store.setState(shown, failure: failure?.failure(at: services.now()), of: account)
       }
     } catch {
       logger.warning("state not stored", metadata: ["cause": "\(error.cause ?? error.message)"])

@@ -90,7 +90,7 @@ extension Engine {
     else { return nil }
     return MailboxListing(
       encodedName: encodedName,
-      path: MailboxName(encoded: Array(encodedName.utf8)).decoded,
+      path: MailboxName(stored: encodedName).decoded,
       name: name,
       parentEncodedName: nil,
       delimiter: all.lazy.compactMap(\.delimiter).first,

@@ -31,7 +31,7 @@ extension Engine {
     let path = try tree.path(name, parent, top: top)
     try tree.requireFree(path)
     let wanted = MailboxListing(
-      encodedName: String(decoding: MailboxName(path).encoded, as: UTF8.self),
+      encodedName: MailboxName(path).stored,
       path: path,
       name: name,
       parentEncodedName: all.first { $0.id == parent }?.encodedName,
@@ -115,7 +115,7 @@ extension Engine {
       }
     }
     let listing = MailboxListing(
-      encodedName: String(decoding: new.encoded, as: UTF8.self),
+      encodedName: new.stored,
       path: path,
       name: name,
       parentEncodedName: nil,

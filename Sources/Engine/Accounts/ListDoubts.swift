@@ -14,10 +14,18 @@ struct ListDoubts {
   /// How many passes in a row may find a mailbox replaced since the list was read.
   private static let mostReplacements = 3
 
+  /// How long beyond the wait no doubt is to come for the next one to be the first again.
+  private static let calm: Duration = .seconds(60)
+
   /// Those that the server would not open, or did not list, though the connection was new.
   private(set) var doubtful: Set<ID<Mailbox>> = []
   private var backoff: Backoff
   private var nextTry = Deadline.now
+  /// What a new doubt waits for, where lists go on differing: it comes with each connection then.
+  private var newBackoff: Backoff
+  private var nextNew = Deadline.now
+  /// From when on lists did not differ for long enough.
+  private var calmAt = Deadline.now
   private var contradictions = 0
   private var replacements = 0
   private let firstWait: Duration
@@ -25,6 +33,7 @@ struct ListDoubts {
   init(first: Duration, longest: Duration) {
     firstWait = first
     backoff = Backoff(first: first, longest: longest)
+    newBackoff = Backoff(first: first, longest: longest)
   }
 
   /// Takes note of what a new connection would not open, or did not list.
@@ -35,8 +44,21 @@ struct ListDoubts {
   }
 
   /// Whether a new connection may open, or list, what this one does not.
-  func asksForConnection(_ doubtful: Set<ID<Mailbox>>, at now: Deadline = .now) -> Bool {
-    !doubtful.isSubset(of: self.doubtful) || !doubtful.isEmpty && now >= nextTry
+  ///
+  /// It is made at once; but where a new doubt comes as soon as it may, each time later.
+  mutating func asksForConnection(
+    _ doubtful: Set<ID<Mailbox>>,
+    at now: Deadline = .now
+  ) -> Bool {
+    guard !doubtful.isSubset(of: self.doubtful) else {
+      return !doubtful.isEmpty && now >= nextTry
+    }
+    guard now >= nextNew else { return false }
+    if now >= calmAt { newBackoff.reset() }
+    let wait = newBackoff.next(spread: Double.random(in: 0...1))
+    nextNew = now + wait
+    calmAt = nextNew + wait + Self.calm
+    return true
   }
 
   /// Whether a list that contradicts itself is to be taken for what there is.

@@ -46,7 +46,7 @@ extension IMAPBackend {
         continue
       }
       let server = ServerPlace(
-        mailbox: MailboxName(encoded: Array(found.encodedName.utf8)),
+        mailbox: MailboxName(stored: found.encodedName),
         uidValidity: found.uidValidity,
         uid: UID(UInt32(clamping: found.uid))
       )

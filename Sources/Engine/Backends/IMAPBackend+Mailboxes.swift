@@ -5,7 +5,7 @@ import Store
 
 extension IMAPBackend {
   func create(_ mailbox: MailboxListing) async throws -> MailboxListing {
-    let wire = MailboxName(encoded: Array(mailbox.encodedName.utf8))
+    let wire = MailboxName(stored: mailbox.encodedName)
     let listings = try await withClient { client in
       try await client.create(wire)
       try await client.subscribe(wire)
@@ -18,7 +18,7 @@ extension IMAPBackend {
       return MailboxListing.listings(listed)
     }
     // What else the listing tells a sync takes note of: it finds out what was renamed.
-    guard let listing = listings.first(where: { Array($0.encodedName.utf8) == wire.encoded })
+    guard let listing = listings.first(where: { $0.encodedName == wire.stored })
     else {
       throw ServiceError(.backendRefused, "The server did not list the mailbox it created.")
     }

@@ -168,7 +168,7 @@ final class CopyKeeper: @unchecked Sendable {  // Confined to the worker's loop.
     var raw: [Raw] = []
     let mailboxes = Dictionary(grouping: batch, by: \.encodedName)
     for (encodedName, messages) in mailboxes.sorted(by: { $0.key < $1.key }) {
-      let name = MailboxName(encoded: Array(encodedName.utf8))
+      let name = MailboxName(stored: encodedName)
       do {
         try await client.examine(name)
         raw += try await readSelected(

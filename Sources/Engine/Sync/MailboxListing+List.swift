@@ -21,12 +21,11 @@ extension MailboxListing {
       {
         role = candidate
       }
-      let encoded = String(utf8: mailbox.name.encoded.span).withoutNUL
       var listing = MailboxListing(
-        encodedName: encoded,
+        encodedName: mailbox.name.stored,
         path: path,
         name: last(path, delimiter),
-        parentEncodedName: parent(encoded, delimiter),
+        parentEncodedName: parent(mailbox),
         delimiter: delimiter,
         role: role,
         isSubscribed: mailbox.attributes.contains(.subscribed),
@@ -70,8 +69,10 @@ extension MailboxListing {
     return String(path[path.index(after: index)...])
   }
 
-  private static func parent(_ encoded: String, _ delimiter: String?) -> String? {
-    guard let mark = delimiter?.first, let index = encoded.lastIndex(of: mark) else { return nil }
-    return String(encoded[..<index])
+  private static func parent(_ mailbox: ListedMailbox) -> String? {
+    guard let mark = mailbox.delimiter, let index = mailbox.name.encoded.lastIndex(of: mark) else {
+      return nil
+    }
+    return MailboxName(encoded: Array(mailbox.name.encoded[..<index])).stored
   }
 }

@@ -38,19 +38,20 @@ struct MailboxRenames {
 
   /// The names by which the server lists mailboxes that were `known` by others.
   ///
-  /// A mailbox that was listed and cannot be opened is taken for another one if it `believes` the list;
+  /// Of those that are `unclear` the server says that it cannot tell just now. A mailbox that was listed and cannot be opened is taken for another one if it `believes` the list;
   /// else it throws `OutdatedList`.
   func find(
     _ listed: [ListedMailbox],
     _ statuses: [MailboxName: MailboxStatus],
     known: [Mailbox],
+    unclear: Set<MailboxName>,
     believes: Bool
   ) async throws -> Found {
     let byName = Dictionary(known.map { ($0.encodedName, $0) }) { first, _ in first }
     var staying: Set<ID<Mailbox>> = []
     var appeared: [Appeared] = []
     for mailbox in listed {
-      let encodedName = String(decoding: mailbox.name.encoded, as: UTF8.self)
+      let encodedName = mailbox.name.stored
       let status = statuses[mailbox.name] ?? MailboxStatus()
       if let same = byName[encodedName],
         mailbox.name == .inbox || !mailbox.isSelectable || same.isPossibly(status)
@@ -63,7 +64,8 @@ struct MailboxRenames {
     var missing = known.filter { $0.uidValidity != nil && !staying.contains($0.id) }
     if !believes, !appeared.isEmpty || !missing.isEmpty {
       let stayed = known.filter { staying.contains($0.id) }
-      guard Self.isOfOneMoment(listed, statuses, appeared, staying: stayed) else {
+      let told = listed.filter { !unclear.contains($0.name) }
+      guard Self.isOfOneMoment(told, statuses, appeared, staying: stayed) else {
         throw OutdatedList()
       }
     }
@@ -74,14 +76,15 @@ struct MailboxRenames {
       if byName[mailbox.encodedName]?.id != same.id { found.renamed[same.id] = mailbox.encodedName }
       missing.removeAll { $0.id == same.id }
     }
-    let names = Set(listed.map { String(decoding: $0.name.encoded, as: UTF8.self) })
+    let names = Set(listed.map(\.name.stored))
     found.missing = Set(missing.filter { !names.contains($0.encodedName) }.map(\.id))
     return found
   }
 
   /// Whether nothing says that a mailbox was renamed while the server told of it.
   ///
-  /// Such a one may have been listed by both its names, or had gone when its STATUS was asked for.
+  /// Such a one may have been listed by both its names, or had gone when its STATUS was asked for. A STATUS without UIDVALIDITY is an
+  /// answer too, and no other connection would get a better one.
   private static func isOfOneMoment(
     _ listed: [ListedMailbox],
     _ statuses: [MailboxName: MailboxStatus],
@@ -89,7 +92,7 @@ struct MailboxRenames {
     staying: [Mailbox]
   ) -> Bool {
     let others = Set(staying.compactMap(\.uidValidity).filter { $0 >= firstTime })
-    return listed.allSatisfy { !$0.isSelectable || statuses[$0.name]?.uidValidity != nil }
+    return listed.allSatisfy { !$0.isSelectable || statuses[$0.name] != nil }
       && appeared.allSatisfy { mailbox in
         !others.contains(mailbox.status.uidValidity.map { Int64($0.value) } ?? 0)
       }

@@ -74,7 +74,7 @@ extension OperationReplay {
       return try await store.completeMailboxOperation(operation, of: account)
     }
     do throws(IMAPError) {
-      try await client.rename(MailboxName(encoded: Array(old.utf8)), to: wire)
+      try await client.rename(MailboxName(stored: old), to: wire)
     } catch {
       guard case .refused = error else { throw error }
       return try await store.completeMailboxOperation(operation, of: account)
@@ -82,7 +82,7 @@ extension OperationReplay {
     let delimiter = all.lazy.compactMap(\.delimiter).first
     try await store.completeMailboxOperation(
       operation,
-      encodedName: String(utf8: wire.encoded.span),
+      encodedName: wire.stored,
       before: (old, delimiter),
       of: account
     )
@@ -100,7 +100,7 @@ extension OperationReplay {
       guard case .refused = error, try await listing(of: wire) != nil else { throw error }
       // Somebody has made one of this name, or we did and were cut off; or it is one that is to be deleted.
       let isOther = all.contains { $0.imapName == wire && $0.id != mailbox.id }
-      let encodedName = String(utf8: wire.encoded.span)
+      let encodedName = wire.stored
       let isDoomed = try await store.isDoomed(serverName: encodedName, in: account)
       if isOther || isDoomed {
         return try await conflict(operation, "There is a mailbox of this name on the server.", wire)
@@ -160,7 +160,7 @@ extension OperationReplay {
     guard let encodedName = operation.encodedName else {
       return try await store.completeMailboxOperation(operation, of: account)
     }
-    let wire = MailboxName(encoded: Array(encodedName.utf8))
+    let wire = MailboxName(stored: encodedName)
     guard let listing = try await listing(of: wire) else {
       return try await store.completeMailboxOperation(operation, of: account)
     }
@@ -238,7 +238,7 @@ extension OperationReplay {
   private func complete(_ operation: MailboxOperation, _ wire: MailboxName) async throws {
     try await store.completeMailboxOperation(
       operation,
-      encodedName: String(utf8: wire.encoded.span),
+      encodedName: wire.stored,
       of: account
     )
   }
@@ -261,7 +261,7 @@ extension OperationReplay {
     let all = try await store.mailboxes(of: account).mailboxes
     let name =
       place
-      ?? operation.encodedName.map { MailboxName(encoded: Array($0.utf8)) }
+      ?? operation.encodedName.map { MailboxName(stored: $0) }
       ?? all.first { $0.id == operation.mailbox }.map {
         $0.isAwaited ? MailboxName($0.path) : $0.imapName
       }

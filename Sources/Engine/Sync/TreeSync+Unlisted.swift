@@ -14,6 +14,7 @@ extension TreeSync {
   func addUnlisted(
     to list: inout [ListedMailbox],
     _ statuses: inout [MailboxName: MailboxStatus],
+    _ unclear: inout Set<MailboxName>,
     known: [Mailbox],
     _ items: [StatusItem]
   ) async throws(IMAPError) -> Set<ID<Mailbox>> {
@@ -45,6 +46,7 @@ extension TreeSync {
         && there.contains { $0.encodedName.hasPrefix(name.encodedName + (name.delimiter ?? "/")) }
     }
     for mailbox in there { statuses[mailbox.imapName] = told[mailbox.imapName] }
+    unclear.formUnion(open)
     list += (there + above).map(ListedMailbox.init(known:))
     return Set(there.map(\.id))
   }

@@ -42,12 +42,19 @@ struct TreeSync {
       var list = try await client.list(returning: ListOptions(status: items))
       tree.statuses = [:]
       for mailbox in list { tree.statuses[mailbox.name] = mailbox.status }
-      let names = try await askUntold(list, items, &tree.statuses)
+      let (names, untold) = try await askUntold(list, items, &tree.statuses)
       for place in list.indices where names.contains(list[place].name) {
         list[place].attributes.insert(.noSelect)
       }
       let known = try await store.mailboxes(of: account).mailboxes
-      tree.unlisted = try await addUnlisted(to: &list, &tree.statuses, known: known, items)
+      var unclear = untold
+      tree.unlisted = try await addUnlisted(
+        to: &list,
+        &tree.statuses,
+        &unclear,
+        known: known,
+        items
+      )
       listed.note(tree.statuses)
       try await identify(list, known, &tree.statuses)
       do {
@@ -57,6 +64,7 @@ struct TreeSync {
           tree.statuses,
           // One that is kept here alone is nobody's, and so is one that is not there yet.
           known: known.filter { !$0.isLocal && !$0.isAwaited },
+          unclear: unclear,
           believes: isLast
         )
         guard found.missing.isSubset(of: missing) || isLast else {
@@ -87,22 +95,25 @@ struct TreeSync {
   /// (`garbledMailboxID`): that is asked for alone.
   ///
   /// - Returns: Those that are but names, with others below them (RFC 3501 §6.3.4). Leniency `lostNoselect`: Dovecot leaves
-  ///   `\Noselect` out of what it lists with counters; that a mailbox does not exist, which it says then, is as clear.
+  ///   `\Noselect` out of what it lists with counters; that a mailbox does not exist, which it says then, is as clear. And those of
+  ///   which the server cannot tell just now.
   private func askUntold(
     _ listed: [ListedMailbox],
     _ items: [StatusItem],
     _ statuses: inout [MailboxName: MailboxStatus]
-  ) async throws(IMAPError) -> Set<MailboxName> {
+  ) async throws(IMAPError) -> (names: Set<MailboxName>, unclear: Set<MailboxName>) {
     let untold = listed.filter { $0.isSelectable && statuses[$0.name] == nil }.map(\.name)
-    guard !untold.isEmpty else { return [] }
+    guard !untold.isEmpty else { return ([], []) }
     let counters = items.filter { $0 != .mailboxID }
     var missing: Set<MailboxName> = []
+    var unclear: Set<MailboxName> = []
     let told = try await client.statuses(untold, counters) { name, refusal in
       if refusal.saysMissing { missing.insert(name) }
+      if refusal.leavesMailboxOpen { unclear.insert(name) }
     }
     statuses.merge(told) { $1 }
     // Where one below it answers, the server has its storage at hand.
-    return missing.filter { name in
+    let names = missing.filter { name in
       name != .inbox
         && listed.contains { other in
           guard let delimiter = other.delimiter else { return false }
@@ -110,6 +121,7 @@ struct TreeSync {
             && other.name.encoded.starts(with: name.encoded + [delimiter])
         }
     }
+    return (names, unclear)
   }
 
   /// Asks for the MAILBOXIDs that should have come with the counters, alone, which Cyrus answers well.

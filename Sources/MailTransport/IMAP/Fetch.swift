@@ -241,7 +241,7 @@ package final class MessageFetch {
         }
         if status.condition != .ok { try retry(command, after: status) }
         fill()
-        return command.messages
+        return FetchedMessage.joined(command.messages)
       case .greeting, .literal, .wantsLiteral, .idling, .challenge: continue
       }
     }

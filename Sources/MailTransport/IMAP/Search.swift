@@ -5,7 +5,7 @@ extension IMAPClient {
   /// The messages of the selected mailbox that match `criteria`.
   ///
   /// An OK without the SEARCH response, which RFC 3501 §6.4.4 requires, or with one that does not parse,
-  /// is no answer: only of an empty mailbox does it say that nothing was found.
+  /// is no answer: only of an empty mailbox does it say that nothing was found. Of others it is refused as what may be told later.
   ///
   /// Texts go in UTF-8. A server that knows no UTF-8 (RFC 3501 asks for US-ASCII alone) gets what fits in
   /// ISO-8859-1, which those that have another charset have.
@@ -28,6 +28,7 @@ extension IMAPClient {
     in charset: SearchCharset,
     _ deadline: Deadline?
   ) async throws(IMAPError) -> UIDSet {
+    // Leniency `searchInParts`: servers may tell a long result in several responses.
     var found: UIDSet?
     let command = IMAPCommand.search(
       criteria,
@@ -36,12 +37,17 @@ extension IMAPClient {
     )
     try await perform(command, deadline: deadline) { response in
       guard case .search(let uids) = response else { return false }
-      found = uids
+      found = found ?? UIDSet()
+      found?.formUnion(uids)
       return true
     }
     if found == nil, selected?.exists == 0 { found = UIDSet() }
     guard let found else {
-      throw .refused(command: command.name, response: "The server told no result.", code: nil)
+      throw .refused(
+        command: command.name,
+        response: "The server told no result.",
+        code: .other(name: "UNAVAILABLE", argument: "")
+      )
     }
     return found
   }

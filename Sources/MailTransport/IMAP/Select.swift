@@ -36,7 +36,8 @@ package struct SelectedMailbox: Hashable, Sendable {
     switch code {
     case .uidValidity(let validity): uidValidity = validity
     case .uidNext(let uid): uidNext = uid
-    case .highestModSeq(let modSeq): highestModSeq = modSeq
+    // Leniency `zeroVersion`: 0, which RFC 7162 has no mailbox have, is what NOMODSEQ says.
+    case .highestModSeq(let modSeq): highestModSeq = modSeq.value == 0 ? nil : modSeq
     case .other("NOMODSEQ", _): highestModSeq = nil
     case .mailboxID(let id): mailboxID = id
     case .permanentFlags(let list):
