@@ -220,9 +220,9 @@ extension Store {
 
   /// Records how the account's connection stands, and tells the feed, where that changed.
   ///
-  /// The same failure again is none: its time stays that of the first.
+  /// The same failure again is none: its time stays that of the first. Without a `state` it stays as it is.
   package func setState(
-    _ state: AccountState,
+    _ state: AccountState?,
     failure: AccountFailure?,
     of id: ID<Account>
   ) async throws(ServiceError) {
@@ -235,10 +235,12 @@ extension Store {
         // Compared here: a server's words may hold what jsonb does not take.
         var known = try rows.optionalString(0, 1).map { try AccountFailure(json: $0) }
         if let failure { known?.at = failure.at }
-        guard try rows.string(0, 0) != state.rawValue || known != failure else { return }
+        let before = try rows.string(0, 0)
+        let state = state?.rawValue ?? before
+        guard before != state || known != failure else { return }
         _ = try await connection.query(
           """
-          update account set state = \(state.rawValue), last_error = \(failure?.json)::json
+          update account set state = \(state), last_error = \(failure?.json)::json
           where id = \(id.rawValue)
           """
         )

@@ -178,7 +178,7 @@ struct SearchSQL {
         """
     default:
       return """
-        (select string_agg(concat_ws(' ', a ->> 'name', '<' || (a ->> 'email') || '>'), ', ')
+        (select string_agg(coalesce((a ->> 'name') || ' <' || (a ->> 'email') || '>', a ->> 'email'), ', ')
           from json_array_elements(\(column)::json) as a)
         """
     }
@@ -199,7 +199,7 @@ struct SearchSQL {
     var pattern = ""
     for scalar in text.unicodeScalars {
       if scalar == " " {
-        pattern += "(\\r?\\n)?[ \\t]"
+        pattern += "(\\r?\\n)?[ \\t]+"
         continue
       }
       let isPlain =

@@ -10,7 +10,7 @@ import Testing
   /// A server of which each second list leaves a mailbox out.
   @Test func `connections for new doubts become rarer, and the first one after a calm is at once`()
   {
-    var doubts = ListDoubts(first: .seconds(1), longest: .seconds(600))
+    var doubts = ListDoubts(first: .seconds(1), longest: .seconds(600), interval: .seconds(60))
     var now = Deadline.now
     var connections = 0
     doubts.begin(with: [], at: now)

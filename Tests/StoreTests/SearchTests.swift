@@ -18,7 +18,7 @@ import Testing
       mail(2, "Invoice 2026-17", from: "Billing <billing@shop.example>", to: "bob@example.org") {
         $0.text(
           .extraFields,
-          "List-Id: Shop news\r\n <news.shop.example>\r\nPrecedence: bulk\r\n"
+          "List-Id: Shop news\r\n \t <news.shop.example>\r\nPrecedence: bulk\r\n"
         )
         $0.text(.attachments, #"[{"name":"invoice-17.pdf","type":"application/pdf"}]"#)
       },

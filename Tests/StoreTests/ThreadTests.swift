@@ -135,8 +135,9 @@ import Testing
     #expect(ThreadLinks.key(of: quoted) == ThreadLinks.key(of: Array(plain.utf8).span))
   }
 
-  /// Before the database has counted what it holds, which it does once a minute.
-  @Test func `the threads of a mailbox are there right after its first sync`() async throws {
+  @Test func `the threads of a mailbox are all there, each once, right after its first sync`()
+    async throws
+  {
     try await StoreFixture.with { fixture in
       let messages = (1...800).map { uid in
         Self.mail(uid, "\(uid)", naming: uid % 4 == 0 ? ["\(uid - 1)"] : [])

@@ -53,10 +53,8 @@ final class ThreadedListener: Sendable {
           }
         }
       }
-      state.withLock { state in
-        state.isStopped = true
-        close(descriptor)
-      }
+      stop()
+      _ = state.withLock { _ in close(descriptor) }
     }
   }
 
@@ -65,6 +63,7 @@ final class ThreadedListener: Sendable {
     state.withLock { state in
       guard !state.isStopped else { return }
       state.isStopped = true
+      // Once only: the descriptor is closed after it.
       shutdown(descriptor, Int32(SHUT_RDWR))
       for connection in state.connections { shutdown(connection, Int32(SHUT_RDWR)) }
     }

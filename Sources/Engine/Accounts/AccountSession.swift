@@ -183,6 +183,7 @@ final class AccountSession: @unchecked Sendable {  // Confined to the worker's l
       nextQuota = .now + configuration.quotaInterval
     }
     nextPoll = .now + (configuration.pollInterval ?? .seconds(0))
+    if let held = worker.doubts.withLock(\.heldUntil) { nextPoll = min(nextPoll, held) }
     return looksAgain
   }
 

@@ -43,7 +43,8 @@ final class AccountWorker: Sendable {
     doubts = Mutex(
       ListDoubts(
         first: services.configuration.firstBackoff,
-        longest: services.configuration.longestStaleness
+        longest: services.configuration.longestStaleness,
+        interval: services.configuration.pollInterval ?? .zero
       )
     )
     var logger = services.logger
@@ -176,10 +177,7 @@ final class AccountWorker: Sendable {
   func setState(_ state: AccountState?, _ failure: ServiceError?) async {
     do {
       try await inChildTask { [store, account, services] () throws(ServiceError) in
-        var shown = state
-        if shown == nil { shown = try await store.account(account)?.state }
-        guard let shown else { return }
-        try await store.setState(shown, failure: failure?.failure(at: services.now()), of: account)
+        try await store.setState(state, failure: failure?.failure(at: services.now()), of: account)
       }
     } catch {
       logger.warning("state not stored", metadata: ["cause": "\(error.cause ?? error.message)"])

@@ -14,9 +14,6 @@ struct ListDoubts {
   /// How many passes in a row may find a mailbox replaced since the list was read.
   private static let mostReplacements = 3
 
-  /// How long beyond the wait no doubt is to come for the next one to be the first again.
-  private static let calm: Duration = .seconds(60)
-
   /// Those that the server would not open, or did not list, though the connection was new.
   private(set) var doubtful: Set<ID<Mailbox>> = []
   private var backoff: Backoff
@@ -29,8 +26,14 @@ struct ListDoubts {
   private var contradictions = 0
   private var replacements = 0
   private let firstWait: Duration
+  /// How long beyond the wait no doubt is to come for the next one to be the first again.
+  private let calm: Duration
+  /// Until when a doubt is held back; nil where none is.
+  private(set) var heldUntil: Deadline?
 
-  init(first: Duration, longest: Duration) {
+  /// Waits from `first` to `longest`, for an account that is looked at each `interval`.
+  init(first: Duration, longest: Duration, interval: Duration) {
+    calm = .seconds(60) + interval * 2
     firstWait = first
     backoff = Backoff(first: first, longest: longest)
     newBackoff = Backoff(first: first, longest: longest)
@@ -51,13 +54,18 @@ struct ListDoubts {
     at now: Deadline = .now
   ) -> Bool {
     guard !doubtful.isSubset(of: self.doubtful) else {
+      heldUntil = nil
       return !doubtful.isEmpty && now >= nextTry
     }
-    guard now >= nextNew else { return false }
+    guard now >= nextNew else {
+      heldUntil = nextNew
+      return false
+    }
+    heldUntil = nil
     if now >= calmAt { newBackoff.reset() }
     let wait = newBackoff.next(spread: Double.random(in: 0...1))
     nextNew = now + wait
-    calmAt = nextNew + wait + Self.calm
+    calmAt = nextNew + wait + calm
     return true
   }
 

@@ -1,4 +1,3 @@
-import Foundation
 import MailProtocols
 import MailTransport
 import Model
@@ -12,16 +11,13 @@ extension MailboxName {
   /// What begins a name that is stored byte by byte.
   private static let mark: Unicode.Scalar = "\u{2}"
 
-  /// The name as text, of which no two are equal: as it is, or where it is no UTF-8, not normalized (NFC) or begins with a control
-  /// character, each byte as the scalar of its number after U+0002, and NUL as U+0100.
+  /// The name as text, of which no two are equal: as it is, or where it is no UTF-8, or has what there may be another spelling of,
+  /// each byte as the scalar of its number after U+0002, and NUL as U+0100.
   ///
   /// PostgreSQL stores neither NUL nor what is no UTF-8, and Swift takes texts for equal that only normalization tells apart.
   var stored: String {
-    let isPlain = encoded.allSatisfy { $0 >= 0x20 && $0 < 0x80 }
-    if isPlain { return String(decoding: encoded, as: UTF8.self) }
     if let text = String(validating: encoded, as: UTF8.self),
-      encoded.first.map({ $0 >= 0x20 }) ?? true,
-      !encoded.contains(0), text.precomposedStringWithCanonicalMapping.utf8.elementsEqual(encoded)
+      text.unicodeScalars.allSatisfy(Self.isPlain)
     {
       return text
     }
@@ -30,6 +26,17 @@ extension MailboxName {
       text.unicodeScalars.append(byte == 0 ? "\u{100}" : Unicode.Scalar(byte))
     }
     return text
+  }
+
+  /// Whether a text of such characters alone is in its one normal form (NFC), and begins with no mark of ours.
+  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    guard scalar.value >= 0x80 else { return scalar.value >= 0x20 }
+    // Vowels and finals of Korean compose with what stands before them.
+    guard !(0x1160...0x11FF).contains(scalar.value) else { return false }
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark: return false
+    default: return !scalar.properties.isFullCompositionExclusion
+    }
   }
 
   /// The name that was `stored`.

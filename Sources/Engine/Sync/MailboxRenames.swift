@@ -26,7 +26,7 @@ struct MailboxRenames {
   /// How many of the oldest and of the newest messages are compared.
   private static let samples = 4
   /// From here on UIDVALIDITY is taken for a time (RFC 3501 §2.3.1.1), and not for a constant that says nothing.
-  private static let firstTime: Int64 = 100_000_000
+  static let firstTime: Int64 = 100_000_000
 
   /// What became of the mailboxes that are not listed by the names they were known by.
   struct Found {
@@ -38,7 +38,9 @@ struct MailboxRenames {
 
   /// The names by which the server lists mailboxes that were `known` by others.
   ///
-  /// Of those that are `unclear` the server says that it cannot tell just now. A mailbox that was listed and cannot be opened is taken for another one if it `believes` the list;
+  /// Of those that are `unclear` the server says that it cannot tell just now.
+  ///
+  /// A mailbox that was listed and cannot be opened is taken for another one if it `believes` the list;
   /// else it throws `OutdatedList`.
   func find(
     _ listed: [ListedMailbox],
@@ -64,6 +66,10 @@ struct MailboxRenames {
     var missing = known.filter { $0.uidValidity != nil && !staying.contains($0.id) }
     if !believes, !appeared.isEmpty || !missing.isEmpty {
       let stayed = known.filter { staying.contains($0.id) }
+      // What cannot be looked at may be what another was renamed to.
+      guard missing.isEmpty || !appeared.contains(where: { unclear.contains($0.name) }) else {
+        throw OutdatedList()
+      }
       let told = listed.filter { !unclear.contains($0.name) }
       guard Self.isOfOneMoment(told, statuses, appeared, staying: stayed) else {
         throw OutdatedList()

@@ -34,16 +34,20 @@ extension TreeSync {
     let knownNames = Set(known.map(\.imapName))
     let appeared = list.map(\.name).filter { !knownNames.contains($0) }
     let there = absent.filter { mailbox in
-      guard let status = told[mailbox.imapName] else { return open.contains(mailbox.imapName) }
+      let status = told[mailbox.imapName]
+      guard status != nil || open.contains(mailbox.imapName) else { return false }
       return !appeared.contains { name in
         name.decoded.lowercased() == mailbox.path.lowercased()
-          || statuses[name].map { $0.isOfSame(as: status) } == true
+          || statuses[name].map { $0.isOfSame(as: status, known: mailbox) } == true
       }
     }
     // What is but a name stands above one that is there.
     let above = absent.filter { name in
       !name.isSelectable
-        && there.contains { $0.encodedName.hasPrefix(name.encodedName + (name.delimiter ?? "/")) }
+        && there.contains {
+          $0.imapName.encoded
+            .starts(with: name.imapName.encoded + (name.delimiter ?? "/").utf8)
+        }
     }
     for mailbox in there { statuses[mailbox.imapName] = told[mailbox.imapName] }
     unclear.formUnion(open)
@@ -63,8 +67,16 @@ extension ListedMailbox {
 }
 
 extension MailboxStatus {
-  /// Whether both were told of one mailbox, as far as they say.
-  fileprivate func isOfSame(as other: MailboxStatus) -> Bool {
+  /// Whether this was told of the mailbox of which `other` was told, as far as they say; where nothing could be told, of which `known`
+  /// is known.
+  fileprivate func isOfSame(as other: MailboxStatus?, known: Mailbox) -> Bool {
+    guard let other else {
+      if let mailboxID, let objectID = known.objectID { return mailboxID == objectID }
+      guard let validity = known.uidValidity, validity >= MailboxRenames.firstTime else {
+        return false
+      }
+      return uidValidity.map { Int64($0.value) } == validity
+    }
     guard let uidValidity, let messages else { return false }
     return uidValidity == other.uidValidity && uidNext == other.uidNext
       && messages == other.messages

@@ -1,5 +1,4 @@
 import Bytes
-import Foundation
 
 /// The base subject of a message: what is left when marks of replies and forwards are taken off (RFC 5256 §2.1).
 ///
@@ -35,12 +34,12 @@ package struct BaseSubject: Sendable, Equatable {
     self.isReply = isReply
   }
 
-  /// As `i;unicode-casemap` compares texts (RFC 5051 §2): in one case, and decomposed.
+  /// In one case, as `i;unicode-casemap` compares texts (RFC 5051 §2); other than there, nothing is decomposed.
   private static func caseMapped(_ text: ArraySlice<UInt8>) -> [UInt8] {
     guard text.contains(where: { $0 >= 0x80 }) else { return Array(text) }
     // Of letters with two lower cases one.
-    let mapped = String(decoding: text, as: UTF8.self).lowercased().replacing("ς", with: "σ")
-    return Array(mapped.decomposedStringWithCompatibilityMapping.utf8)
+    let lower = String(decoding: text, as: UTF8.self).lowercased()
+    return Array(lower.replacing("ς", with: "σ").utf8)
   }
 
   private static let forwardHeader = Array("[fwd:".utf8)

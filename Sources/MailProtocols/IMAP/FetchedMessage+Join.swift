@@ -39,8 +39,20 @@ extension FetchedMessage {
     threadID = threadID ?? later.threadID
     saveDate = saveDate ?? later.saveDate
     preview = preview ?? later.preview
-    let known = Set(sections.map(\.name))
-    sections += later.sections.filter { !known.contains($0.name) }
+    for section in later.sections {
+      let place = sections.firstIndex {
+        $0.name == section.name && $0.isBinary == section.isBinary && $0.origin == section.origin
+      }
+      if let place {
+        if sections[place].content == .absent { sections[place] = section }
+      } else {
+        sections.append(section)
+      }
+    }
     malformedItems += later.malformedItems.filter { !malformedItems.contains($0) }
+    malformedItems.removeAll { item in
+      item == .envelope && envelope != nil || item == .bodyStructure && bodyStructure != nil
+        || item == .internalDate && internalDate != nil
+    }
   }
 }

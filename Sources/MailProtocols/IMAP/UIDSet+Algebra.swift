@@ -43,7 +43,12 @@ extension UIDSet {
   }
 
   /// Adds all UIDs of `other`.
-  package mutating func formUnion(_ other: UIDSet) {
-    for range in other.ranges { insert(range) }
+  package mutating func formUnion(_ other: UIDSet) { self = UIDSet(unionOf: [self, other]) }
+
+  /// All UIDs of `sets`; however many they are, their ranges are sorted once.
+  package init(unionOf sets: [UIDSet]) {
+    self.init()
+    let ranges = sets.flatMap(\.ranges).sorted { $0.lowerBound < $1.lowerBound }
+    for range in ranges { insert(range) }
   }
 }

@@ -45,6 +45,9 @@ package struct FetchItems: Sendable {
     FetchItems(text: "UID \(section.item)", kind: .section)
   }
 
+  /// Whether servers may tell of a message in parts.
+  var hasParts: Bool { kind != .flags && kind != .section }
+
   /// Whether `message` answers this fetch, and is not a change of flags told in between.
   func isAnswered(by message: FetchedMessage) -> Bool {
     switch kind {
@@ -161,6 +164,17 @@ package final class MessageFetch {
     let tag: IMAPSession.Tag
     let chunk: Chunk
     var messages: [FetchedMessage] = []
+    /// Whether some of `messages` answer nothing by themselves, and may be a part of an answer.
+    var hasParts = false
+
+    /// The messages that were answered, each once.
+    func answered() -> [FetchedMessage] {
+      guard hasParts else { return FetchedMessage.joined(messages) }
+      let answered = Set(
+        messages.lazy.filter { chunk.items.isAnswered(by: $0) }.compactMap(\.uid)
+      )
+      return FetchedMessage.joined(messages.filter { $0.uid.map(answered.contains) == true })
+    }
   }
 
   /// The messages of which the server tells nothing at all.
@@ -234,14 +248,15 @@ package final class MessageFetch {
       case .untagged(let response): client.note(response)
       case .completed(let tag, let status):
         guard let index = pending.firstIndex(where: { $0.tag == tag }) else { continue }
-        let command = pending.remove(at: index)
+        var command = pending.remove(at: index)
+        command.messages = command.answered()
         if !command.messages.isEmpty {
           hasAnswers = true
           refusedInARow = 0
         }
         if status.condition != .ok { try retry(command, after: status) }
         fill()
-        return FetchedMessage.joined(command.messages)
+        return command.messages
       case .greeting, .literal, .wantsLiteral, .idling, .challenge: continue
       }
     }
@@ -283,8 +298,22 @@ package final class MessageFetch {
       let index = pending.firstIndex(where: {
         $0.chunk.uids.contains(uid) && $0.chunk.items.isAnswered(by: message)
       })
-    else { return client.note(.fetch(message)) }
+    else {
+      addPart(message)
+      return client.note(.fetch(message))
+    }
     pending[index].messages.append(message)
+  }
+
+  /// Keeps what may be a part of an answer, or is a change told in between: what is told last is true of either.
+  private func addPart(_ message: FetchedMessage) {
+    guard let uid = message.uid,
+      let index = pending.firstIndex(where: { $0.chunk.uids.contains(uid) }),
+      pending[index].chunk.items.hasParts,
+      pending[index].messages.count < 2 * pending[index].chunk.uids.count + Self.expected
+    else { return }
+    pending[index].messages.append(message)
+    pending[index].hasParts = true
   }
 
   private func fill() {

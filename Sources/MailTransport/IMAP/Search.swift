@@ -29,7 +29,8 @@ extension IMAPClient {
     _ deadline: Deadline?
   ) async throws(IMAPError) -> UIDSet {
     // Leniency `searchInParts`: servers may tell a long result in several responses.
-    var found: UIDSet?
+    var found: [UIDSet] = []
+    var count = 0
     let command = IMAPCommand.search(
       criteria,
       extended: capabilities.contains(.esearch),
@@ -37,18 +38,22 @@ extension IMAPClient {
     )
     try await perform(command, deadline: deadline) { response in
       guard case .search(let uids) = response else { return false }
-      found = found ?? UIDSet()
-      found?.formUnion(uids)
+      // What is beyond the limit of one is a fault of the server's, and forgotten.
+      count += uids.ranges.count + 1
+      if count <= limits.searchResults + 1 { found.append(uids) }
       return true
     }
-    if found == nil, selected?.exists == 0 { found = UIDSet() }
-    guard let found else {
+    if found.isEmpty, selected?.exists == 0 { return UIDSet() }
+    guard count <= limits.searchResults + 1 else {
+      throw fail(.limitExceeded(limit: "\(limits.searchResults) results of a search"))
+    }
+    guard !found.isEmpty else {
       throw .refused(
         command: command.name,
         response: "The server told no result.",
         code: .other(name: "UNAVAILABLE", argument: "")
       )
     }
-    return found
+    return UIDSet(unionOf: found)
   }
 }

@@ -71,7 +71,6 @@ extension StatusResponse {
   /// Whether a command was refused for what may pass, and says nothing of whether its mailbox exists (RFC 5530 §3).
   package var leavesMailboxOpen: Bool {
     guard condition == .no, let code else { return false }
-    return ["UNAVAILABLE", "SERVERBUG", "INUSE", "CORRUPTION", "LIMIT", "CONTACTADMIN"]
-      .contains(code.name)
+    return ["UNAVAILABLE", "SERVERBUG", "INUSE", "CORRUPTION"].contains(code.name)
   }
 }

@@ -26,6 +26,8 @@ import Testing
     "* 1 FETCH (UID 4 \(rest) \(envelope))\r\n* 1 FETCH (UID 4 \(rest) \(envelope))\r\n",
     "* 1 FETCH (UID 4 \(rest))\r\n* 1 FETCH (UID 4 \(envelope))\r\n",
     "* 1 FETCH (UID 4 \(envelope))\r\n* 1 FETCH (UID 4 \(rest))\r\n",
+    "* 1 FETCH (UID 4 FLAGS (\\Seen))\r\n* 1 FETCH (UID 4 RFC822.SIZE 7)\r\n"
+      + "* 1 FETCH (UID 4 BODY[HEADER.FIELDS (X)] \"\" \(envelope))\r\n",
   ])
   func `a message is one, in however many responses the server tells of it`(
     _ answer: String
